@@ -1,0 +1,75 @@
+"""From what decides to one decision: the only way in which qbrix turns a policy into an arm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from qbrix.draw import draw, edges, mix_floor
+from qbrix.policies.base import Policy
+from qbrix.types import Array, BoolArray
+
+__all__ = ["Decider", "Decision"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A drawn arm with everything that proves it: ``low <= u < low + propensity``."""
+
+    arm: int
+    u: float
+    low: float
+    propensity: float
+    recorded: tuple[float, ...] = ()
+
+
+class Decider:
+    """A prepared state ready to decide; safe to share between threads, never changed.
+
+    Parameters
+    ----------
+    policy : Policy
+    prepared : result of ``policy.prepare``
+    floor : float in [0, 1]
+    mask : BoolArray, shape (K,), optional
+    law : Array, shape (K,), optional
+        Propensities of a policy without context as they were computed once, elsewhere; every
+        replica that is given the same ones draws from equal bits.
+    """
+
+    def __init__(
+        self,
+        policy: Policy[Any, Any],
+        prepared: Any,
+        *,
+        floor: float = 0.0,
+        mask: BoolArray | None = None,
+        law: Array | None = None,
+    ) -> None:
+        self.policy = policy
+        self.prepared = prepared
+        self.floor = floor
+        self.mask = mask
+        self._fixed: Array | None = None
+        if not policy.capabilities.context:
+            self._fixed = edges(self._mixed(None) if law is None else law)
+
+    def propensities(self, contexts: Array | None) -> Array:
+        """The law after floor and mask, before the lattice: (K,) or (B, K)."""
+        return self._mixed(contexts)
+
+    def decide(self, u: float, context: Array | None = None) -> Decision:
+        """Draw one arm at ``u`` for one context of shape (d,)."""
+        upper = self._fixed if self._fixed is not None else edges(self._mixed(context))
+        drawn = draw(upper, u)
+        recorded: tuple[float, ...] = ()
+        if self.policy.capabilities.recorded:
+            noted = self.policy.record(self.prepared, context, np.asarray(drawn.arm))
+            recorded = () if noted is None else tuple(float(number) for number in noted)
+        return Decision(drawn.arm, drawn.u, drawn.low, drawn.propensity, recorded)
+
+    def _mixed(self, contexts: Array | None) -> Array:
+        law = self.policy.propensities(self.prepared, contexts, mask=self.mask)
+        return mix_floor(law, floor=self.floor, mask=self.mask)

@@ -1,0 +1,195 @@
+"""What a policy is: three pure functions over a state value.
+
+``init`` makes the state of somebody who has seen nothing, ``propensities`` says with which
+probability each arm should be chosen, ``update`` learns from interactions. There is no random
+number, no hidden state and no I/O in any of them: the same object runs in a notebook, over R
+replications in the simulator, on one context or a batch in motor, and over the ledger in cortex.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Generic, Literal, TypeVar, cast
+
+import numpy as np
+
+from qbrix.checks import ParameterSpec, check_batch, check_parameters, parameter_specs
+from qbrix.errors import StateMismatch
+from qbrix.registry import identifier
+from qbrix.state import State, copy_state, leading_shape, resolve_sizes, zeros
+from qbrix.types import Array, BoolArray, IntArray, Interactions
+
+__all__ = ["Capabilities", "Policy"]
+
+S = TypeVar("S", bound=State)
+P = TypeVar("P")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Capabilities:
+    """What a policy can do and needs; the catalogue, the suite and serving read it.
+
+    Attributes
+    ----------
+    context : bool
+        Whether the choice depends on a context of ``d`` features.
+    reward : {"binary", "bounded", "continuous"}
+        Support of the rewards it learns from: {0, 1}, [0, 1], or any finite number.
+    order_free : bool
+        Whether shuffled batches and merged states give the same state (to 1e-12 relative).
+    propensity : {"closed", "quadrature", "one-hot", "points"}
+        How the propensities come about.
+    category : {"stochastic", "contextual", "adversarial", "meta"}
+        Family under which the catalogue lists it.
+    bits : {"exact", "close"}
+        Whether ``update`` keeps the arithmetic rule and so gives the same bits on every machine;
+        ``close`` is verified step by step at 1e-9 instead.
+    recorded : int
+        How many numbers ``record`` returns (r).
+    """
+
+    context: bool = False
+    reward: Literal["binary", "bounded", "continuous"] = "bounded"
+    order_free: bool = False
+    propensity: Literal["closed", "quadrature", "one-hot", "points"] = "closed"
+    category: Literal["stochastic", "contextual", "adversarial", "meta"] = "stochastic"
+    bits: Literal["exact", "close"] = "exact"
+    recorded: int = 0
+
+
+class Policy(ABC, Generic[S, P]):
+    """Base class of every policy.
+
+    A policy is a frozen dataclass whose fields are its hyper-parameters, declared with
+    `qbrix.checks.param`. It names its state class in ``state_type`` and what it can do in
+    ``capabilities``. An author writes ``propensities`` and one of ``update`` (returns a new state)
+    and ``update_in_place`` (writes into a state that the caller owns; ``update`` then checks,
+    copies and calls it). Everything else has a default.
+
+    Arithmetic rule for ``update``: + − × ÷, sqrt, comparisons, where, indexing, sum, cumsum,
+    bincount, add.at and products by broadcasting give the same bits on every machine. exp, log,
+    powers beyond 2, trigonometry, matrix products and factorisations do not; they belong into
+    ``prepare`` and ``propensities``, which are held to 1e-10.
+    """
+
+    __slots__ = ()
+
+    state_type: ClassVar[type[State]]
+    capabilities: ClassVar[Capabilities]
+    version: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        check_parameters(self)
+
+    @classmethod
+    def identifier(cls) -> str:
+        """Name and behaviour version, e.g. ``BetaTSPolicy@1``."""
+        return identifier(cls)
+
+    @classmethod
+    def parameter_specs(cls) -> list[ParameterSpec]:
+        """The declared hyper-parameters."""
+        return parameter_specs(cls)
+
+    def parameters(self) -> dict[str, Any]:
+        """Hyper-parameter name → value; ``type(self)(**self.parameters())`` equals ``self``."""
+        return {item.name: getattr(self, item.name) for item in fields(cast(Any, self))}
+
+    def init(self, *, n_arms: int, dim: int = 0) -> S:
+        """The state before the first interaction.
+
+        Parameters
+        ----------
+        n_arms : int >= 1
+            K.
+        dim : int >= 0
+            d; 0 for policies without context.
+        """
+        return cast(S, zeros(self.state_type, K=n_arms, d=dim))
+
+    def prepare(self, state: S) -> P:
+        """Work that is done once per state version, off the hot path; the state by default."""
+        return cast(P, state)
+
+    @abstractmethod
+    def propensities(
+        self, prepared: P, context: Array | None = None, *, mask: BoolArray | None = None
+    ) -> Array:
+        """Probability of every arm.
+
+        Parameters
+        ----------
+        prepared : result of `prepare`
+            Its leading axes broadcast with those of ``context``: one state × B contexts in
+            serving, R states × R contexts in the simulator.
+        context : Array, shape (..., d), optional
+        mask : BoolArray, shape (..., K), optional
+            Arms that may be chosen.
+
+        Returns
+        -------
+        Array, shape (..., K)
+            Non-negative, summing to 1, 0 where masked.
+        """
+
+    def update(self, state: S, batch: Interactions) -> S:
+        """The state after ``batch``: a new value; the inputs are not touched.
+
+        Raises
+        ------
+        ShapeError, SupportError, InvalidParameter
+            Naming the argument that does not fit.
+        """
+        self.check_batch(state, batch)
+        fresh = copy_state(state)
+        self.update_in_place(fresh, batch)
+        return fresh
+
+    def update_in_place(self, state: S, batch: Interactions) -> None:
+        """Learn into ``state``, which the caller owns, from a batch that was checked."""
+        raise NotImplementedError(f"{type(self).__name__} defines neither update nor its in-place form")
+
+    def advance(self, prepared: P, state: S, batch: Interactions) -> P:
+        """``prepare(state)``, given the prepared form from before ``batch`` was learned.
+
+        A policy whose preparation is expensive may follow the batch instead of starting over;
+        ``prepared`` is the caller's own and may be written into. Equal to `prepare` to 1e-10.
+        """
+        return self.prepare(state)
+
+    def sample(
+        self,
+        prepared: P,
+        context: Array | None = None,
+        *,
+        mask: BoolArray | None = None,
+        rng: np.random.Generator,
+    ) -> IntArray:
+        """One arm per leading index, distributed as ``propensities`` says.
+
+        A policy may override it with something faster that is equal in law.
+        """
+        upper = np.cumsum(self.propensities(prepared, context, mask=mask), axis=-1)
+        u = rng.random(upper.shape[:-1])[..., None] * upper[..., -1:]
+        return (u >= upper).sum(-1)
+
+    def merge(self, a: S, b: S) -> S:
+        """The state after both histories, for order-free policies whose state is a sum."""
+        raise StateMismatch(f"states of {type(self).__name__} cannot be merged: order matters")
+
+    def record(self, prepared: P, context: Array | None, arm: IntArray) -> Array | None:
+        """What ``update`` will need to know about this moment: (..., r) numbers, or None."""
+        return None
+
+    def check_batch(self, state: S, batch: Interactions) -> None:
+        """Raise unless ``batch`` fits ``state`` and the declared reward support."""
+        sizes = resolve_sizes(state)
+        check_batch(
+            batch,
+            n_arms=sizes["K"],
+            leading=leading_shape(state),
+            dim=sizes.get("d", 0) if self.capabilities.context else 0,
+            support=self.capabilities.reward,
+            owner=type(self).__name__,
+        )

@@ -1,0 +1,88 @@
+"""Names → classes, with versions, aliases, suggestions and entry points."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from importlib.metadata import entry_points
+from typing import Generic, Protocol, TypeVar
+
+from qbrix.errors import InvalidParameter, UnknownName
+
+__all__ = ["Registry", "snake_case"]
+
+
+class Versioned(Protocol):
+    """A class whose behaviour has a version: a change of behaviour is a new number."""
+
+    __name__: str
+    version: int
+
+
+T = TypeVar("T", bound=Versioned)
+
+
+class Registry(Generic[T]):
+    """A catalogue of classes under their name, ``Name@version`` and a lower-snake alias.
+
+    Parameters
+    ----------
+    kind : str
+        What is catalogued, for messages, e.g. ``"policy"``.
+    group : str
+        Entry-point group from which third-party classes join at the first look-up.
+    suffix : str
+        Ending left out of aliases: ``BetaTSPolicy`` is also ``beta_ts``.
+    """
+
+    def __init__(self, *, kind: str, group: str, suffix: str = "") -> None:
+        self._kind = kind
+        self._group = group
+        self._suffix = suffix
+        self._classes: dict[str, type[T]] = {}
+        self._aliases: dict[str, str] = {}
+        self._foreign_loaded = False
+
+    def register(self, item: type[T]) -> type[T]:
+        """Add a class; usable as a decorator. A name can be taken once."""
+        name = item.__name__
+        if self._classes.get(name, item) is not item:
+            raise InvalidParameter(f"the {self._kind} name {name!r} is taken by another class")
+        self._classes[name] = item
+        for alias in (identifier(item), snake_case(name.removesuffix(self._suffix))):
+            self._aliases[alias] = name
+        return item
+
+    def get(self, name: str) -> type[T]:
+        """The class under a name, ``Name@version`` or alias; raises `UnknownName`."""
+        self._load_foreign()
+        found = self._classes.get(self._aliases.get(name, name))
+        if found is None:
+            raise UnknownName(self._kind, name, known=self._classes)
+        return found
+
+    def __iter__(self) -> Iterator[type[T]]:
+        self._load_foreign()
+        return iter(sorted(self._classes.values(), key=lambda item: item.__name__))
+
+    def __contains__(self, item: object) -> bool:
+        return item in self._classes.values()
+
+    def _load_foreign(self) -> None:
+        if self._foreign_loaded:
+            return
+        self._foreign_loaded = True
+        for point in entry_points(group=self._group):
+            load: Callable[[], type[T]] = point.load
+            self.register(load())
+
+
+def identifier(item: type[Versioned]) -> str:
+    """The behaviour-versioned id, e.g. ``BetaTSPolicy@1``."""
+    return f"{item.__name__}@{item.version}"
+
+
+def snake_case(name: str) -> str:
+    """``BetaTS`` → ``beta_ts``, ``KLUCB`` → ``klucb``, ``EXP3`` → ``exp3``."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
+    return spaced.lower()
