@@ -1,0 +1,89 @@
+"""qbrix: write a bandit policy, race it in simulation, export it, serve it unchanged.
+
+::
+
+    import qbrix
+    from qbrix.environments import Bernoulli
+
+    result = qbrix.simulate(
+        [qbrix.get("beta_ts")(), qbrix.get("klucb")()],
+        Bernoulli([0.9, 0.8]), horizon=1000, replications=100, seed=1,
+    )
+    result.summary()
+
+Names of this module load on first use, so ``import qbrix`` stays light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, distribution
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from qbrix.bundle import Bundle, export, load
+    from qbrix.client import Client
+    from qbrix.evaluation import LoggedData
+    from qbrix.magic import load_ipython_extension
+    from qbrix.policies import Capabilities, Policy, ScalarPolicy, get
+    from qbrix.simulator import Schedule, SimulationResult, simulate
+
+__all__ = [
+    "Bundle",
+    "Capabilities",
+    "Client",
+    "LoggedData",
+    "Policy",
+    "ScalarPolicy",
+    "Schedule",
+    "SimulationResult",
+    "export",
+    "get",
+    "load",
+    "simulate",
+]
+
+__version__ = "0.1.0"
+__distribution__ = "qbrix-lab"
+
+_HOMES = {
+    "Bundle": "qbrix.bundle",
+    "Capabilities": "qbrix.policies",
+    "Client": "qbrix.client",
+    "LoggedData": "qbrix.evaluation",
+    "Policy": "qbrix.policies",
+    "ScalarPolicy": "qbrix.policies",
+    "Schedule": "qbrix.simulator",
+    "SimulationResult": "qbrix.simulator",
+    "export": "qbrix.bundle",
+    "get": "qbrix.policies",
+    "load": "qbrix.bundle",
+    "load_ipython_extension": "qbrix.magic",
+    "simulate": "qbrix.simulator",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'qbrix' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])
+
+
+def _refuse_namesake() -> None:
+    """Two distributions that both bring a package ``qbrix`` overwrite each other's files."""
+    try:
+        version = distribution("qbrix").version
+    except PackageNotFoundError:
+        return
+    raise ImportError(
+        f"this environment holds the distribution qbrix {version}, a client SDK whose package is "
+        f"also called qbrix, beside {__distribution__}; keep one of them: "
+        f"pip uninstall qbrix && pip install --force-reinstall --no-deps {__distribution__}"
+    )
+
+
+_refuse_namesake()
