@@ -1,0 +1,15 @@
+# Each target sets up what it needs by itself; a second run returns at once. PYTHON=… names another.
+PYTHON ?= python3
+unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
+
+.PHONY: setup check test demo lab up bench lock clean
+
+setup:        ; @$(PYTHON) scripts/setup.py
+check: setup  ; @sh scripts/check.sh
+test: setup   ; @sh scripts/test.sh
+demo: setup   ; @.venv/bin/python -m notebooks.demo
+lab: setup    ; @.venv/bin/jupyter lab --allow-root notebooks
+up: setup     ; @.venv/bin/qbrix up --data-dir var/stack
+bench: setup  ; @.venv/bin/python -m benchmarks
+lock: setup   ; @.venv/bin/python scripts/lock.py
+clean:        ; @rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
