@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
-from typing import Generic, Protocol, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 from qbrix.errors import InvalidParameter, UnknownName
 
@@ -15,8 +15,7 @@ __all__ = ["Registry", "snake_case"]
 class Versioned(Protocol):
     """A class whose behaviour has a version: a change of behaviour is a new number."""
 
-    __name__: str
-    version: int
+    version: ClassVar[int]
 
 
 T = TypeVar("T", bound=Versioned)

@@ -1,0 +1,118 @@
+"""What an environment is: a source of rounds that does not know who plays.
+
+An environment deals *potential* rewards: for every round and replication, what each arm would pay.
+Nothing it deals depends on what was chosen before, so every policy of a race meets the same rounds
+(common random numbers), and the same arm in the same round pays the same to everybody.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from qbrix.errors import InvalidParameter
+from qbrix.registry import identifier
+from qbrix.types import Array
+
+__all__ = ["Environment", "Rounds"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Rounds:
+    """A block of B consecutive rounds in R independent replications.
+
+    Attributes
+    ----------
+    rewards : Array, shape (B, R, K)
+        What each arm would pay, contiguous.
+    means : Array, shape (B, R, K)
+        Expectation of ``rewards`` given the context; may be a read-only broadcast view.
+    best : Array, shape (B, R)
+        The largest of ``means``, exactly one of them; may be a read-only broadcast view.
+    contexts : Array, shape (B, R, d), optional
+        What is known before the choice.
+    """
+
+    rewards: Array
+    means: Array
+    best: Array
+    contexts: Array | None = None
+
+
+class Environment(ABC):
+    """Base class of every environment: an immutable description that can be played many times.
+
+    Attributes
+    ----------
+    n_arms : int
+        K.
+    dim : int
+        d, the number of features of a context; 0 without contexts.
+    reward : {"binary", "bounded", "continuous"}
+        Support of the rewards: {0, 1}, [0, 1], or any finite number.
+    length : int, optional
+        Number of rounds after which nothing is left to deal, None when it never ends.
+    """
+
+    version: ClassVar[int] = 1
+
+    n_arms: int
+    dim: int = 0
+    reward: Literal["binary", "bounded", "continuous"]
+    length: int | None = None
+
+    def play(
+        self, rng: np.random.Generator, *, replications: int, horizon: int, block: int = 128
+    ) -> Iterator[Rounds]:
+        """Deal ``horizon`` rounds in blocks.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            Equal generators deal equal rounds, whatever the size of the blocks.
+        replications : int >= 1
+            R.
+        horizon : int >= 1
+            T, at most ``length``.
+        block : int >= 1
+            B, the number of rounds that are drawn at once; the last block may be shorter.
+        """
+        if replications < 1 or horizon < 1 or block < 1:
+            raise InvalidParameter(
+                f"replications = {replications}, horizon = {horizon}, block = {block}; "
+                "expected integers >= 1"
+            )
+        if self.length is not None and horizon > self.length:
+            raise InvalidParameter(
+                f"horizon = {horizon}, but {type(self).__name__} ends after {self.length} rounds; "
+                "leave the horizon out to play all of them"
+            )
+        sizes = [min(block, horizon - start) for start in range(0, horizon, block)]
+        return self.deal(rng, replications=replications, sizes=sizes)
+
+    @abstractmethod
+    def deal(
+        self, rng: np.random.Generator, *, replications: int, sizes: list[int]
+    ) -> Iterator[Rounds]:
+        """One `Rounds` per entry of ``sizes``; what an author writes, arguments being checked.
+
+        Each kind of random number comes from a generator of its own (``rng.spawn``), so that the
+        cut into blocks does not change what is dealt.
+        """
+
+    @abstractmethod
+    def parameters(self) -> dict[str, Any]:
+        """What tells this environment from others of its class, fit for JSON."""
+
+    @classmethod
+    def identifier(cls) -> str:
+        """Name and behaviour version, e.g. ``Bernoulli@1``."""
+        return identifier(cls)
+
+    def spec(self) -> dict[str, Any]:
+        """Identifier and parameters, fit for JSON."""
+        return {"id": self.identifier(), "parameters": self.parameters()}

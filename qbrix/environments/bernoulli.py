@@ -1,0 +1,79 @@
+"""Arms that pay 1 with a fixed probability and 0 otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from qbrix.environments.base import Environment, Rounds
+from qbrix.errors import InvalidParameter
+from qbrix.types import Array
+
+__all__ = ["Bernoulli"]
+
+
+class Bernoulli(Environment):
+    """Arm ``k`` pays 1 with probability ``means[k]``, else 0, whatever happened before.
+
+    .. math:: r_{t,k} = 1[u_t < \\mu_k], \\qquad u_t \\sim U[0, 1)
+
+    Parameters
+    ----------
+    means : sequence of K numbers in [0, 1]
+        Probability of a reward of each arm.
+
+    Examples
+    --------
+    >>> environment = Bernoulli([0.9, 0.8])
+    >>> environment.n_arms, environment.optimum
+    (2, 0.9)
+    >>> environment.spec()
+    {'id': 'Bernoulli@1', 'parameters': {'means': [0.9, 0.8]}}
+
+    Notes
+    -----
+    One uniform number per round decides for all arms. A policy sees the reward of one arm only, so
+    its law is that of independent arms, while differences between policies vary less.
+    """
+
+    reward: Literal["binary", "bounded", "continuous"] = "binary"
+
+    def __init__(self, means: Sequence[float] | Array) -> None:
+        self.means = _checked(means)
+        self.n_arms = self.means.size
+
+    @property
+    def optimum(self) -> float:
+        """Expected reward of the best arm."""
+        return float(self.means.max())
+
+    def parameters(self) -> dict[str, Any]:
+        """The probabilities."""
+        return {"means": self.means.tolist()}
+
+    def deal(
+        self, rng: np.random.Generator, *, replications: int, sizes: list[int]
+    ) -> Iterator[Rounds]:
+        """One uniform number per round and replication."""
+        for size in sizes:
+            u = rng.random((size, replications, 1))
+            yield Rounds(
+                rewards=(u < self.means).astype(np.float64),
+                means=np.broadcast_to(self.means, (size, replications, self.n_arms)),
+                best=np.broadcast_to(self.means.max(), (size, replications)),
+            )
+
+    def __repr__(self) -> str:
+        return f"Bernoulli({self.means.tolist()})"
+
+
+def _checked(means: Sequence[float] | Array) -> Array:
+    array = np.array(means, dtype=np.float64)
+    if array.ndim != 1 or array.size == 0 or not ((array >= 0.0) & (array <= 1.0)).all():
+        raise InvalidParameter(
+            f"Bernoulli(means={means!r}): expected one probability in [0, 1] per arm"
+        )
+    array.flags.writeable = False
+    return array
