@@ -1,10 +1,10 @@
 # Each target sets up what it needs by itself; a second run returns at once. PYTHON=… names another.
-PYTHON ?= python3
+export PYTHON
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .PHONY: setup check test demo lab up bench lock clean
 
-setup:        ; @$(PYTHON) scripts/setup.py
+setup:        ; @sh scripts/setup.sh
 check: setup  ; @sh scripts/check.sh
 test: setup   ; @sh scripts/test.sh
 demo: setup   ; @.venv/bin/python -m notebooks.demo

@@ -1,8 +1,7 @@
 """Make `.venv`: a virtual environment with everything in requirements.lock, and this project.
 
 A second run returns at once. A half-made, moved or broken environment is made anew, and of two
-runs at the same time one waits for the other. Run by any Python 3, it looks for one that is new
-enough.
+runs at the same time one waits for the other.
 """
 
 from __future__ import annotations
@@ -16,9 +15,9 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from pathlib import Path
 
-OLDEST = (3, 11)
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
 VENV = ROOT / ".venv"
@@ -27,8 +26,6 @@ STAMP = VENV / "complete.json"  # written last: where it is missing, the rest is
 
 
 def main() -> None:
-    if sys.version_info < OLDEST:
-        continue_with_newer_python()
     expected = stamp()
     if is_complete(expected):
         return
@@ -40,22 +37,8 @@ def main() -> None:
             build(expected)
 
 
-def continue_with_newer_python() -> None:
-    """Replace this process by a Python that is new enough, or say that there is none."""
-    for minor in range(20, OLDEST[1] - 1, -1):
-        newer = shutil.which(f"python3.{minor}")
-        if newer:
-            os.execv(newer, [newer, *sys.argv])
-    sys.exit(
-        f"setup: {sys.executable} is Python {sys.version.split()[0]}, qbrix needs "
-        f"{OLDEST[0]}.{OLDEST[1]} or newer; install one, or name it: make PYTHON=/path/to/python3"
-    )
-
-
 def stamp() -> dict[str, object]:
     """What the environment was made from and where: a copied or moved checkout is another one."""
-    import tomllib
-
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     made_from = {
         "project": {part: project[part] for part in ("build-system", "project")},
