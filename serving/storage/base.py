@@ -12,7 +12,7 @@ Four stores, by what they promise:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
@@ -63,7 +63,8 @@ class ExperimentRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     ``policy`` is the wire's name, ``parameters`` what the wire shows; ``dim`` is 0 without
     context. ``bundle`` is the digest of a promoted bundle. What decides now is not here but in
-    the experiment's state record.
+    the experiment's state record. ``support`` is what its policy learns from: ``binary``,
+    ``bounded`` or ``continuous`` rewards.
     """
 
     id: str
@@ -79,6 +80,7 @@ class ExperimentRecord(msgspec.Struct, frozen=True, kw_only=True):
     bundle: str | None
     created_ms: int
     updated_ms: int
+    support: str = "continuous"
 
 
 class ApiKeyRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +93,8 @@ class ApiKeyRecord(msgspec.Struct, frozen=True, kw_only=True):
     scopes: tuple[str, ...]
     is_active: bool
     created_ms: int
+    rate_limit_per_minute: int | None = None
+    last_used_ms: int | None = None
 
 
 class ControlRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,6 +196,26 @@ class Catalog(Protocol):
 
     async def find_api_key(self, key_sha256: str) -> ApiKeyRecord | None:
         """The active credential with this digest."""
+        ...
+
+    async def list_api_keys(self, tenant: str) -> list[ApiKeyRecord]:
+        """All of the tenant's credentials, newest first."""
+        ...
+
+    async def get_api_key(self, tenant: str, key_id: str) -> ApiKeyRecord:
+        """Raises NotFound (``api_key``)."""
+        ...
+
+    async def change_api_key(self, record: ApiKeyRecord) -> None:
+        """Replace name, digest, scopes and activity of a credential. Raises NotFound."""
+        ...
+
+    async def delete_api_key(self, tenant: str, key_id: str) -> None:
+        """Forget a credential. Raises NotFound."""
+        ...
+
+    async def touch_api_keys(self, used: Mapping[str, int]) -> None:
+        """Key id → last use in ms; a later time wins, unknown ids are left out."""
         ...
 
     async def create_pool(self, pool: PoolRecord) -> None:
