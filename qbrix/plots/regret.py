@@ -1,0 +1,45 @@
+"""Cumulative regret by round."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qbrix.plots._frames import regret_bands
+from qbrix.plots._style import COLOURS, label_lines, style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from qbrix.simulator import SimulationResult
+
+__all__ = ["draw_regret"]
+
+
+def draw_regret(result: SimulationResult, *, ax: Axes | None, log: bool, confidence: float) -> Axes:
+    """One line and band per policy, labelled at its end; see `RacePlots.regret`."""
+    with style():
+        import matplotlib.pyplot as plt
+
+        target = plt.subplots(figsize=(7.0, 4.0), layout="constrained")[1] if ax is None else ax
+        ends, labels = [], []
+        bands = regret_bands(result, confidence=confidence)
+        for i, (label, part) in enumerate(bands.groupby("policy", sort=False)):
+            colour = COLOURS[i % len(COLOURS)]
+            target.plot(part["round"], part["mean"], color=colour, linewidth=1.8, label=str(label))
+            target.fill_between(
+                part["round"], part["low"], part["high"], color=colour, alpha=0.22, linewidth=0
+            )
+            ends.append(float(part["mean"].iloc[-1]))
+            labels.append(str(label))
+        if log:
+            target.set_xscale("log")
+        target.set_xlim(1, result.horizon)
+        target.set_ylim(bottom=0)
+        target.grid(visible=True, axis="y")
+        target.set_xlabel("round")
+        target.set_ylabel("cumulative regret")
+        target.set_title(
+            f"{result.replications:,} replications, bands: {100 * confidence:g} % intervals"
+        )
+        label_lines(target, ends=ends, labels=labels)
+    return target

@@ -1,0 +1,114 @@
+"""What is counted while a race runs, and how sure one can be of it afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from qbrix.environments import Rounds
+from qbrix.errors import InvalidParameter
+from qbrix.types import Array, IntArray
+
+__all__ = ["Tally", "Trace", "checkpoints_of", "interval"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Trace:
+    """What one policy did, summed from round 1 to each of C checkpoints.
+
+    Attributes
+    ----------
+    regret : Array, shape (R, C)
+        Pseudo-regret: sum of (mean of the best arm − mean of the chosen arm).
+    reward : Array, shape (R, C)
+        Sum of the rewards.
+    best : IntArray, shape (R, C)
+        Number of rounds in which a best arm was chosen.
+    pulls : IntArray, shape (C, K)
+        Number of choices of each arm, all replications together.
+    seconds_per_decision : float
+        Wall time of deciding and learning, divided by the decisions of all replications.
+    """
+
+    regret: Array
+    reward: Array
+    best: IntArray
+    pulls: IntArray
+    seconds_per_decision: float
+
+
+class Tally:
+    """Adds up a race between checkpoints, so that memory does not grow with the horizon."""
+
+    def __init__(self, checkpoints: IntArray, *, replications: int, n_arms: int) -> None:
+        size = len(checkpoints)
+        self._checkpoints = checkpoints
+        self._n_arms = n_arms
+        self._regret = np.zeros((size, replications))
+        self._reward = np.zeros((size, replications))
+        self._best = np.zeros((size, replications), dtype=np.int64)
+        self._pulls = np.zeros((size, n_arms), dtype=np.int64)
+
+    def add(self, rounds: Rounds, *, arms: IntArray, rewards: Array, start: int) -> None:
+        """Count a block whose first round has index ``start`` (from 0); arms, rewards (B, R)."""
+        segment = self._checkpoints.searchsorted(np.arange(start + 1, start + 1 + len(arms)))
+        cuts = np.flatnonzero(np.diff(segment, prepend=-1))
+        touched = segment[cuts]
+        means = np.take_along_axis(rounds.means, arms[..., np.newaxis], axis=-1)[..., 0]
+        loss = rounds.best - means
+        self._regret[touched] += np.add.reduceat(loss, cuts, axis=0)
+        self._reward[touched] += np.add.reduceat(rewards, cuts, axis=0)
+        self._best[touched] += np.add.reduceat(loss == 0.0, cuts, axis=0, dtype=np.int64)
+        cells = (segment[:, np.newaxis] * self._n_arms + arms).ravel()
+        self._pulls += np.bincount(cells, minlength=self._pulls.size).reshape(self._pulls.shape)
+
+    def trace(self, *, reached: int, seconds_per_decision: float) -> Trace:
+        """Everything up to the first ``reached`` checkpoints."""
+        return Trace(
+            regret=self._regret[:reached].cumsum(0).T,
+            reward=self._reward[:reached].cumsum(0).T,
+            best=self._best[:reached].cumsum(0).T,
+            pulls=self._pulls[:reached].cumsum(0),
+            seconds_per_decision=seconds_per_decision,
+        )
+
+
+def checkpoints_of(horizon: int, *, count: int = 100) -> IntArray:
+    """About ``count`` rounds from 1 to ``horizon``: half of them even, half in equal ratios.
+
+    A curve through them looks smooth on a linear axis and on a logarithmic one.
+    """
+    if count < 2:
+        raise InvalidParameter(f"checkpoints = {count}, expected an integer >= 2")
+    even = np.linspace(0, horizon, count // 2 + 1)[1:]
+    ratios = np.geomspace(1, horizon, count - count // 2)
+    return np.unique(np.rint(np.concatenate([even, ratios]))).clip(1, horizon).astype(np.int64)
+
+
+def interval(values: Array, *, confidence: float = 0.95) -> tuple[Array, Array, Array]:
+    """Mean over the first axis and the ends of its confidence interval by Student's t.
+
+    Parameters
+    ----------
+    values : Array, shape (R, ...)
+        Independent replications.
+    confidence : float in (0, 1), default 0.95
+
+    Returns
+    -------
+    mean, low, high : Array, shape (...)
+        ``low`` and ``high`` are NaN for a single replication.
+    """
+    from scipy.special import stdtrit
+
+    if not 0.0 < confidence < 1.0:
+        raise InvalidParameter(f"confidence = {confidence!r}, expected a float in (0, 1)")
+    count = len(values)
+    mean = np.asarray(values.mean(0), dtype=np.float64)
+    if count == 1:
+        unknown = np.full(mean.shape, np.nan)
+        return mean, unknown, unknown
+    error = values.std(0, ddof=1) / np.sqrt(count)
+    half = stdtrit(count - 1, 0.5 + confidence / 2.0) * error
+    return mean, mean - half, mean + half

@@ -1,0 +1,236 @@
+"""One policy in a race: R replications of its state, moved together one round at a time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from itertools import repeat
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from qbrix.environments import Environment, Rounds
+from qbrix.errors import InvalidParameter, ShapeError, SupportError
+from qbrix.policies import Policy
+from qbrix.simulator.schedule import Schedule
+from qbrix.state import map_arrays, to_bytes
+from qbrix.types import Array, IntArray, Interactions
+
+__all__ = ["Player", "check_pairing"]
+
+_WIDTH = {"binary": 0, "bounded": 1, "continuous": 2}
+
+# A policy that follows its preparation in small steps collects rounding errors: every so many
+# versions it starts over.
+_PREPARE_EVERY = 1024
+
+
+def check_pairing(policy: Policy[Any, Any], environment: Environment) -> None:
+    """Raise unless ``policy`` can play in ``environment``."""
+    name, place = type(policy).__name__, type(environment).__name__
+    learns = policy.capabilities.reward
+    if _WIDTH[environment.reward] > _WIDTH[learns]:
+        raise SupportError(
+            f"{place} pays {environment.reward} rewards, {name} learns from {learns} ones; "
+            "rescale the environment or choose a policy with a wider support"
+        )
+    if policy.capabilities.context and not environment.dim:
+        raise InvalidParameter(
+            f"{name} decides by context, {place} has none; "
+            "choose an environment with contexts or a policy without"
+        )
+
+
+class Player:
+    """A policy at play.
+
+    Parameters
+    ----------
+    policy : Policy
+    environment : Environment
+        For its sizes; the rounds themselves are handed to `play`.
+    replications : int
+        R.
+    rng : numpy.random.Generator
+        This policy's own source of random numbers.
+    schedule : Schedule
+        When feedback is learned.
+
+    Attributes
+    ----------
+    state : State
+        What was learned so far, with leading axis R.
+    elapsed_s : float
+        Time spent in `play`.
+    """
+
+    def __init__(
+        self,
+        policy: Policy[Any, Any],
+        environment: Environment,
+        *,
+        replications: int,
+        rng: np.random.Generator,
+        schedule: Schedule,
+    ) -> None:
+        check_pairing(policy, environment)
+        n_arms = environment.n_arms
+        self._uses_context = policy.capabilities.context
+        dim = environment.dim if self._uses_context else 0
+        self.policy = policy
+        self.elapsed_s = 0.0
+        self.state = _replicated(policy.init(n_arms=n_arms, dim=dim), replications)
+        self._prepared = policy.prepare(self.state)
+        self._rng = rng
+        self._offsets = np.arange(replications) * n_arms
+        self._unknown = np.ones(replications)
+        self._in_place = _is_nearer(policy, "update_in_place", than="update")
+        self._follows = _is_nearer(policy, "advance", than="prepare")
+        self._samples = _is_nearer(policy, "sample", than="propensities") and not _weighs(
+            policy, n_arms=n_arms, dim=dim
+        )
+        self._schedule = schedule
+        self._waiting: deque[Interactions] = deque()
+        self._played = self._learned = self._version = 0
+        self._check_law(shape=(replications, n_arms), dim=dim)
+
+    def play(self, rounds: Rounds) -> tuple[IntArray, Array]:
+        """Decide and learn through ``rounds``; the chosen arms and their rewards, (B, R) each."""
+        begin = perf_counter()
+        size, replications, n_arms = rounds.rewards.shape
+        chosen = np.empty((size, replications), dtype=np.int64)
+        paid = np.empty((size, replications))
+        known = self._version
+        versions = np.arange(known, known + size).repeat(replications).reshape(size, -1, 1)
+        receive = self._learn if self._schedule.immediate else self._queue
+        tables = rounds.rewards.reshape(size, replications * n_arms)
+        for t, (table, context) in enumerate(zip(tables, self._contexts(rounds), strict=False)):
+            arms, propensities = self._decide(context)
+            rewards = table.take(self._offsets + arms)
+            chosen[t] = arms
+            paid[t] = rewards
+            batch = Interactions(
+                arms=arms[:, np.newaxis],
+                rewards=rewards[:, np.newaxis],
+                propensities=propensities[:, np.newaxis],
+                state_versions=versions[self._version - known],
+                contexts=None if context is None else context[:, np.newaxis],
+                recorded=self._record(context, arms),
+            )
+            receive(batch)
+        self.elapsed_s += perf_counter() - begin
+        return chosen, paid
+
+    def _contexts(self, rounds: Rounds) -> Iterable[Array | None]:
+        return repeat(None) if not self._uses_context else iter(_known(rounds.contexts))
+
+    def _decide(self, context: Array | None) -> tuple[IntArray, Array]:
+        if self._samples:
+            return self.policy.sample(self._prepared, context, rng=self._rng), self._unknown
+        propensities = self.policy.propensities(self._prepared, context)
+        upper = propensities.cumsum(-1)
+        u = self._rng.random((len(upper), 1)) * upper[:, -1:]
+        arms = (u >= upper).sum(-1)
+        return arms, propensities.ravel().take(self._offsets + arms)
+
+    def _record(self, context: Array | None, arms: IntArray) -> Array | None:
+        if not self.policy.capabilities.recorded:
+            return None
+        numbers = self.policy.record(self._prepared, context, arms)
+        return None if numbers is None else numbers[:, np.newaxis]
+
+    def _learn(self, batch: Interactions) -> None:
+        policy = self.policy
+        if self._in_place:
+            policy.update_in_place(self.state, batch)
+        else:
+            self.state = policy.update(self.state, batch)
+        self._version += 1
+        if self._follows and self._version % _PREPARE_EVERY:
+            self._prepared = policy.advance(self._prepared, self.state, batch)
+        else:
+            self._prepared = policy.prepare(self.state)
+
+    def _queue(self, batch: Interactions) -> None:
+        self._waiting.append(batch)
+        self._played += 1
+        due = self._schedule.due(self._played) - self._learned
+        if due > 0:
+            self._learned += due
+            self._learn(_joined([self._waiting.popleft() for _ in range(due)]))
+
+    def _check_law(self, *, shape: tuple[int, int], dim: int) -> None:
+        context = np.zeros((shape[0], dim)) if dim else None
+        got = self.policy.propensities(self._prepared, context).shape
+        if got != shape:
+            raise ShapeError(
+                f"{type(self.policy).__name__}.propensities returned shape {got} for a state with "
+                f"leading axis {shape[0]}, expected {shape}: one law per replication"
+            )
+
+
+def _replicated(state: Any, replications: int) -> Any:
+    return map_arrays(lambda value: np.repeat(value[np.newaxis], replications, axis=0), state)
+
+
+def _known(contexts: Array | None) -> Array:
+    if contexts is None:
+        raise ShapeError("the environment declares contexts but dealt a block without them")
+    return contexts
+
+
+def _joined(batches: list[Interactions]) -> Interactions:
+    """Rows of several rounds as one batch, (R, 1) each to (R, n)."""
+    first = batches[0]
+    return Interactions(
+        arms=np.concatenate([item.arms for item in batches], axis=1),
+        rewards=np.concatenate([item.rewards for item in batches], axis=1),
+        propensities=np.concatenate([item.propensities for item in batches], axis=1),
+        state_versions=np.concatenate([item.state_versions for item in batches], axis=1),
+        contexts=None if first.contexts is None else _rows(item.contexts for item in batches),
+        recorded=None if first.recorded is None else _rows(item.recorded for item in batches),
+    )
+
+
+def _rows(arrays: Iterable[Array | None]) -> Array:
+    return np.concatenate([item for item in arrays if item is not None], axis=1)
+
+
+def _is_nearer(policy: Policy[Any, Any], name: str, *, than: str) -> bool:
+    """Whether ``name`` is defined in the same class as ``than`` or in one derived from it.
+
+    A shortcut that was inherited from a class whose plain form has been overridden since does not
+    describe this policy any more.
+    """
+    lineage = type(policy).__mro__
+
+    def depth(method: str) -> int:
+        return next(i for i, owner in enumerate(lineage) if method in vars(owner))
+
+    return depth(name) <= depth(than)
+
+
+def _weighs(policy: Policy[Any, Any], *, n_arms: int, dim: int) -> bool:
+    """Whether learning depends on the logged propensity; asked by learning twice and comparing.
+
+    Where it does not, `Policy.sample` need not be accompanied by the probability of what it drew.
+    """
+    arms = np.arange(n_arms).repeat(2)
+    rewards = np.tile([0.0, 1.0], n_arms)
+    width = policy.capabilities.recorded
+    learned = [
+        policy.update(
+            policy.init(n_arms=n_arms, dim=dim),
+            Interactions(
+                arms=arms,
+                rewards=rewards,
+                propensities=np.full(2 * n_arms, propensity),
+                state_versions=np.zeros(2 * n_arms, dtype=np.int64),
+                contexts=np.ones((2 * n_arms, dim)) if dim else None,
+                recorded=np.full((2 * n_arms, width), 0.5) if width else None,
+            ),
+        )
+        for propensity in (0.25, 0.5)
+    ]
+    return to_bytes(learned[0]) != to_bytes(learned[1])
