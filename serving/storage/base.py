@@ -12,16 +12,27 @@ Four stores, by what they promise:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
 
-import msgspec
-
-from qbrix.ledger import Batch
+from serving.storage.records import (
+    ApiKeyRecord,
+    ArmRecord,
+    CommittedBatch,
+    ControlRequest,
+    DecisionEvent,
+    ExperimentRecord,
+    FeedbackEvent,
+    Key,
+    PoolRecord,
+    StateRecord,
+)
 
 __all__ = [
     "ApiKeyRecord",
+    "ArmRecord",
     "Catalog",
     "Channel",
     "CommittedBatch",
@@ -30,164 +41,44 @@ __all__ = [
     "ExperimentRecord",
     "FeedbackEvent",
     "Intake",
+    "Key",
     "Ledger",
     "LedgerStep",
     "PoolRecord",
+    "Read",
     "StateRecord",
+    "Stores",
 ]
 
-
-class ArmRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """An arm of a pool; its index is its position, for ever."""
-
-    id: str
-    name: str
-    index: int
-    is_active: bool = True
-    metadata: dict[str, Any] = {}
+E = TypeVar("E")
 
 
-class PoolRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """Arms under a name. Times are Unix milliseconds throughout the stores."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Read(Generic[E]):
+    """What a stream held behind a position.
 
-    id: str
-    tenant: str
-    name: str
-    arms: tuple[ArmRecord, ...]
-    created_ms: int
-    updated_ms: int
-
-
-class ExperimentRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A running comparison of arms.
-
-    ``policy`` is the wire's name, ``parameters`` what the wire shows; ``dim`` is 0 without
-    context. ``bundle`` is the digest of a promoted bundle. What decides now is not here but in
-    the experiment's state record. ``support`` is what its policy learns from: ``binary``,
-    ``bounded`` or ``continuous`` rewards.
+    ``position`` is that of the last entry seen (the one asked for when there was none);
+    ``damaged`` are entries that no version of ours can have written.
     """
 
-    id: str
-    tenant: str
-    name: str
-    pool_id: str
-    shard: int
-    policy: str
-    parameters: dict[str, Any]
-    dim: int
-    enabled: bool
-    floor: float
-    bundle: str | None
-    created_ms: int
-    updated_ms: int
-    support: str = "continuous"
-
-
-class ApiKeyRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A credential as it is stored: the SHA-256 of the key, never the key."""
-
-    id: str
-    tenant: str
-    name: str
-    key_sha256: str
-    scopes: tuple[str, ...]
-    is_active: bool
-    created_ms: int
-    rate_limit_per_minute: int | None = None
-    last_used_ms: int | None = None
-
-
-class ControlRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A change of what decides, asked for by the proxy and made a batch by cortex.
-
-    ``change`` holds what the change sets: ``policy`` (a PolicyRef as a dict), ``floor``,
-    ``retired``, ``n_arms``, ``dim``; what it leaves out stays as it is.
-    ``status``: pending, applied, rejected or cancelled.
-    """
-
-    id: int
-    experiment: str
-    reason: str
-    change: dict[str, Any]
-    start: str
-    status: str = "pending"
-    outcome: dict[str, Any] = {}
-
-
-class FeedbackEvent(msgspec.Struct, frozen=True, array_like=True):
-    """A reward with all that its decision's token carried; the unit of the intake stream."""
-
-    experiment: str
-    epoch: int
-    decision_id: str
-    feedback_id: str
-    arm: int
-    reward: float
-    u: float
-    low: float
-    propensity: float
-    version: int
-    gate: bool
-    recorded: tuple[float, ...]
-    context: bytes
-    decided_ms: int
-    received_ms: int
-
-
-class DecisionEvent(msgspec.Struct, frozen=True, array_like=True):
-    """A decision for the log; ``number`` counts per ``proxy``, so that gaps can be seen."""
-
-    proxy: str
-    number: int
-    experiment: str
-    context_id: str
-    epoch: int
-    decision_id: str
-    arm: int
-    u: float
-    low: float
-    propensity: float
-    version: int
-    source: str
-    context: bytes
-    decided_ms: int
-
-
-class StateRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A deployment as it is published: what a motor needs to decide.
-
-    ``configuration`` is `Configuration.to_json`, ``state`` is `qbrix.state.to_bytes`, ``law`` the
-    propensities (float64) of a policy without context, computed once by the publisher.
-    """
-
-    format: int = 1
-    experiment: str
-    tenant: str
-    epoch: int
-    version: int
-    term: int
-    configuration: str
-    state: bytes
-    law: bytes | None
-    ledger_digest: str
-    state_digest: str
-    published_ms: int
-
-
-class CommittedBatch(msgspec.Struct, frozen=True, kw_only=True):
-    """A batch read back from the ledger with its place in both digest chains."""
-
-    batch: Batch
-    ledger_digest: str
-    state_digest: str
-    committed_ms: int
+    events: list[E]
+    position: str
+    damaged: list[bytes]
 
 
 class Catalog(Protocol):
     """Tenants' resources. Every method is confined to the tenant it is given."""
 
     async def create_tenant(self, name: str) -> str:
-        """The new tenant's id."""
+        """The new tenant's id. Raises Conflict when the name is taken."""
+        ...
+
+    async def find_tenant(self, name: str) -> str | None:
+        """The id of the tenant of that name."""
+        ...
+
+    async def ping(self) -> None:
+        """Raises Unavailable when the store does not answer."""
         ...
 
     async def put_api_key(self, record: ApiKeyRecord) -> None:
@@ -234,6 +125,15 @@ class Catalog(Protocol):
         """Raises NotFound, Conflict."""
         ...
 
+    async def change_pool(
+        self, pool: PoolRecord, *, controls: Sequence[ControlRequest]
+    ) -> list[ControlRequest]:
+        """Store name and arms, and enqueue the control changes, in one transaction.
+
+        Raises NotFound, Conflict.
+        """
+        ...
+
     async def delete_pool(self, tenant: str, pool_id: str) -> None:
         """Raises NotFound, or Conflict (POOL_HAS_EXPERIMENTS)."""
         ...
@@ -272,7 +172,8 @@ class Catalog(Protocol):
     ) -> ControlRequest | None:
         """Store the record and enqueue the control change (its id is assigned) in one transaction.
 
-        Raises NotFound, Conflict (name taken).
+        Policy, bundle and support are not written: they change by promotion only. Raises NotFound,
+        Conflict (name taken, or the record names a policy that was replaced meanwhile).
         """
         ...
 
@@ -304,12 +205,12 @@ class Catalog(Protocol):
 class LedgerStep(Protocol):
     """One transaction of cortex over one shard; all of it is committed, or nothing."""
 
-    async def known(self, keys: Sequence[tuple[str, int, str, str]]) -> set[tuple[str, int, str, str]]:
+    async def known(self, keys: Sequence[Key]) -> set[Key]:
         """Those of (experiment, epoch, decision id, feedback id) that the ledger has counted."""
         ...
 
     async def append(self, experiment: str, committed: CommittedBatch) -> None:
-        """Batch, rows and keys of the next version."""
+        """Batch, rows and keys of the next version; Conflict when it is not the next one."""
         ...
 
     async def put_snapshot(self, state: StateRecord) -> None:
@@ -322,8 +223,22 @@ class LedgerStep(Protocol):
         """Close a pending control change; False when it was cancelled meanwhile."""
         ...
 
-    async def put_promotion(self, experiment: str, *, version: int, bundle: str, certificate: str) -> None:
+    async def put_promotion(
+        self, experiment: str, *, version: int, bundle: str, certificate: str
+    ) -> None:
         """Keep the certificate beside the version that it let in."""
+        ...
+
+    async def put_policy(
+        self,
+        experiment: str,
+        *,
+        policy: str,
+        parameters: dict[str, Any],
+        bundle: str | None,
+        support: str,
+    ) -> None:
+        """Make the experiment's record say what decides now."""
         ...
 
     async def bury(self, experiment: str, *, reason: str, payload: bytes) -> None:
@@ -335,7 +250,7 @@ class LedgerStep(Protocol):
         ...
 
     async def move(self, stream: str, *, incarnation: str, position: str) -> None:
-        """Remember up to where a stream has been read."""
+        """Remember up to where a stream (a name from `serving.storage.keys`) has been read."""
         ...
 
 
@@ -345,7 +260,8 @@ class Ledger(Protocol):
     async def acquire(self, shard: int, *, holder: str, ttl_s: float) -> int | None:
         """The lease's term when ``holder`` has it now (renewed or taken over), else None.
 
-        The term rises with every change of holder.
+        The term rises with every change of holder. ``holder`` names one life of one process: a
+        process that starts again takes another name. The store's clock counts, nobody else's.
         """
         ...
 
@@ -363,6 +279,10 @@ class Ledger(Protocol):
 
     async def experiments(self, shard: int) -> list[ExperimentRecord]:
         """The live experiments of a shard."""
+        ...
+
+    async def experiment(self, experiment: str) -> ExperimentRecord | None:
+        """One live experiment, whoever owns it."""
         ...
 
     async def snapshot(self, experiment: str) -> StateRecord | None:
@@ -395,23 +315,26 @@ class Ledger(Protocol):
 class Intake(Protocol):
     """Durable streams, one for feedback and one for decisions per shard."""
 
-    async def append_feedback(self, shard: int, events: Sequence[FeedbackEvent]) -> None:
-        """On disk when this returns; raises Unavailable otherwise (the events may be there)."""
+    async def append_feedback(self, shard: int, events: Sequence[FeedbackEvent]) -> str:
+        """Position of the last event, on disk when this returns.
+
+        Raises Unavailable otherwise; the events may be there all the same.
+        """
         ...
 
-    async def append_decisions(self, shard: int, events: Sequence[DecisionEvent]) -> None:
-        """Best effort; raises Unavailable."""
+    async def append_decisions(self, shard: int, events: Sequence[DecisionEvent]) -> str:
+        """Position of the last event; best effort; raises Unavailable."""
         ...
 
     async def read_feedback(
         self, shard: int, *, after: str, limit: int, block_ms: int
-    ) -> tuple[list[FeedbackEvent], str]:
-        """Events behind a position, in order, and the position of the last one."""
+    ) -> Read[FeedbackEvent]:
+        """About ``limit`` events behind a position, in order; ``block_ms`` 0 does not wait."""
         ...
 
     async def read_decisions(
         self, shard: int, *, after: str, limit: int, block_ms: int
-    ) -> tuple[list[DecisionEvent], str]:
+    ) -> Read[DecisionEvent]:
         """As `read_feedback`."""
         ...
 
@@ -423,6 +346,10 @@ class Intake(Protocol):
         """Drop what lies at or before these positions: the ledger has it."""
         ...
 
+    async def backlog(self, shard: int) -> int:
+        """How many entries (of one or more events) of feedback nobody has trimmed yet."""
+        ...
+
     async def durability(self) -> str:
         """``always``, ``everysec``, ``memory`` or ``evicting``: what an acknowledgement is worth."""
         ...
@@ -432,7 +359,10 @@ class Channel(Protocol):
     """Copies and calls."""
 
     async def publish(self, state: StateRecord) -> bool:
-        """Replace the copy if (term, version) does not fall back, and tell every motor."""
+        """Replace the copy if (term, version) does not fall back, and tell every motor.
+
+        The call goes to the topic `serving.storage.keys.STATES` with the experiment as payload.
+        """
         ...
 
     async def fetch(self, experiment: str) -> StateRecord | None:
@@ -444,5 +374,24 @@ class Channel(Protocol):
         ...
 
     def listen(self, *topics: str) -> AsyncIterator[tuple[str, str]]:
-        """(topic, payload) for ever; reconnects by itself and yields (topic, "") afterwards."""
+        """(topic, payload) for ever.
+
+        Yields (topic, "") for each topic as soon as it hears, and again after every interruption:
+        what was missed is then anybody's guess.
+        """
         ...
+
+    async def ping(self) -> None:
+        """Raises Unavailable when the store does not answer."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stores:
+    """The four stores as a role is given them; ``await close()`` when the role ends."""
+
+    catalog: Catalog
+    ledger: Ledger
+    intake: Intake
+    channel: Channel
+    close: Callable[[], Awaitable[None]]

@@ -1,0 +1,49 @@
+"""Every Redis key, stream and topic: there is no name of one anywhere else.
+
+What belongs to one shard carries its hash tag, so that a Redis Cluster keeps it together and one
+pipeline reaches it. A state's copy is tagged by its experiment: nothing else is touched with it.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+__all__ = [
+    "CONTROLS",
+    "RECORDS",
+    "STATES",
+    "decision_stream",
+    "feedback_stream",
+    "incarnation",
+    "shard_of",
+    "state",
+]
+
+STATES = "qbrix:states"  # payload: the experiment whose copy was replaced
+CONTROLS = "qbrix:controls"  # payload: the shard that has a control change waiting
+RECORDS = "qbrix:records"  # payload: the experiment whose record was changed
+
+
+def shard_of(experiment: str, *, shards: int) -> int:
+    """The shard of a new experiment; it keeps it for life, whatever ``shards`` becomes."""
+    return zlib.crc32(experiment.encode()) % shards
+
+
+def feedback_stream(shard: int) -> str:
+    """Stream of packed `FeedbackEvent`."""
+    return f"qbrix:{{s{shard}}}:feedback"
+
+
+def decision_stream(shard: int) -> str:
+    """Stream of packed `DecisionEvent`."""
+    return f"qbrix:{{s{shard}}}:decisions"
+
+
+def incarnation(shard: int) -> str:
+    """Name that the shard's streams got when they were made."""
+    return f"qbrix:{{s{shard}}}:incarnation"
+
+
+def state(experiment: str) -> str:
+    """Hash with the published copy of an experiment's state."""
+    return f"qbrix:{{{experiment}}}:state"

@@ -1,0 +1,177 @@
+"""What travels between the roles and rests in the stores: plain values with a version each.
+
+Times are Unix milliseconds throughout.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import msgspec
+
+from qbrix.ledger import Batch
+
+__all__ = [
+    "ApiKeyRecord",
+    "ArmRecord",
+    "CommittedBatch",
+    "ControlRequest",
+    "DecisionEvent",
+    "ExperimentRecord",
+    "FeedbackEvent",
+    "Key",
+    "PoolRecord",
+    "StateRecord",
+]
+
+# What makes a reward the same one: experiment, epoch, decision id, feedback id.
+Key: TypeAlias = tuple[str, int, str, str]
+
+
+class ArmRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """An arm of a pool; its index is its position, for ever."""
+
+    id: str
+    name: str
+    index: int
+    is_active: bool = True
+    metadata: dict[str, Any] = {}
+
+
+class PoolRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Arms under a name. Times are Unix milliseconds throughout the stores."""
+
+    id: str
+    tenant: str
+    name: str
+    arms: tuple[ArmRecord, ...]
+    created_ms: int
+    updated_ms: int
+
+
+class ExperimentRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A running comparison of arms.
+
+    ``policy`` is the wire's name, ``parameters`` what the wire shows; ``dim`` is 0 without
+    context. ``bundle`` is the digest of a promoted bundle. What decides now is not here but in
+    the experiment's state record. ``support`` is what its policy learns from: ``binary``,
+    ``bounded`` or ``continuous`` rewards.
+    """
+
+    id: str
+    tenant: str
+    name: str
+    pool_id: str
+    shard: int
+    policy: str
+    parameters: dict[str, Any]
+    dim: int
+    enabled: bool
+    floor: float
+    bundle: str | None
+    created_ms: int
+    updated_ms: int
+    support: str = "continuous"
+
+
+class ApiKeyRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A credential as it is stored: the SHA-256 of the key, never the key."""
+
+    id: str
+    tenant: str
+    name: str
+    key_sha256: str
+    scopes: tuple[str, ...]
+    is_active: bool
+    created_ms: int
+    rate_limit_per_minute: int | None = None
+    last_used_ms: int | None = None
+
+
+class ControlRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A change of what decides, asked for by the proxy and made a batch by cortex.
+
+    ``reason``: ``configure``, ``arms``, ``promote`` or ``reset``. ``change`` holds what it sets:
+    ``policy`` (a PolicyRef as a dict), ``floor``, ``retired``, ``n_arms``; for a promotion
+    ``bundle`` (its SHA-256). What it leaves out stays as it is.
+    ``status``: ``pending``, ``applied``, ``rejected`` or ``cancelled``. ``outcome``: ``epoch`` and
+    ``version`` (a promotion adds ``certificate``) of an applied one, ``reason`` (a word) and
+    ``message`` (a sentence) of a rejected one.
+    """
+
+    id: int
+    experiment: str
+    reason: str
+    change: dict[str, Any]
+    start: str
+    status: str = "pending"
+    outcome: dict[str, Any] = {}
+
+
+class FeedbackEvent(msgspec.Struct, frozen=True, array_like=True):
+    """A reward with all that its decision's token carried; the unit of the intake stream."""
+
+    experiment: str
+    epoch: int
+    decision_id: str
+    feedback_id: str
+    arm: int
+    reward: float
+    u: float
+    low: float
+    propensity: float
+    version: int
+    gate: bool
+    recorded: tuple[float, ...]
+    context: bytes
+    decided_ms: int
+    received_ms: int
+
+
+class DecisionEvent(msgspec.Struct, frozen=True, array_like=True):
+    """A decision for the log; ``number`` counts per ``proxy``, so that gaps can be seen."""
+
+    proxy: str
+    number: int
+    experiment: str
+    context_id: str
+    epoch: int
+    decision_id: str
+    arm: int
+    u: float
+    low: float
+    propensity: float
+    version: int
+    source: str
+    context: bytes
+    decided_ms: int
+
+
+class StateRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A deployment as it is published: what a motor needs to decide.
+
+    ``configuration`` is `Configuration.to_json`, ``state`` is `qbrix.state.to_bytes`, ``law`` the
+    propensities (float64) of a policy without context, computed once by the publisher.
+    """
+
+    format: int = 1
+    experiment: str
+    tenant: str
+    epoch: int
+    version: int
+    term: int
+    configuration: str
+    state: bytes
+    law: bytes | None
+    ledger_digest: str
+    state_digest: str
+    published_ms: int
+
+
+class CommittedBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch read back from the ledger with its place in both digest chains."""
+
+    batch: Batch
+    ledger_digest: str
+    state_digest: str
+    committed_ms: int
