@@ -43,7 +43,7 @@ import numpy as np
 from numpy.polynomial.legendre import leggauss, legvander
 
 from qbrix.errors import InvalidParameter, ShapeError
-from qbrix.types import Array, BoolArray
+from qbrix.types import Array, BoolArray, IntArray
 
 CUTOFF = 32.0
 """A window leaves ``exp(-CUTOFF)`` of an arm's mass outside, on either side."""
@@ -51,11 +51,13 @@ ORDER = 32
 """Gauss points in a panel."""
 FLOOR = 1e-20
 """What a distribution function is lifted to, far below its rounding error."""
-BLOCK = 1024
-"""Arms (rows × K) that are integrated at once; bounds the memory to some tens of megabytes."""
+BLOCK = 2**14
+"""Arms (rows × K) whose windows are made at once."""
+POINTS = 2**17
+"""Densities (rows × K × points) that are held at once, an array of 1 MiB; a row may need more."""
 
 Step: TypeAlias = Callable[[Array], Array]
-Density: TypeAlias = Callable[[Array], Array]
+Density: TypeAlias = Callable[[Array, IntArray], Array]
 Masses: TypeAlias = Callable[[Array, Array, BoolArray], Array]
 
 
@@ -110,8 +112,8 @@ def race(density: Density, step: Step, ends: Array) -> tuple[Array, Array]:
     Parameters
     ----------
     density : callable
-        From points of shape (rows, 1, N) to densities of shape (rows, K, N); 0 for an arm that is
-        masked, or whose window ends below the origin, or that is a point mass.
+        From points of shape (r, 1, N) and the r rows that they belong to (an index array), to
+        densities of shape (r, K, N); 0 for an arm whose window ends below the origin.
     step : callable
         From the left edge of a panel, shape (rows, 1), to its greatest length for two arms, shape
         (rows, K).
@@ -122,31 +124,44 @@ def race(density: Density, step: Step, ends: Array) -> tuple[Array, Array]:
     -------
     wins : Array, shape (rows, K)
         Probability that the arm is the best with a score above the origin.
-    clear : Array, shape (rows,)
+    clear : Array, shape (rows, 1)
         Probability that no arm of positive density has a score above the origin.
     """
-    points, weights, rest = _rule()
     edges = _edges(step, ends)
-    lengths = np.diff(edges)
+    panels = (edges[:, :-1] < edges[:, 1:]).sum(-1)
+    order = panels.argsort()
+    wins, clear = np.zeros(ends.shape), np.ones((len(ends), 1))
+    done = int(np.count_nonzero(panels == 0))
+    while done < len(order):
+        most = panels[order[-1]]
+        rows = order[max(done, len(order) - max(1, POINTS // (ends.shape[1] * most * ORDER))) :]
+        wins[rows], clear[rows] = _integrate(density, edges[rows, : most + 1], rows)
+        order = order[: -len(rows)]
+    return wins, clear
+
+
+def _integrate(density: Density, edges: Array, rows: IntArray) -> tuple[Array, Array]:
+    """`race` for some rows, with all their panels at once."""
+    points, weights, rest = _rule()
+    lengths = edges[:, 1:] - edges[:, :-1]
     nodes = edges[:, :-1, None] + lengths[..., None] * points
-    (rows, n_arms), panels = ends.shape, lengths.shape[-1]
-    mass = density(nodes.reshape(rows, 1, panels * ORDER)).reshape(rows, n_arms, panels, ORDER)
+    mass = density(nodes.reshape(len(rows), 1, -1), rows).reshape(len(rows), -1, *nodes.shape[1:])
     mass *= lengths[:, None, :, None]
     in_panel = mass @ weights
-    above = np.cumsum(in_panel[..., ::-1], axis=-1)[..., ::-1]
+    above = in_panel[..., ::-1].cumsum(-1)[..., ::-1]
     below = mass @ rest
     below += (above - in_panel)[..., None]
     np.subtract(1.0, below, out=below)
     np.maximum(below, FLOOR, out=below)
-    everyone = below.prod(axis=1, keepdims=True)
+    clear = np.maximum(1.0 - above[..., 0], 0.0).prod(-1, keepdims=True)
+    everyone = below.prod(1, keepdims=True)
     mass *= np.divide(everyone, below, out=below)
-    clear = np.maximum(1.0 - in_panel.sum(-1), 0.0).prod(-1)
     wins: Array = (mass @ weights).sum(-1)
     return wins, clear
 
 
 def _edges(step: Step, ends: Array) -> Array:
-    """Panel edges of shape (rows, panels + 1), from 0 to the last end; spare panels are empty."""
+    """Panel edges of shape (rows, panels + 1), from 0 to the last end; empty panels come last."""
     top = ends.max(-1, keepdims=True).clip(min=0.0)
     finer = 1.0 + np.log(np.maximum((ends > 0).sum(-1, keepdims=True), 1)) / 5.0
     edges = [np.zeros_like(top)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from qbrix.policies._best_arm import CUTOFF, best_arm, race, require, together
-from qbrix.types import Array, BoolArray
+from qbrix.types import Array, BoolArray, IntArray
 
 PANEL = 3.0
 """Longest panel for two arms, as log-odds near a mode; also panels in a narrow window."""
@@ -101,18 +101,22 @@ def _masses(successes: Array, failures: Array, allowed: BoolArray) -> Array:
     ends = np.where(allowed, np.minimum(mode + right - start, window), 0.0)
     origin = start.clip(-30.0, 30.0)
     level = _log_mode(a, b) + _log_growth(a, b, origin=mode, step=origin - mode)
-    level = np.where(ends > 0, level, -np.inf)[..., None]
+    level[ends <= 0] = -np.inf
     mode -= start
 
-    def density(points: Array) -> Array:
-        step = points + (start - origin)[..., None]
-        growth = _log_growth(a[..., None], b[..., None], origin=origin[..., None], step=step)
-        growth += level
-        return np.exp(growth, out=growth)
+    def density(points: Array, rows: IntArray) -> Array:
+        step = points + (start - origin)[rows, :, None]
+        first, second, reference = a[rows, :, None], b[rows, :, None], origin[rows, :, None]
+        growth = _log_growth(first, second, origin=reference, step=step)
+        growth += level[rows, :, None]
+        np.exp(growth, out=growth)
+        return growth
 
     def step(edge: Array) -> Array:
         ahead = mode - edge
-        return np.minimum(window / PANEL, np.maximum(np.maximum(ahead / 2, -ahead), PANEL))
+        longest: Array = np.maximum(np.maximum(ahead / 2, -ahead), PANEL)
+        np.minimum(window / PANEL, longest, out=longest)
+        return longest
 
     return race(density, step, ends)[0]
 
@@ -123,13 +127,16 @@ def _log_growth(a: Array, b: Array, *, origin: Array, step: Array) -> Array:
     rise = np.where(lower, step, -step)
     finite = np.minimum(rise, 700.0)    # e**rise must not overflow; log1p is linear long before
     shared = np.log1p(np.expm1(finite) / (1.0 + np.exp(np.abs(origin)))) + (rise - finite)
-    return np.where(lower, a, -b) * step - (a + b) * shared
+    growth: Array = np.where(lower, a, -b) * step
+    growth -= (a + b) * shared
+    return growth
 
 
 def _log_mode(a: Array, b: Array) -> Array:
     """log g at the mode, where Stirling's leading terms have cancelled."""
     whole, first, second = _stirling(np.stack([a + b, a, b]))
-    return 0.5 * np.log(a * (b / (a + b)) / (2.0 * np.pi)) + whole - first - second
+    level: Array = 0.5 * np.log(a * (b / (a + b)) / (2.0 * np.pi)) + whole - first - second
+    return level
 
 
 def _stirling(x: Array) -> Array:
@@ -140,7 +147,8 @@ def _stirling(x: Array) -> Array:
     series = np.polynomial.polynomial.polyval(large**-2, STIRLING) / large
     small = np.minimum(x, 16.0)
     exact = gammaln(small) - (small - 0.5) * np.log(small) + small - 0.5 * np.log(2.0 * np.pi)
-    return np.where(x < 16.0, exact, series)
+    correction: Array = np.where(x < 16.0, exact, series)
+    return correction
 
 
 def _reach(a: Array, b: Array) -> Array:
@@ -157,7 +165,7 @@ def _reach(a: Array, b: Array) -> Array:
     )
     x = a / n + near
     odds = np.divide(x, 1.0 - x, out=np.full_like(x, np.inf), where=x < 1.0)
-    reach = np.minimum(np.log(odds * (b / a)), (CUTOFF + n * np.log1p(b / a)) / b)
+    reach: Array = np.minimum(np.log(odds * (b / a)), (CUTOFF + n * np.log1p(b / a)) / b)
     for _ in range(2):
         fall = -_log_growth(a, b, origin=np.log(a / b), step=reach)
         reach -= (fall - CUTOFF) * (a / b + np.exp(-reach)) / (-a * np.expm1(-reach))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from qbrix.policies._best_arm import CUTOFF, best_arm, race, require, together
-from qbrix.types import Array, BoolArray
+from qbrix.types import Array, BoolArray, IntArray
 
 PANELS = 3.0
 """Panels in an arm's window when two arms race."""
@@ -81,25 +81,29 @@ def _masses(mean: Array, scale: Array, allowed: BoolArray) -> Array:
     offset = mean - np.take_along_axis(mean, highest[:, None], axis=-1)
     start = np.where(allowed, offset - reach, -np.inf).max(-1, keepdims=True)
     ends = np.where(wide, np.minimum(offset + reach - start, 2.0 * reach), 0.0)
-    wide = ends > 0
     panel = 2.0 * reach / PANELS
-    centre = (offset - start)[..., None]
-    width = np.where(wide, scale, 1.0)[..., None]
-    height = np.where(wide, 1.0 / np.sqrt(2.0 * np.pi), 0.0)[..., None] / width
+    centre, width = offset - start, np.where(ends > 0, scale, 1.0)
+    height = (ends > 0) / (np.sqrt(2.0 * np.pi) * width)
 
-    def density(points: Array) -> Array:
-        z = points - centre
-        z /= width
+    def density(points: Array, rows: IntArray) -> Array:
+        z: Array = points - centre[rows, :, None]
+        z /= width[rows, :, None]
         z *= z
         z *= -0.5
         np.exp(z, out=z)
-        z *= height
+        z *= height[rows, :, None]
         return z
 
     wins, clear = race(density, lambda _: panel, ends)
     certain = allowed & (scale == 0)
     if certain.any():
-        best = np.where(certain, mean, -np.inf).max(-1, keepdims=True)
-        tied = certain & (mean >= best - TIE * np.maximum(1.0, np.abs(best)))
-        wins += tied * clear[:, None] / np.maximum(tied.sum(-1, keepdims=True), 1)
+        wins += clear * _shares(mean, certain)
     return wins
+
+
+def _shares(mean: Array, certain: BoolArray) -> Array:
+    """How the best certain scores divide what nobody beats, shape (rows, K)."""
+    best = np.where(certain, mean, -np.inf).max(-1, keepdims=True)
+    tied = certain & (mean >= best - TIE * np.maximum(1.0, np.abs(best)))
+    shares: Array = tied / np.maximum(tied.sum(-1, keepdims=True), 1)
+    return shares
