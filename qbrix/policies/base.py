@@ -148,7 +148,8 @@ class Policy(ABC, Generic[S, P]):
 
     def update_in_place(self, state: S, batch: Interactions) -> None:
         """Learn into ``state``, which the caller owns, from a batch that was checked."""
-        raise NotImplementedError(f"{type(self).__name__} defines neither update nor its in-place form")
+        name = type(self).__name__
+        raise NotImplementedError(f"{name} defines neither update nor update_in_place")
 
     def advance(self, prepared: P, state: S, batch: Interactions) -> P:
         """``prepare(state)``, given the prepared form from before ``batch`` was learned.
@@ -172,7 +173,8 @@ class Policy(ABC, Generic[S, P]):
         """
         upper = np.cumsum(self.propensities(prepared, context, mask=mask), axis=-1)
         u = rng.random(upper.shape[:-1])[..., None] * upper[..., -1:]
-        return (u >= upper).sum(-1)
+        arms: IntArray = (u >= upper).sum(-1)
+        return arms
 
     def merge(self, a: S, b: S) -> S:
         """The state after both histories, for order-free policies whose state is a sum."""

@@ -1,0 +1,183 @@
+r"""What linear policies with disjoint arms share: ridge regression per arm.
+
+The state holds the sums :math:`\sum x x^\top`, :math:`\sum r x` and counts: no prior, no inverse.
+Sums are exact in their order, merge, and let the prior precision :math:`\lambda` act at once when
+it changes. `Ridge` is what a decision needs: :math:`A^{-1} = (\lambda I + \sum x x^\top)^{-1}`
+packed as the upper triangle with its off-diagonal entries doubled, so that
+
+.. math:: x^\top A^{-1} x = \langle \mathrm{packed}(A^{-1}),\; (x_i x_j)_{i \le j} \rangle
+
+is one product for all arms, and for a whole batch of contexts a matrix product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import cast
+
+import numpy as np
+
+from qbrix.checks import check_context
+from qbrix.errors import InvalidParameter
+from qbrix.policies._counts import starts
+from qbrix.policies.base import Policy
+from qbrix.state import State, array
+from qbrix.types import Array, IntArray, Interactions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Moments(State):
+    """Sums over the observations of each arm."""
+
+    precision: Array = array("K", "d", "d")
+    moment: Array = array("K", "d")
+    pulls: Array = array("K")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ridge:
+    """Coefficients (..., K, d) and the packed inverse (..., K, d (d + 1) / 2) of every arm."""
+
+    coefficients: Array
+    inverse: Array
+
+
+class LinearPolicy(Policy[Moments, Ridge]):
+    """Base of policies with one ridge regression per arm; ``prior_precision`` is their field."""
+
+    __slots__ = ()
+
+    prior_precision: float
+
+    state_type = Moments
+
+    def init(self, *, n_arms: int, dim: int = 0) -> Moments:
+        """The state before the first interaction; ``dim`` is at least 1."""
+        if dim < 1:
+            raise InvalidParameter(
+                f"dim = {dim}, {type(self).__name__} needs at least 1 feature; "
+                "pass init(n_arms=…, dim=…) or a constant feature 1.0"
+            )
+        return Policy.init(self, n_arms=n_arms, dim=dim)
+
+    def prepare(self, state: Moments) -> Ridge:
+        """Factorise every arm's matrix once."""
+        matrix = state.precision + self.prior_precision * np.eye(state.moment.shape[-1])
+        inverse = cast(Array, np.linalg.inv(matrix))
+        solved = cast(Array, np.linalg.solve(matrix, state.moment[..., None]))
+        return Ridge(coefficients=solved[..., 0], inverse=_pack(inverse))
+
+    def advance(self, prepared: Ridge, state: Moments, batch: Interactions) -> Ridge:
+        """Follow a few rows by the Sherman–Morrison formula; many are cheaper anew."""
+        n_arms, dim = state.moment.shape[-2:]
+        if batch.arms.shape[-1] > max(1, dim // 4):
+            return self.prepare(state)
+        for index, x, rewards in _rows(batch, n_arms):
+            _follow(prepared, index, x, rewards)
+        return prepared
+
+    def update_in_place(self, state: Moments, batch: Interactions) -> None:
+        """Add x xᵀ, r x and 1, row by row."""
+        n_arms, dim = state.moment.shape[-2:]
+        precision = state.precision.reshape(-1, dim, dim, copy=False)
+        moment = state.moment.reshape(-1, dim, copy=False)
+        pulls = state.pulls.reshape(-1, copy=False)
+        for index, x, rewards in _rows(batch, n_arms):
+            precision[index] += x[:, :, None] * x[:, None, :]
+            moment[index] += x * rewards[:, None]
+            pulls[index] += 1.0
+
+    def merge(self, a: Moments, b: Moments) -> Moments:
+        """Sums add."""
+        return Moments(
+            precision=a.precision + b.precision,
+            moment=a.moment + b.moment,
+            pulls=a.pulls + b.pulls,
+        )
+
+    def estimate(self, prepared: Ridge, context: Array | None) -> tuple[Array, Array]:
+        """Expected reward xᵀθ and its width √(xᵀA⁻¹x) of every arm, both (..., K)."""
+        dim = prepared.coefficients.shape[-1]
+        x = check_context(context, dim=dim, owner=type(self).__name__)
+        square = _products(prepared.inverse, _pairs(x, x))
+        return _products(prepared.coefficients, x), np.sqrt(np.maximum(square, 0.0))
+
+
+def _rows(batch: Interactions, n_arms: int) -> Iterator[tuple[IntArray, Array, Array]]:
+    """Row after row: flat arm, context and reward of every leading index that is not padding.
+
+    No arm comes twice in one step, because leading indices have arms of their own.
+    """
+    contexts = batch.contexts
+    assert contexts is not None
+    offsets = starts(batch.arms.shape[:-1], n_arms).reshape(-1)
+    for row in range(batch.arms.shape[-1]):
+        arms = batch.arms[..., row].reshape(-1)
+        x = contexts[..., row, :].reshape(arms.size, -1)
+        rewards = batch.rewards[..., row].reshape(-1)
+        real = arms >= 0
+        if real.all():
+            yield arms + offsets, x, rewards
+        elif real.any():
+            yield (arms + offsets)[real], x[real], rewards[real]
+
+
+def _follow(ridge: Ridge, index: IntArray, x: Array, rewards: Array) -> None:
+    """Fold one observation per index into the inverses and coefficients, in place."""
+    dim = x.shape[-1]
+    inverse = ridge.inverse.reshape(-1, ridge.inverse.shape[-1], copy=False)
+    coefficients = ridge.coefficients.reshape(-1, dim, copy=False)
+    packed = inverse[index]
+    doubled = packed.take(_square(dim), axis=-1)
+    diagonal = packed.take(_square(dim).diagonal(), axis=-1)
+    ahead = ((doubled @ x[..., None])[..., 0] + diagonal * x) / 2.0
+    gain = ahead / (1.0 + (ahead * x).sum(-1, keepdims=True))
+    inverse[index] = packed - _pairs(ahead, gain) * _doubling(dim)
+    known = coefficients[index]
+    coefficients[index] = known + gain * (rewards - (known * x).sum(-1))[:, None]
+
+
+def _products(arms: Array, x: Array) -> Array:
+    """Inner product of every arm's vector (..., K, m) with x (..., m), leading axes broadcast."""
+    if arms.ndim == 2:
+        return x @ arms.T
+    product: Array = (arms @ x[..., None])[..., 0]
+    return product
+
+
+def _pairs(x: Array, y: Array) -> Array:
+    """Products x_i y_j for i <= j, shape (..., d (d + 1) / 2)."""
+    first, second = _triangle(x.shape[-1])
+    return x.take(first, axis=-1) * y.take(second, axis=-1)
+
+
+def _pack(matrix: Array) -> Array:
+    """Upper triangle of a symmetric matrix (..., d, d), off-diagonal entries doubled."""
+    first, second = _triangle(matrix.shape[-1])
+    mean = (matrix[..., first, second] + matrix[..., second, first]) / 2.0
+    return mean * _doubling(matrix.shape[-1])
+
+
+@lru_cache(maxsize=64)
+def _triangle(dim: int) -> tuple[IntArray, IntArray]:
+    """Row and column of every packed entry."""
+    first, second = np.triu_indices(dim)
+    return first, second
+
+
+@lru_cache(maxsize=64)
+def _doubling(dim: int) -> Array:
+    """1 for packed entries of the diagonal, 2 for the others."""
+    first, second = _triangle(dim)
+    return np.where(first == second, 1.0, 2.0)
+
+
+@lru_cache(maxsize=64)
+def _square(dim: int) -> IntArray:
+    """Packed position of every matrix entry, (d, d)."""
+    first, second = _triangle(dim)
+    positions = np.empty((dim, dim), dtype=np.int64)
+    positions[first, second] = positions[second, first] = np.arange(first.size)
+    return positions
