@@ -11,6 +11,7 @@
     ├── MissingExtra       (ImportError)   an optional dependency that is not installed
     ├── BundleError        (.reason)       a bundle that cannot be made, read or trusted
     └── ServingError
+        ├── InvalidRequest (.code)
         ├── NotFound
         ├── Conflict
         ├── Unauthorised
@@ -32,6 +33,7 @@ __all__ = [
     "Conflict",
     "Forbidden",
     "InvalidParameter",
+    "InvalidRequest",
     "MissingExtra",
     "NotFound",
     "QbrixError",
@@ -98,6 +100,14 @@ class BundleError(QbrixError):
 
 class ServingError(QbrixError):
     """Root of what the serving system refuses; each transport translates it by one table."""
+
+
+class InvalidRequest(ServingError):
+    """A request that can never succeed as it is. ``code`` is the wire's upper-snake word."""
+
+    def __init__(self, message: str, *, code: str = "VALIDATION_ERROR") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class NotFound(ServingError):

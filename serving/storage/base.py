@@ -350,10 +350,6 @@ class Intake(Protocol):
         """How many entries (of one or more events) of feedback nobody has trimmed yet."""
         ...
 
-    async def backlog(self, shard: int) -> int:
-        """Feedback events that are in the stream, read or not."""
-        ...
-
     async def durability(self) -> str:
         """``always``, ``everysec``, ``memory`` or ``evicting``: what an acknowledgement is worth."""
         ...

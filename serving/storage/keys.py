@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 
 __all__ = [
+    "API_KEYS",
     "CONTROLS",
     "RECORDS",
     "STATES",
@@ -21,6 +22,7 @@ __all__ = [
 
 STATES = "qbrix:states"  # payload: the experiment whose copy was replaced
 CONTROLS = "qbrix:controls"  # payload: the shard that has a control change waiting
+API_KEYS = "qbrix:api_keys"  # payload: SHA-256 of a credential that was changed
 RECORDS = "qbrix:records"  # payload: the experiment whose record was changed
 
 

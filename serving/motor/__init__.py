@@ -1,0 +1,1 @@
+"""Motor: selection from prepared states in memory; stateless, replicated at will."""

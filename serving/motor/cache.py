@@ -1,0 +1,192 @@
+"""Prepared states by experiment: loaded once, followed by push and re-check, swapped whole."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+import numpy as np
+import structlog
+
+from qbrix.errors import QbrixError, Unavailable
+from qbrix.ledger import Configuration, Decider, Resolver
+from qbrix.state import from_bytes
+from serving.loading import PolicyLoader
+from serving.settings import MotorSettings
+from serving.storage.base import Channel, Ledger, StateRecord
+
+__all__ = ["Prepared", "StateCache"]
+
+_log = structlog.get_logger("motor")
+
+
+class Prepared:
+    """A decider with the place in the ledger that it stands for."""
+
+    __slots__ = ("checked_s", "decider", "dim", "epoch", "tenant", "tried_s", "version")
+
+    def __init__(self, record: StateRecord, decider: Decider, *, dim: int) -> None:
+        self.tenant = record.tenant
+        self.epoch = record.epoch
+        self.version = record.version
+        self.decider = decider
+        self.dim = dim
+        self.checked_s = 0.0
+        self.tried_s = 0.0
+
+
+class StateCache:
+    """The states that this motor decides with; the last good one stays when stores are away."""
+
+    def __init__(
+        self,
+        settings: MotorSettings,
+        *,
+        channel: Channel,
+        ledger: Ledger,
+        loader: PolicyLoader,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._channel = channel
+        self._ledger = ledger
+        self._loader = loader
+        self._clock = clock
+        self._entries: OrderedDict[str, Prepared] = OrderedDict()
+        self._absent: OrderedDict[str, float] = OrderedDict()
+        self._loading: dict[str, asyncio.Task[None]] = {}
+        self._again: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, experiment: str) -> Prepared | None:
+        """The prepared state in memory; an old one is re-checked behind the caller's back."""
+        entry = self._entries.get(experiment)
+        if entry is not None and self._clock() - entry.tried_s > self._settings.state_ttl_s:
+            entry.tried_s = self._clock()
+            self.refresh(experiment)
+        return entry
+
+    def age_ms(self, entry: Prepared) -> int:
+        """How long ago the entry was known to be the latest."""
+        return max(0, round((self._clock() - entry.checked_s) * 1000))
+
+    def oldest_age_ms(self) -> int:
+        """Age of the state that was confirmed longest ago; 0 when there is none."""
+        return max(map(self.age_ms, self._entries.values()), default=0)
+
+    async def load(self, experiment: str) -> Prepared | None:
+        """The prepared state, fetched if need be; None when no store knows the experiment."""
+        missed_s = self._absent.get(experiment)
+        if missed_s is not None and self._clock() - missed_s < self._settings.absent_ttl_s:
+            return None
+        task = self.refresh(experiment)
+        await asyncio.wait({task})
+        failure = task.exception()
+        entry = self._entries.get(experiment)
+        if entry is None and failure is not None:
+            raise Unavailable(
+                f"the state of experiment {experiment} cannot be loaded; try again"
+            ) from failure
+        return entry
+
+    def refresh(self, experiment: str) -> asyncio.Task[None]:
+        """Start to fetch the latest state, once for everybody who asks meanwhile."""
+        task = self._loading.get(experiment)
+        if task is None:
+            task = asyncio.create_task(self._follow(experiment))
+            self._loading[experiment] = task
+            task.add_done_callback(lambda done: self._settle(experiment, done))
+        return task
+
+    def push(self, experiment: str) -> None:
+        """The state moved: follow, if this motor decides for the experiment."""
+        self._absent.pop(experiment, None)
+        if experiment in self._loading:
+            self._again.add(experiment)
+        elif experiment in self._entries:
+            self.refresh(experiment)
+
+    def push_all(self) -> None:
+        """Calls may have been missed: re-check everything."""
+        self._absent.clear()
+        for experiment in list(self._entries):
+            self.push(experiment)
+
+    async def close(self) -> None:
+        """Stop loading."""
+        tasks = list(self._loading.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def _follow(self, experiment: str) -> None:
+        while True:
+            self._again.discard(experiment)
+            await self._fetch(experiment)
+            if experiment not in self._again:
+                return
+
+    async def _fetch(self, experiment: str) -> None:
+        asked_s = self._clock()
+        record = await self._latest(experiment)
+        entry = self._entries.get(experiment)
+        if record is None:
+            if entry is None:
+                self._remember_absent(experiment)
+            return
+        if entry is None or record.version > entry.version:
+            entry = await self._prepare(record)
+        entry.checked_s = entry.tried_s = asked_s
+        self._swap(experiment, entry)
+
+    async def _latest(self, experiment: str) -> StateRecord | None:
+        try:
+            record = await self._channel.fetch(experiment)
+        except Unavailable:
+            record = None
+        return record if record is not None else await self._ledger.snapshot(experiment)
+
+    async def _prepare(self, record: StateRecord) -> Prepared:
+        configuration = Configuration.from_json(record.configuration)
+        resolver = await self._loader.resolver_for(configuration)
+        decider = await asyncio.to_thread(_decider, record, configuration, resolver)
+        return Prepared(record, decider, dim=configuration.dim)
+
+    def _swap(self, experiment: str, entry: Prepared) -> None:
+        self._entries[experiment] = entry
+        self._entries.move_to_end(experiment)
+        while len(self._entries) > self._settings.experiments:
+            self._entries.popitem(last=False)
+
+    def _remember_absent(self, experiment: str) -> None:
+        self._absent[experiment] = self._clock()
+        while len(self._absent) > self._settings.experiments:
+            self._absent.popitem(last=False)
+
+    def _settle(self, experiment: str, task: asyncio.Task[None]) -> None:
+        self._loading.pop(experiment, None)
+        if task.cancelled() or (failure := task.exception()) is None:
+            return
+        _log.warning(
+            "state_not_refreshed",
+            experiment=experiment,
+            error=repr(failure),
+            expected=isinstance(failure, QbrixError),
+        )
+
+
+def _decider(record: StateRecord, configuration: Configuration, resolver: Resolver) -> Decider:
+    policy = resolver.policy(configuration.policy)
+    state = from_bytes(policy.state_type, record.state)
+    return Decider(
+        policy,
+        policy.prepare(state),
+        floor=configuration.floor,
+        mask=configuration.mask,
+        law=None if record.law is None else np.frombuffer(record.law, dtype="<f8"),
+    )

@@ -1,0 +1,1 @@
+"""Proxy: the gateway that clients talk to."""

@@ -1,0 +1,103 @@
+"""What can be set from outside: environment variables, and flags that win over them.
+
+Nothing is read at import; each role's object is built from its settings. A secret has no default.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from qbrix.errors import InvalidParameter
+
+__all__ = [
+    "CortexSettings",
+    "MotorSettings",
+    "ProxySettings",
+    "SharedSettings",
+    "read_secrets",
+]
+
+Seconds = Annotated[float, Field(gt=0)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class SharedSettings(BaseSettings):
+    """What every role needs to find its stores (``QBRIX_…``)."""
+
+    model_config = SettingsConfigDict(env_prefix="QBRIX_", extra="forbid", frozen=True)
+
+    postgres_url: SecretStr
+    redis_url: SecretStr
+    run_dir: Path | None = None
+    draw_key_file: Path | None = None
+    trusted_keys_dir: Path | None = None
+    shards: int = Field(default=4, ge=1, le=1024)
+    log_format: Literal["json", "text"] = "json"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class ProxySettings(BaseSettings):
+    """The gateway (``PROXY_…``)."""
+
+    model_config = SettingsConfigDict(env_prefix="PROXY_", extra="forbid", frozen=True)
+
+    host: str = "127.0.0.1"
+    http_port: Port = 8080
+    grpc_port: Port = 50050
+    motor_address: str | None = None
+    token_key_file: Path | None = None
+    durability: Literal["always", "everysec", "memory"] = "always"
+    body_limit_bytes: int = Field(default=1 << 20, ge=1024)
+    bundle_limit_bytes: int = Field(default=16 << 20, ge=1024)
+    record_ttl_s: Seconds = 5.0
+    key_ttl_s: Seconds = 30.0
+    durability_check_s: Seconds = 10.0
+    control_wait_s: float = Field(default=2.0, ge=0)
+    promotion_deadline_s: Seconds = 30.0
+    motor_deadline_s: Seconds = 2.0
+    intake_deadline_s: Seconds = 5.0
+    intake_limit: int = Field(default=20_000, ge=1)
+    decision_buffer: int = Field(default=50_000, ge=1)
+    remembered_feedback: int = Field(default=100_000, ge=0)
+    drain_s: Seconds = 10.0
+
+
+class MotorSettings(BaseSettings):
+    """Selection (``MOTOR_…``)."""
+
+    model_config = SettingsConfigDict(env_prefix="MOTOR_", extra="forbid", frozen=True)
+
+    host: str = "127.0.0.1"
+    grpc_port: Port = 50051
+    state_ttl_s: Seconds = 5.0
+    absent_ttl_s: Seconds = 1.0
+    experiments: int = Field(default=10_000, ge=1)
+
+
+class CortexSettings(BaseSettings):
+    """Learning (``CORTEX_…``)."""
+
+    model_config = SettingsConfigDict(env_prefix="CORTEX_", extra="forbid", frozen=True)
+
+    host: str = "127.0.0.1"
+    grpc_port: Port = 50052
+    lease_ttl_s: Seconds = 5.0
+    lease_renew_s: Seconds = 1.0
+
+
+def read_secrets(path: Path | None, *, setting: str) -> list[bytes]:
+    """The keys of a file: one per line, 32 bytes as hex, the newest first."""
+    if path is None:
+        raise InvalidParameter(f"{setting} is not set; name a file with 32 random bytes in hex")
+    try:
+        secrets = [bytes.fromhex(line) for line in path.read_text(encoding="ascii").split()]
+    except (OSError, ValueError) as error:
+        raise InvalidParameter(f"{setting}={path}: {error}; expected 64 hex characters") from None
+    if not secrets or any(len(secret) != 32 for secret in secrets):
+        sizes = [len(secret) for secret in secrets]
+        raise InvalidParameter(f"{setting}={path} holds keys of {sizes} bytes, expected 32 each")
+    return secrets

@@ -1,0 +1,1 @@
+"""What travels between the roles, and the only place that builds or reads protobuf messages."""

@@ -1,0 +1,45 @@
+"""The question that a proxy asks a motor, and its answer: the same fused and split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from qbrix.errors import QbrixError
+
+__all__ = ["Outcome", "Query", "Selector"]
+
+
+class Query(msgspec.Struct, frozen=True, array_like=True):
+    """One decision to make; ``context`` is raw little-endian float64, empty when absent."""
+
+    tenant: str
+    experiment: str
+    decision_id: str
+    context: bytes = b""
+
+
+class Outcome(msgspec.Struct, frozen=True, array_like=True):
+    """One decision made: ``low <= u < low + propensity``.
+
+    ``age_ms`` is how long ago the state was known to be the latest one.
+    """
+
+    arm: int
+    u: float
+    low: float
+    propensity: float
+    recorded: tuple[float, ...]
+    epoch: int
+    version: int
+    age_ms: int
+
+
+class Selector(Protocol):
+    """A motor in the same process, or the way to one elsewhere."""
+
+    async def decide(self, queries: Sequence[Query]) -> list[Outcome | QbrixError]:
+        """One outcome or error per query, in order; raises Unavailable when nobody answers."""
+        ...
