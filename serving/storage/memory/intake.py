@@ -1,0 +1,105 @@
+"""`Intake` in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+from uuid import uuid4
+
+from serving.storage import codec, keys
+from serving.storage.base import Read
+from serving.storage.reading import unpack_entries
+from serving.storage.records import DecisionEvent, FeedbackEvent
+
+__all__ = ["MemoryIntake"]
+
+E = TypeVar("E")
+
+
+class MemoryIntake:
+    """See `serving.storage.base.Intake`."""
+
+    def __init__(self) -> None:
+        self._streams: defaultdict[str, list[tuple[int, bytes]]] = defaultdict(list)
+        self._last: defaultdict[str, int] = defaultdict(int)
+        self._incarnations: dict[str, str] = {}
+        self._arrived = asyncio.Condition()
+
+    async def append_feedback(self, shard: int, events: Sequence[FeedbackEvent]) -> str:
+        """See `Intake`."""
+        return await self._append(keys.feedback_stream(shard), codec.pack_feedback(events))
+
+    async def append_decisions(self, shard: int, events: Sequence[DecisionEvent]) -> str:
+        """See `Intake`."""
+        return await self._append(keys.decision_stream(shard), codec.pack_decisions(events))
+
+    async def read_feedback(
+        self, shard: int, *, after: str, limit: int, block_ms: int
+    ) -> Read[FeedbackEvent]:
+        """See `Intake`."""
+        stream = keys.feedback_stream(shard)
+        return await self._read(stream, codec.unpack_feedback, after, limit, block_ms=block_ms)
+
+    async def read_decisions(
+        self, shard: int, *, after: str, limit: int, block_ms: int
+    ) -> Read[DecisionEvent]:
+        """See `Intake`."""
+        stream = keys.decision_stream(shard)
+        return await self._read(stream, codec.unpack_decisions, after, limit, block_ms=block_ms)
+
+    async def incarnation(self, shard: int) -> str:
+        """See `Intake`."""
+        return self._incarnations.setdefault(keys.incarnation(shard), uuid4().hex)
+
+    async def trim(self, shard: int, *, feedback: str, decisions: str) -> None:
+        """See `Intake`."""
+        for stream, upto in (
+            (keys.feedback_stream(shard), feedback),
+            (keys.decision_stream(shard), decisions),
+        ):
+            entries = self._streams[stream]
+            self._streams[stream] = [entry for entry in entries if entry[0] > int(upto)]
+
+    async def backlog(self, shard: int) -> int:
+        """See `Intake`."""
+        return len(self._streams[keys.feedback_stream(shard)])
+
+    async def durability(self) -> str:
+        """What is in memory only is lost with it."""
+        return "memory"
+
+    def lose(self) -> None:
+        """What a flushed or emptied Redis does."""
+        self._streams.clear()
+        self._last.clear()
+        self._incarnations.clear()
+
+    async def _append(self, stream: str, entry: bytes) -> str:
+        self._last[stream] += 1
+        self._streams[stream].append((self._last[stream], entry))
+        async with self._arrived:
+            self._arrived.notify_all()
+        return str(self._last[stream])
+
+    async def _read(
+        self,
+        stream: str,
+        unpack: Callable[[bytes], list[E]],
+        after: str,
+        limit: int,
+        *,
+        block_ms: int,
+    ) -> Read[E]:
+        def behind() -> list[tuple[str, bytes]]:
+            entries = self._streams[stream]
+            return [(str(place), entry) for place, entry in entries if place > int(after)]
+
+        if block_ms and not behind():
+            try:
+                async with asyncio.timeout(block_ms / 1000), self._arrived:
+                    await self._arrived.wait_for(behind)
+            except TimeoutError:
+                pass
+        return unpack_entries(behind(), unpack, after=after, limit=limit)

@@ -1,0 +1,63 @@
+"""What Postgres holds elsewhere: tables as dictionaries, in order of insertion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
+
+import msgspec
+
+from serving.storage.records import (
+    ApiKeyRecord,
+    CommittedBatch,
+    ControlRequest,
+    DecisionEvent,
+    ExperimentRecord,
+    Key,
+    PoolRecord,
+    StateRecord,
+)
+
+__all__ = ["Lease", "World"]
+
+
+@dataclass(slots=True)
+class Lease:
+    """Who may write a shard, and until when."""
+
+    holder: str
+    term: int
+    expires_at: float
+
+
+@dataclass(slots=True)
+class World:
+    """One database."""
+
+    tenants: dict[str, str] = field(default_factory=dict)
+    api_keys: dict[str, ApiKeyRecord] = field(default_factory=dict)
+    pools: dict[str, PoolRecord] = field(default_factory=dict)
+    experiments: dict[str, ExperimentRecord] = field(default_factory=dict)
+    deleted: set[str] = field(default_factory=set)
+    bundles: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    controls: dict[int, ControlRequest] = field(default_factory=dict)
+    batches: dict[str, list[CommittedBatch]] = field(default_factory=dict)
+    keys: set[Key] = field(default_factory=set)
+    snapshots: dict[str, StateRecord] = field(default_factory=dict)
+    promotions: dict[tuple[str, int], tuple[str, str]] = field(default_factory=dict)
+    decisions: dict[tuple[str, int], DecisionEvent] = field(default_factory=dict)
+    dead_letters: list[tuple[str, str, bytes]] = field(default_factory=list)
+    positions: dict[str, tuple[str, str]] = field(default_factory=dict)
+    leases: dict[int, Lease] = field(default_factory=dict)
+    control_ids: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def live(self) -> list[ExperimentRecord]:
+        """Experiments that were not deleted, oldest first."""
+        return [one for one in self.experiments.values() if one.id not in self.deleted]
+
+    def enqueue(self, control: ControlRequest) -> ControlRequest:
+        """A pending control change with an id."""
+        numbered = msgspec.structs.replace(control, id=next(self.control_ids), status="pending")
+        self.controls[numbered.id] = numbered
+        return numbered
