@@ -37,10 +37,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.polynomial.legendre import leggauss, legvander
+from numpy.typing import NDArray
 
 from qbrix.errors import InvalidParameter, ShapeError
 from qbrix.types import Array, BoolArray, IntArray
@@ -53,9 +54,10 @@ FLOOR = 1e-20
 """What a distribution function is lifted to, far below its rounding error."""
 BLOCK = 2**14
 """Arms (rows × K) whose windows are made at once."""
-POINTS = 2**17
-"""Densities (rows × K × points) that are held at once, an array of 1 MiB; a row may need more."""
+POINTS = 2**15
+"""Densities (rows × K × points) that are held at once, to stay in cache; one row may need more."""
 
+S = TypeVar("S", bound=np.generic)
 Step: TypeAlias = Callable[[Array], Array]
 Density: TypeAlias = Callable[[Array, IntArray], Array]
 Masses: TypeAlias = Callable[[Array, Array, BoolArray], Array]
@@ -66,7 +68,7 @@ def together(
 ) -> tuple[Array, Array, BoolArray]:
     """Both parameters and the mask in their common shape (..., K), with an allowed arm a row."""
     a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
-    chosen = np.asarray(True if mask is None else mask, dtype=np.bool_)
+    chosen = np.ones(1, dtype=np.bool_) if mask is None else np.asarray(mask, dtype=np.bool_)
     try:
         shape = np.broadcast_shapes(a.shape, b.shape, chosen.shape)
     except ValueError:
@@ -74,12 +76,15 @@ def together(
             f"parameters of shapes {a.shape} and {b.shape} and a mask of shape {chosen.shape} "
             "do not fit; all must broadcast to (..., K)"
         ) from None
-    if not shape or not shape[-1]:
-        raise ShapeError(f"parameters have shape {shape}, expected (..., K) with K >= 1")
-    allowed = np.broadcast_to(chosen, shape)
-    if not allowed.any(-1).all():
+    if not (a.ndim or b.ndim) or not shape[-1]:
+        raise ShapeError(f"parameters have shapes {a.shape} and {b.shape}, expected (..., K >= 1)")
+    if not chosen.any(-1).all():
         raise InvalidParameter("mask allows no arm in some row; at least one must be choosable")
-    return np.broadcast_to(a, shape), np.broadcast_to(b, shape), allowed
+    return _fit(a, shape), _fit(b, shape), _fit(chosen, shape)
+
+
+def _fit(array: NDArray[S], shape: tuple[int, ...]) -> NDArray[S]:
+    return array if array.shape == shape else np.broadcast_to(array, shape)
 
 
 def require(holds: BoolArray, values: Array, *, name: str, expected: str) -> None:

@@ -78,18 +78,19 @@ def _masses(mean: Array, scale: Array, allowed: BoolArray) -> Array:
     mean, scale = np.where(allowed, mean, 0.0), np.where(wide, scale, 0.0)
     reach = np.sqrt(2.0 * CUTOFF) * scale
     highest = np.where(allowed, mean - reach, -np.inf).argmax(-1)
-    offset = mean - np.take_along_axis(mean, highest[:, None], axis=-1)
+    offset = mean - mean[np.arange(len(mean)), highest, None]
     start = np.where(allowed, offset - reach, -np.inf).max(-1, keepdims=True)
     ends = np.where(wide, np.minimum(offset + reach - start, 2.0 * reach), 0.0)
     panel = 2.0 * reach / PANELS
-    centre, width = offset - start, np.where(ends > 0, scale, 1.0)
-    height = (ends > 0) / (np.sqrt(2.0 * np.pi) * width)
+    narrowness = np.divide(np.sqrt(0.5), scale, out=np.zeros_like(scale), where=ends > 0)
+    shift, height = (offset - start) * narrowness, narrowness / np.sqrt(np.pi)
 
     def density(points: Array, rows: IntArray) -> Array:
-        z: Array = points - centre[rows, :, None]
-        z /= width[rows, :, None]
+        z: Array = points * narrowness[rows, :, None]
+        z -= shift[rows, :, None]
+        np.clip(z, -30.0, 30.0, out=z)
         z *= z
-        z *= -0.5
+        np.negative(z, out=z)
         np.exp(z, out=z)
         z *= height[rows, :, None]
         return z
