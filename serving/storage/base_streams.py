@@ -56,8 +56,11 @@ class Intake(Protocol):
         """A name that the shard's streams got when they were made; a lost stream gets another."""
         ...
 
-    async def trim(self, shard: int, *, feedback: str, decisions: str) -> None:
-        """Drop what lies at or before these positions: the ledger has it."""
+    async def trim(self, shard: int, *, incarnation: str, feedback: str, decisions: str) -> None:
+        """Drop what lies at or before these positions: the ledger has it.
+
+        Nothing is dropped when the streams have another incarnation by now.
+        """
         ...
 
     async def backlog(self, shard: int) -> int:

@@ -5,7 +5,7 @@ Times are Unix milliseconds throughout.
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
@@ -26,6 +26,9 @@ __all__ = [
 
 # What makes a reward the same one: experiment, epoch, decision id, feedback id.
 Key: TypeAlias = tuple[str, int, str, str]
+
+# What a 64-bit column holds; an event beyond it is damaged.
+Int64: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class ArmRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,39 +115,39 @@ class FeedbackEvent(msgspec.Struct, frozen=True, array_like=True):
     """A reward with all that its decision's token carried; the unit of the intake stream."""
 
     experiment: str
-    epoch: int
+    epoch: Int64
     decision_id: str
     feedback_id: str
-    arm: int
+    arm: Int64
     reward: float
     u: float
     low: float
     propensity: float
-    version: int
+    version: Int64
     gate: bool
     recorded: tuple[float, ...]
     context: bytes
-    decided_ms: int
-    received_ms: int
+    decided_ms: Int64
+    received_ms: Int64
 
 
 class DecisionEvent(msgspec.Struct, frozen=True, array_like=True):
     """A decision for the log; ``number`` counts per ``proxy``, so that gaps can be seen."""
 
     proxy: str
-    number: int
+    number: Int64
     experiment: str
     context_id: str
-    epoch: int
+    epoch: Int64
     decision_id: str
-    arm: int
+    arm: Int64
     u: float
     low: float
     propensity: float
-    version: int
+    version: Int64
     source: str
     context: bytes
-    decided_ms: int
+    decided_ms: Int64
 
 
 class StateRecord(msgspec.Struct, frozen=True, kw_only=True):

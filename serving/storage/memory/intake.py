@@ -53,8 +53,10 @@ class MemoryIntake:
         """See `Intake`."""
         return self._incarnations.setdefault(keys.incarnation(shard), uuid4().hex)
 
-    async def trim(self, shard: int, *, feedback: str, decisions: str) -> None:
+    async def trim(self, shard: int, *, incarnation: str, feedback: str, decisions: str) -> None:
         """See `Intake`."""
+        if await self.incarnation(shard) != incarnation:
+            return
         for stream, upto in (
             (keys.feedback_stream(shard), feedback),
             (keys.decision_stream(shard), decisions),
