@@ -23,8 +23,8 @@ its density is smooth and unimodal. Four thoughts make the integral exact to 1e-
 4. *The others.* The product without arm a is the whole product over :math:`F_a`. A factor is kept
    above ``FLOOR``: where two factors are that small nothing is lost, and one divides out exactly.
 
-The maximum of K like scores is narrower than a score, about as :math:`1/\log K`; panels shrink
-alike. The error is that of the polynomials (below 1e-12), plus the mass cut off,
+The maximum of K like scores is narrower than one of them, by a factor of log K at worst; panels
+shrink alike. The error is that of the polynomials (below 1e-12), plus the mass cut off,
 :math:`K e^{-32} < 1.3 \cdot 10^{-11}` at K = 1000, plus the rounding in the log-density.
 
 References
@@ -68,7 +68,7 @@ def together(
 ) -> tuple[Array, Array, BoolArray]:
     """Both parameters and the mask in their common shape (..., K), with an allowed arm a row."""
     a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
-    chosen = np.ones(1, dtype=np.bool_) if mask is None else np.asarray(mask, dtype=np.bool_)
+    chosen = np.atleast_1d(np.asarray(True if mask is None else mask, dtype=np.bool_))
     try:
         shape = np.broadcast_shapes(a.shape, b.shape, chosen.shape)
     except ValueError:
