@@ -21,6 +21,7 @@ __all__ = [
     "ParameterSpec",
     "check_batch",
     "check_context",
+    "check_integer",
     "check_mask",
     "check_parameters",
     "check_rewards",
@@ -111,7 +112,9 @@ def check_parameters(owner: object) -> None:
 def describe_constraints(spec: ParameterSpec) -> str:
     """The declaration in words, e.g. ``a finite float > 0``."""
     kind = {float: "a finite float", int: "an integer", bool: "true or false", str: "a string"}
-    bounds = " and ".join(f"{_RELATIONS[name]} {bound:g}" for name, bound in spec.constraints.items())
+    bounds = " and ".join(
+        f"{_RELATIONS[name]} {bound:g}" for name, bound in spec.constraints.items()
+    )
     return f"{kind.get(spec.type, spec.type.__name__)} {bounds}".strip()
 
 
@@ -124,7 +127,7 @@ def check_rewards(rewards: Array, *, support: str, owner: str) -> None:
     else:
         good = np.isfinite(rewards)
     if not good.all():
-        worst = np.asarray(rewards)[~np.asarray(good)].flat[0]
+        worst = float(np.asarray(rewards)[~np.asarray(good)].flat[0])
         raise SupportError(
             f"rewards contain {worst!r}, {owner} learns from {_SUPPORTS[support]}; "
             "rescale them or choose a policy with a wider support (qbrix.catalogue())"
@@ -132,7 +135,13 @@ def check_rewards(rewards: Array, *, support: str, owner: str) -> None:
 
 
 def check_batch(
-    batch: Interactions, *, n_arms: int, leading: tuple[int, ...], dim: int, support: str, owner: str
+    batch: Interactions,
+    *,
+    n_arms: int,
+    leading: tuple[int, ...],
+    dim: int,
+    support: str,
+    owner: str,
 ) -> None:
     """Raise the error that names the argument unless ``batch`` fits a state of these sizes.
 
@@ -148,7 +157,9 @@ def check_batch(
         raise ShapeError(f"arms have dtype {batch.arms.dtype}, expected integers")
     if batch.arms.size and not (batch.arms.min() >= -1 and batch.arms.max() < n_arms):
         wrong = [int(arm) for arm in (batch.arms.min(), batch.arms.max()) if not -1 <= arm < n_arms]
-        raise InvalidParameter(f"arms contain {wrong[0]}, expected 0 … {n_arms - 1} or -1 (padding)")
+        raise InvalidParameter(
+            f"arms contain {wrong[0]}, expected 0 … {n_arms - 1} or -1 (padding)"
+        )
     real = batch.arms >= 0
     check_rewards(batch.rewards[real], support=support, owner=owner)
     propensities = batch.propensities[real]
@@ -170,6 +181,13 @@ def check_context(
     if not np.isfinite(context).all():
         raise InvalidParameter("context contains a value that is not finite")
     return context
+
+
+def check_integer(value: object, *, name: str, least: int) -> None:
+    """Raise `InvalidParameter` unless ``value`` is an integer of at least ``least``."""
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or cast(int, value) < least:
+        raise InvalidParameter(f"{name} = {value!r}, expected an integer >= {least}")
 
 
 def check_mask(mask: BoolArray | None, *, n_arms: int) -> BoolArray | None:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from qbrix.checks import check_integer
 from qbrix.errors import InvalidParameter
 from qbrix.registry import identifier
 from qbrix.types import Array
@@ -81,18 +82,16 @@ class Environment(ABC):
         block : int >= 1
             B, the number of rounds that are drawn at once; the last block may be shorter.
         """
-        if replications < 1 or horizon < 1 or block < 1:
-            raise InvalidParameter(
-                f"replications = {replications}, horizon = {horizon}, block = {block}; "
-                "expected integers >= 1"
-            )
+        sizes = {"replications": replications, "horizon": horizon, "block": block}
+        for name, value in sizes.items():
+            check_integer(value, name=name, least=1)
         if self.length is not None and horizon > self.length:
             raise InvalidParameter(
                 f"horizon = {horizon}, but {type(self).__name__} ends after {self.length} rounds; "
                 "leave the horizon out to play all of them"
             )
-        sizes = [min(block, horizon - start) for start in range(0, horizon, block)]
-        return self.deal(rng, replications=replications, sizes=sizes)
+        cut = [min(block, horizon - start) for start in range(0, horizon, block)]
+        return self.deal(rng, replications=replications, sizes=cut)
 
     @abstractmethod
     def deal(

@@ -66,7 +66,7 @@ class Bernoulli(Environment):
             )
 
     def __repr__(self) -> str:
-        return f"Bernoulli({self.means.tolist()})"
+        return f"Bernoulli([{', '.join(f'{mean:.6g}' for mean in self.means)}])"
 
 
 def _checked(means: Sequence[float] | Array) -> Array:

@@ -88,7 +88,7 @@ class LinearContextual(Environment):
             contexts = context_rng.standard_normal((size, replications, self.dim))
             if self.contexts == "sphere":
                 contexts = _unit(contexts)
-            means = contexts @ self.weights.T
+            means = _inner_products(contexts, self.weights)
             noise = self.noise * noise_rng.standard_normal((size, replications, 1))
             yield Rounds(rewards=means + noise, means=means, best=means.max(-1), contexts=contexts)
 
@@ -101,6 +101,17 @@ class LinearContextual(Environment):
 
 def _unit(vectors: Array) -> Array:
     return cast(Array, vectors / np.sqrt((vectors * vectors).sum(-1, keepdims=True)))
+
+
+def _inner_products(contexts: Array, weights: Array) -> Array:
+    """x · θ of every arm, shape (..., K), feature by feature.
+
+    A matrix product rounds differently for blocks of different size.
+    """
+    products = np.zeros((*contexts.shape[:-1], len(weights)))
+    for feature, coefficients in enumerate(weights.T):
+        products += contexts[..., feature, np.newaxis] * coefficients
+    return products
 
 
 def _checked(weights: Sequence[Sequence[float]] | Array, *, contexts: str, noise: float) -> Array:

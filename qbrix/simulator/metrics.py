@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qbrix.checks import check_integer
 from qbrix.environments import Rounds
 from qbrix.errors import InvalidParameter
 from qbrix.types import Array, IntArray
@@ -79,11 +80,11 @@ def checkpoints_of(horizon: int, *, count: int = 100) -> IntArray:
 
     A curve through them looks smooth on a linear axis and on a logarithmic one.
     """
-    if count < 2:
-        raise InvalidParameter(f"checkpoints = {count}, expected an integer >= 2")
+    check_integer(count, name="checkpoints", least=2)
     even = np.linspace(0, horizon, count // 2 + 1)[1:]
     ratios = np.geomspace(1, horizon, count - count // 2)
-    return np.unique(np.rint(np.concatenate([even, ratios]))).clip(1, horizon).astype(np.int64)
+    rounded = np.rint(np.concatenate([even, ratios])).astype(np.int64)
+    return np.unique(rounded.clip(1, horizon))
 
 
 def interval(values: Array, *, confidence: float = 0.95) -> tuple[Array, Array, Array]:

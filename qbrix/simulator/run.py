@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
+from qbrix.checks import check_integer
 from qbrix.environments import Environment, Rounds
 from qbrix.errors import InvalidParameter
 from qbrix.policies import Policy
@@ -87,6 +88,7 @@ def simulate(
     >>> list(result.summary().index)
     ['BetaTS', 'Random']
     """
+    check_integer(replications, name="replications", least=1)
     race = _Race(
         _labelled(policies),
         environment,
@@ -230,6 +232,7 @@ def _label(policy: AnyPolicy) -> str:
 
 def _horizon(horizon: int | None, environment: Environment) -> int:
     if horizon is not None:
+        check_integer(horizon, name="horizon", least=1)
         return horizon
     if environment.length is None:
         raise InvalidParameter(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from qbrix.errors import InvalidParameter
+from qbrix.checks import check_integer
 
 __all__ = ["Schedule"]
 
@@ -37,12 +37,8 @@ class Schedule:
     batch: int = 1
 
     def __post_init__(self) -> None:
-        for name, least in (("delay", 0), ("batch", 1)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise InvalidParameter(
-                    f"Schedule({name}={value!r}): expected an integer >= {least}"
-                )
+        check_integer(self.delay, name="Schedule.delay", least=0)
+        check_integer(self.batch, name="Schedule.batch", least=1)
 
     @property
     def immediate(self) -> bool:
