@@ -1,0 +1,1 @@
+"""The whole loop on real parts in about a minute: ``make demo``."""
