@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from qbrix.simulator import SimulationResult
 
-__all__ = ["regret_bands", "shares_of_arms"]
+__all__ = ["arm_shares", "regret_bands"]
 
 
 def regret_bands(result: SimulationResult, *, confidence: float = 0.95) -> pd.DataFrame:
@@ -37,16 +37,24 @@ def regret_bands(result: SimulationResult, *, confidence: float = 0.95) -> pd.Da
     return pd.concat(parts, ignore_index=True)
 
 
-def shares_of_arms(result: SimulationResult, *, label: str) -> pd.DataFrame:
-    """Share of each arm among the decisions since the checkpoint before.
+def arm_shares(result: SimulationResult, *, most: int = 10) -> dict[str, pd.DataFrame]:
+    """Label → share of each arm among the decisions since the checkpoint before.
 
-    Indexed by the round at which such a stretch of rounds ends; one column per arm, rows sum to 1.
+    Frames are indexed by the round at which such a stretch ends, have a column per arm, and rows
+    that sum to 1; labels come by final regret. Of more than ``most`` arms the ones chosen most
+    often by all policies together have columns, the others share the column ``"others"``.
     """
     import pandas as pd
 
-    pulls = np.diff(result.traces[label].pulls, axis=0, prepend=0)
-    return pd.DataFrame(
-        pulls / pulls.sum(1, keepdims=True),
-        index=pd.Index(result.checkpoints, name="round"),
-        columns=pd.RangeIndex(pulls.shape[1], name="arm"),
-    )
+    index = pd.Index(result.checkpoints, name="round")
+    total = np.sum([trace.pulls[-1] for trace in result.traces.values()], axis=0)
+    several = len(total) > most
+    shown = np.sort(np.argsort(-total, kind="stable")[: most - 1]) if several else slice(None)
+    names = [str(arm) for arm in np.arange(len(total))[shown]]
+    frames = {}
+    for label in result.summary().index:
+        pulls = np.diff(result.traces[label].pulls, axis=0, prepend=0)
+        shares = pulls / pulls.sum(1, keepdims=True)
+        frame = pd.DataFrame(shares[:, shown], index=index, columns=names)
+        frames[str(label)] = frame.assign(others=1.0 - frame.sum(axis=1)) if several else frame
+    return frames

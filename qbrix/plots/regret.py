@@ -36,6 +36,9 @@ def draw_regret(result: SimulationResult, *, ax: Axes | None, log: bool, confide
         target.set_xlim(1, result.horizon)
         target.set_ylim(bottom=0)
         target.grid(visible=True, axis="y")
+        if not log:
+            target.xaxis.set_major_formatter("{x:,.0f}")
+        target.yaxis.set_major_formatter("{x:,g}")
         target.set_xlabel("round")
         target.set_ylabel("cumulative regret")
         target.set_title(

@@ -1,0 +1,73 @@
+"""Pictures are drawn, with axes that say what they show."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Iterator
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import pytest
+
+from qbrix.environments import Bernoulli
+from qbrix.errors import MissingExtra
+from qbrix.policies.epsilon import EpsilonPolicy
+from qbrix.policies.random import RandomPolicy
+from qbrix.simulator import SimulationResult, simulate
+
+
+@pytest.fixture(scope="module")
+def result() -> SimulationResult:
+    return simulate(
+        [RandomPolicy(), EpsilonPolicy(eps=0.1, gamma=1.0), EpsilonPolicy(eps=0.5, gamma=1.0)],
+        Bernoulli([0.2, 0.7]),
+        horizon=100,
+        replications=5,
+        progress=False,
+    )
+
+
+@pytest.fixture(autouse=True)
+def _off_screen() -> Iterator[None]:
+    with mpl.rc_context({"backend": "agg"}):
+        yield
+        plt.close("all")
+
+
+def test_regret_has_labelled_axes_and_a_label_beside_every_line(result: SimulationResult) -> None:
+    ax = result.plot.regret()
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("round", "cumulative regret")
+    assert len(ax.lines) == len(ax.collections) == 3
+    beside = {text.get_text(): text.get_color() for text in ax.texts}
+    assert beside == {str(line.get_label()): line.get_color() for line in ax.lines}
+    plt.savefig(io.BytesIO())
+
+
+def test_regret_draws_into_given_axes_on_a_logarithmic_scale(result: SimulationResult) -> None:
+    given = plt.figure().subplots()
+    assert result.plot.regret(ax=given, log=True) is given
+    assert given.get_xscale() == "log"
+
+
+def test_arms_have_a_panel_per_policy_and_one_legend(result: SimulationResult) -> None:
+    figure = result.plot.arms()
+    titles = [ax.get_title(loc="left") for ax in figure.axes if ax.axison]
+    assert titles == list(result.summary().index)
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["1", "0"]
+    figure.savefig(io.BytesIO())
+
+
+def test_drawing_leaves_no_setting_behind(result: SimulationResult) -> None:
+    before = dict(mpl.rcParams)
+    result.plot.regret()
+    assert dict(mpl.rcParams) == before
+
+
+def test_without_matplotlib_the_extra_is_named(
+    result: SimulationResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'qbrix-lab\[notebook\]'"):
+        result.plot.regret()
