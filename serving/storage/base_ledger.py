@@ -53,6 +53,7 @@ class LedgerStep(Protocol):
         parameters: dict[str, Any],
         bundle: str | None,
         support: str,
+        floor: float,
     ) -> None:
         """Make the experiment's record say what decides now."""
         ...

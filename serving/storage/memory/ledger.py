@@ -89,6 +89,7 @@ class MemoryStep:
         parameters: dict[str, Any],
         bundle: str | None,
         support: str,
+        floor: float,
     ) -> None:
         """See `LedgerStep`."""
         changed = replace(
@@ -97,6 +98,7 @@ class MemoryStep:
             parameters=parameters,
             bundle=bundle,
             support=support,
+            floor=floor,
         )
         self._writes.append(lambda: self._world.experiments.update({experiment: changed}))
 

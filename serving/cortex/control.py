@@ -1,0 +1,187 @@
+"""Changes of what decides: each is checked here and becomes a batch of its own, or is rejected."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+
+from qbrix.bundle import Bundle, Certificate
+from qbrix.bundle.source import foreign_code
+from qbrix.errors import BundleError, InvalidParameter
+from qbrix.ledger import Batch, Configuration, Control, Deployment, PolicyRef, Resolver
+from serving.cortex.deployments import Live
+from serving.cortex.learn import attempt
+from serving.loading import PolicyLoader
+from serving.storage.records import ControlRequest, ExperimentRecord
+
+__all__ = ["Change", "plan_change", "record_after"]
+
+# What an experiment's parameters hold beside hyper-parameters: it belongs to the experiment.
+_OF_THE_EXPERIMENT = ("dim", "context_schema")
+
+
+class _Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a request's ``change`` may hold."""
+
+    policy: PolicyRef | None = None
+    floor: float | None = None
+    retired: tuple[int, ...] | None = None
+    n_arms: int | None = None
+    dim: int | None = None
+    bundle: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Change:
+    """A control change that holds: its batch, what it leads to, and what let it in."""
+
+    batch: Batch
+    live: Live
+    certificate: Certificate | None
+
+    @property
+    def outcome(self) -> dict[str, Any]:
+        """What the proxy is told."""
+        told: dict[str, Any] = {"epoch": self.batch.epoch, "version": self.batch.version}
+        if self.certificate is not None:
+            told["certificate"] = json.loads(self.certificate.to_json())
+        return told
+
+
+async def plan_change(request: ControlRequest, live: Live, *, loader: PolicyLoader) -> Change:
+    """The batch that ``request`` asks for.
+
+    Raises Unavailable when a store is away, another QbrixError when the change must be rejected.
+    """
+    certificate: Certificate | None = None
+    if request.reason == "promote":
+        bundle = await loader.bundle(_wanted(request).bundle or "")
+        _check_fit(bundle, live.deployment.configuration)
+        certificate = await asyncio.to_thread(bundle.verify)
+        control = _promotion(bundle, live.deployment.configuration)
+    else:
+        control = _control(request, live.deployment.configuration)
+    resolver = await loader.resolver_for(control.configuration)
+    if request.reason == "configure":
+        _check_configure(live, control, resolver)
+    batch, deployment = await asyncio.to_thread(_folded, live.deployment, control, resolver)
+    record = record_after(live.record, deployment)
+    moved = Live(record=record, deployment=deployment, resolver=resolver)
+    return Change(batch=batch, live=moved, certificate=certificate)
+
+
+def record_after(record: ExperimentRecord, deployment: Deployment) -> ExperimentRecord:
+    """The experiment's record as it must read when ``deployment`` decides."""
+    ref = deployment.configuration.policy
+    kept = {
+        name: record.parameters[name] for name in _OF_THE_EXPERIMENT if name in record.parameters
+    }
+    return msgspec.structs.replace(
+        record,
+        policy=ref.name.partition("@")[0],
+        parameters={**ref.parameters, **kept},
+        bundle=ref.bundle,
+        support=deployment.policy.capabilities.reward,
+        floor=deployment.configuration.floor,
+    )
+
+
+def _wanted(request: ControlRequest) -> _Wanted:
+    try:
+        return msgspec.convert(request.change, _Wanted)
+    except msgspec.ValidationError as error:
+        raise InvalidParameter(f"control change {request.id} ({request.reason}): {error}") from None
+
+
+def _control(request: ControlRequest, now: Configuration) -> Control:
+    wanted = _wanted(request)
+    for name, size in (("n_arms", wanted.n_arms), ("dim", wanted.dim)):
+        if size not in (None, getattr(now, name)):
+            raise InvalidParameter(
+                f"{name} = {size}, the experiment has {getattr(now, name)} for ever; "
+                "create another experiment"
+            )
+    retired = now.retired if wanted.retired is None else tuple(sorted(set(wanted.retired)))
+    if retired and not 0 <= retired[0] <= retired[-1] < now.n_arms:
+        raise InvalidParameter(f"retired = {retired}, expected arms of 0 … {now.n_arms - 1}")
+    configuration = replace(
+        now,
+        policy=now.policy if wanted.policy is None else wanted.policy,
+        floor=now.floor if wanted.floor is None else wanted.floor,
+        retired=retired,
+    )
+    start: Literal["keep", "init"] = "init" if request.reason == "reset" else "keep"
+    return Control(reason=request.reason, configuration=configuration, start=start)
+
+
+def _promotion(bundle: Bundle, now: Configuration) -> Control:
+    entry = bundle.manifest.policy
+    ref = PolicyRef(name=entry.id, parameters=entry.parameters, bundle=bundle.sha256)
+    carries = bundle.manifest.trace.starts_from == "state"
+    return Control(
+        reason="promote",
+        configuration=replace(now, policy=ref),
+        start="bundle" if carries else "init",
+    )
+
+
+def _check_fit(bundle: Bundle, now: Configuration) -> None:
+    manifest = bundle.manifest
+    if manifest.n_arms != now.n_arms:
+        raise BundleError(
+            "fit",
+            f"the bundle was exported for {manifest.n_arms} arms, the experiment has "
+            f"{now.n_arms}; export it again for that number",
+        )
+    if manifest.policy.capabilities.context and manifest.dim != now.dim:
+        raise BundleError(
+            "fit",
+            f"the bundle was exported for contexts of {manifest.dim} features, the experiment "
+            f"has {now.dim}; export it again for that number, or promote to another experiment",
+        )
+
+
+def _check_configure(live: Live, control: Control, resolver: Resolver) -> None:
+    before, after = live.deployment.configuration.policy, control.configuration.policy
+    if (after.name, after.bundle) != (before.name, before.bundle):
+        raise InvalidParameter(
+            f"the change was meant for {after.name}, but {before.name} decides since version "
+            f"{live.deployment.version}; read the experiment again"
+        )
+    policy = resolver.policy(after)
+    for spec in policy.parameter_specs():
+        old, new = (getattr(one, spec.name) for one in (live.deployment.policy, policy))
+        if spec.structural and old != new:
+            raise InvalidParameter(
+                f"{spec.name} = {new!r}: what was learned depends on it (now {old!r}); "
+                "reset the experiment to change it"
+            )
+
+
+def _folded(
+    deployment: Deployment, control: Control, resolver: Resolver
+) -> tuple[Batch, Deployment]:
+    epoch = deployment.epoch + (control.start != "keep")
+    batch = Batch(epoch=epoch, version=deployment.version + 1, control=control)
+    after = attempt(deployment, batch, resolver)
+    _check_decides(after)
+    return batch, after
+
+
+def _check_decides(deployment: Deployment) -> None:
+    """Refuse what could not answer the next select."""
+    configuration = deployment.configuration
+    context = np.zeros(configuration.dim) if deployment.policy.capabilities.context else None
+    with foreign_code("decide", doing=f"a decision by {configuration.policy.name}"):
+        law = deployment.decider().propensities(context)
+    good = law.shape == (configuration.n_arms,) and bool((law >= 0.0).all())
+    if not good or abs(float(law.sum()) - 1.0) > 1e-9:
+        raise InvalidParameter(
+            f"{configuration.policy.name} gives propensities {law!r}, expected "
+            f"{configuration.n_arms} numbers >= 0 that sum to 1"
+        )

@@ -1,0 +1,91 @@
+"""The role: a worker for every shard, woken by the proxies' calls."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from serving.cortex.lease import Lease
+from serving.cortex.worker import ShardWorker
+from serving.loading import PolicyLoader
+from serving.storage import keys
+from serving.storage.base import Stores
+
+__all__ = ["Cortex"]
+
+
+class Cortex:
+    """Learns for the shards that it leads; several of them share the shards by lease.
+
+    ``holder`` names this life of this process. A task that dies takes the role with it (`wait`
+    raises): the supervisor starts a new one, which goes on from the ledger.
+    """
+
+    def __init__(
+        self,
+        stores: Stores,
+        loader: PolicyLoader,
+        *,
+        shards: Sequence[int],
+        holder: str,
+        lease_ttl_s: float = 5.0,
+        lease_renew_s: float = 1.0,
+    ) -> None:
+        self._stores = stores
+        self._workers = [
+            ShardWorker(
+                stores,
+                loader,
+                Lease(
+                    stores.ledger, shard, holder=holder, ttl_s=lease_ttl_s, renew_s=lease_renew_s
+                ),
+                shard=shard,
+            )
+            for shard in shards
+        ]
+        self._by_shard = dict(zip(map(str, shards), self._workers, strict=True))
+        self._tasks: list[asyncio.Task[None]] = []
+        self._listener: asyncio.Task[None] | None = None
+
+    @property
+    def leads(self) -> int:
+        """How many shards this process leads now."""
+        return sum(worker.leads for worker in self._workers)
+
+    async def start(self) -> None:
+        """Begin to lead and learn."""
+        self._tasks = [asyncio.create_task(worker.run()) for worker in self._workers]
+        self._listener = asyncio.create_task(self._listen())
+
+    async def wait(self) -> None:
+        """Until the role ends; raises what ended it."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in self._tasks:
+            if task.done():
+                task.result()
+
+    async def stop(self, *, deadline_s: float = 10.0) -> None:
+        """Finish the steps under way, publish, give the leases back."""
+        for worker in self._workers:
+            worker.stop()
+        tasks = [*self._tasks]
+        if self._listener is not None:
+            self._listener.cancel()
+            tasks.append(self._listener)
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=deadline_s)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def drain(self) -> None:
+        """Until everything that was sent is learned and published; for tests and notebooks."""
+        for worker in self._workers:
+            await worker.drain()
+
+    async def _listen(self) -> None:
+        async for _, payload in self._stores.channel.listen(keys.CONTROLS):
+            woken = [self._by_shard[payload]] if payload in self._by_shard else self._workers
+            for worker in woken:
+                worker.wake()

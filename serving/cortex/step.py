@@ -1,0 +1,175 @@
+"""One transaction over one shard: what was read becomes ledger and states, or nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from qbrix.errors import QbrixError, Unavailable
+from serving.cortex.columns import Dead
+from serving.cortex.control import Change, record_after
+from serving.cortex.deployments import Deployments, Live
+from serving.cortex.learn import Learned, learn
+from serving.cortex.records import committed, state_record
+from serving.failpoints import failpoint
+from serving.storage import codec
+from serving.storage.base import (
+    ControlRequest,
+    DecisionEvent,
+    FeedbackEvent,
+    Ledger,
+    LedgerStep,
+    Read,
+)
+
+__all__ = ["Place", "commit_change", "commit_feedback", "commit_rejection"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """Where reading of a stream goes on."""
+
+    stream: str
+    incarnation: str
+    position: str
+
+
+async def commit_feedback(
+    ledger: Ledger,
+    deployments: Deployments,
+    *,
+    shard: int,
+    term: int,
+    feedback: Read[FeedbackEvent],
+    decisions: Read[DecisionEvent],
+    places: Sequence[Place],
+) -> list[Live]:
+    """Count what was read exactly once; the heads that it moved."""
+    failpoint("cortex.before_step")
+    groups = _by_experiment(feedback.events)
+    heads, dead = await _heads(deployments, groups)
+    async with ledger.step(shard, term=term) as step:
+        known = await step.known([_key(event) for name in heads for event in groups[name]])
+        failpoint("cortex.after_known")
+        moved: list[Live] = []
+        for name, live in heads.items():
+            learned = await asyncio.to_thread(
+                learn, live.deployment, groups[name], known=known, resolver=live.resolver
+            )
+            dead += learned.dead
+            if learned.batches:
+                moved.append(await _store(step, live, learned, term=term))
+        failpoint("cortex.after_snapshot")
+        await _bury(step, dead, [*feedback.damaged, *decisions.damaged])
+        await step.put_decisions(decisions.events)
+        for place in places:
+            await step.move(place.stream, incarnation=place.incarnation, position=place.position)
+        failpoint("cortex.before_commit")
+    failpoint("cortex.after_commit")
+    for live in moved:
+        deployments.put(live)
+    return moved
+
+
+async def commit_change(
+    ledger: Ledger, *, shard: int, term: int, request: ControlRequest, change: Change
+) -> bool:
+    """Make a control change the next version; False when it was cancelled meanwhile."""
+    live = change.live
+    async with ledger.step(shard, term=term) as step:
+        if not await step.settle_control(request.id, status="applied", outcome=change.outcome):
+            return False
+        await step.append(live.record.id, committed(change.batch, live.deployment))
+        failpoint("cortex.control_after_append")
+        await step.put_snapshot(state_record(live.deployment, tenant=live.record.tenant, term=term))
+        if change.certificate is not None:
+            await step.put_promotion(
+                live.record.id,
+                version=change.batch.version,
+                bundle=change.certificate.bundle,
+                certificate=change.certificate.to_json(),
+            )
+        if request.reason == "promote":
+            await _tell_record(step, live)
+        failpoint("cortex.control_before_commit")
+    failpoint("cortex.control_after_commit")
+    return True
+
+
+async def commit_rejection(
+    ledger: Ledger,
+    *,
+    shard: int,
+    term: int,
+    request: ControlRequest,
+    error: QbrixError,
+    live: Live | None,
+) -> None:
+    """Settle a control change that cannot be; the record goes on telling what decides."""
+    outcome = {"reason": getattr(error, "reason", type(error).__name__), "message": str(error)}
+    async with ledger.step(shard, term=term) as step:
+        await step.settle_control(request.id, status="rejected", outcome=outcome)
+        if live is not None:
+            await _tell_record(step, live)
+
+
+async def _tell_record(step: LedgerStep, live: Live) -> None:
+    record = record_after(live.record, live.deployment)
+    await step.put_policy(
+        record.id,
+        policy=record.policy,
+        parameters=record.parameters,
+        bundle=record.bundle,
+        support=record.support,
+        floor=record.floor,
+    )
+
+
+async def _heads(
+    deployments: Deployments, groups: Mapping[str, Sequence[FeedbackEvent]]
+) -> tuple[dict[str, Live], list[Dead]]:
+    """The heads of the experiments; events of one that cannot learn here are dead."""
+    heads: dict[str, Live] = {}
+    dead: list[Dead] = []
+    for name, events in groups.items():
+        reason = "there is no such experiment any more"
+        live: Live | None = None
+        try:
+            live = await deployments.get(name)
+        except Unavailable:
+            raise
+        except QbrixError as error:
+            reason = f"its policy cannot run here: {error}"
+        if live is None:
+            dead += [Dead(event, reason) for event in events]
+        else:
+            heads[name] = live
+    return heads, dead
+
+
+async def _store(step: LedgerStep, live: Live, learned: Learned, *, term: int) -> Live:
+    for batch, deployment in learned.batches:
+        await step.append(live.record.id, committed(batch, deployment))
+        failpoint("cortex.after_append")
+    await step.put_snapshot(state_record(learned.deployment, tenant=live.record.tenant, term=term))
+    return Live(record=live.record, deployment=learned.deployment, resolver=live.resolver)
+
+
+async def _bury(step: LedgerStep, dead: Sequence[Dead], damaged: Sequence[bytes]) -> None:
+    for letter in dead:
+        payload = codec.pack_feedback([letter.event])
+        await step.bury(letter.event.experiment, reason=letter.reason, payload=payload)
+    for entry in damaged:
+        await step.bury("", reason="no version of qbrix wrote this entry", payload=entry)
+
+
+def _by_experiment(events: Sequence[FeedbackEvent]) -> dict[str, list[FeedbackEvent]]:
+    groups: dict[str, list[FeedbackEvent]] = {}
+    for event in events:
+        groups.setdefault(event.experiment, []).append(event)
+    return groups
+
+
+def _key(event: FeedbackEvent) -> tuple[str, int, str, str]:
+    return (event.experiment, event.epoch, event.decision_id, event.feedback_id)

@@ -1,0 +1,154 @@
+"""What proxy and motor would send, made by hand: experiments, events, and the ledger folded again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+
+from qbrix.bundle import BundleResolver, TrustedKeys
+from qbrix.ledger import (
+    Batch,
+    Configuration,
+    Control,
+    Deployment,
+    PolicyRef,
+    Resolver,
+    fold,
+    genesis,
+)
+from serving.cortex.records import committed, now_ms, state_record
+from serving.cortex.service import Cortex
+from serving.loading import PolicyLoader
+from serving.storage.base import (
+    ArmRecord,
+    ExperimentRecord,
+    FeedbackEvent,
+    PoolRecord,
+    Stores,
+)
+
+TENANT = "acme"
+
+
+def decision(number: int) -> str:
+    """A decision id."""
+    return f"{number:032x}"
+
+
+def cortex_of(
+    stores: Stores, *, shards: Iterable[int] = (0,), trusted: TrustedKeys | None = None
+) -> Cortex:
+    """A cortex over ``stores``, with a lease that ends soon after its holder."""
+    loader = PolicyLoader(stores.ledger.bundle, trusted or TrustedKeys())
+    return Cortex(
+        stores,
+        loader,
+        shards=list(shards),
+        holder=uuid4().hex,
+        lease_ttl_s=0.6,
+        lease_renew_s=0.1,
+    )
+
+
+async def create(
+    stores: Stores,
+    *,
+    policy: str = "BetaTSPolicy@1",
+    parameters: Mapping[str, Any] | None = None,
+    n_arms: int = 3,
+    dim: int = 0,
+    shard: int = 0,
+    name: str | None = None,
+) -> ExperimentRecord:
+    """An experiment with its pool and version 0, as the proxy creates it."""
+    pool = PoolRecord(
+        id=uuid4().hex,
+        tenant=TENANT,
+        name=uuid4().hex,
+        arms=tuple(ArmRecord(id=uuid4().hex, name=f"arm {k}", index=k) for k in range(n_arms)),
+        created_ms=now_ms(),
+        updated_ms=now_ms(),
+    )
+    await stores.catalog.create_pool(pool)
+    ref = PolicyRef(name=policy, parameters=dict(parameters or {}))
+    configuration = Configuration(policy=ref, n_arms=n_arms, dim=dim)
+    experiment = uuid4().hex
+    batch = Batch(
+        epoch=0,
+        version=0,
+        control=Control(reason="create", configuration=configuration, start="init"),
+    )
+    deployment = genesis(experiment, batch, BundleResolver())
+    record = ExperimentRecord(
+        id=experiment,
+        tenant=TENANT,
+        name=name or experiment,
+        pool_id=pool.id,
+        shard=shard,
+        policy=policy.partition("@")[0],
+        parameters=dict(parameters or {}),
+        dim=dim,
+        enabled=True,
+        floor=0.0,
+        bundle=None,
+        created_ms=now_ms(),
+        updated_ms=now_ms(),
+        support=deployment.policy.capabilities.reward,
+    )
+    await stores.catalog.create_experiment(
+        record,
+        creation=committed(batch, deployment),
+        state=state_record(deployment, tenant=TENANT, term=0),
+    )
+    return record
+
+
+def event(
+    record: ExperimentRecord,
+    number: int,
+    *,
+    arm: int = 0,
+    reward: float = 1.0,
+    epoch: int = 0,
+    gate: bool = False,
+    feedback_id: str = "",
+    context: Iterable[float] = (),
+    recorded: tuple[float, ...] = (),
+) -> FeedbackEvent:
+    """A reward for the decision ``number``, drawn with probability a half."""
+    return FeedbackEvent(
+        experiment=record.id,
+        epoch=epoch,
+        decision_id=decision(number),
+        feedback_id=feedback_id,
+        arm=arm,
+        reward=reward,
+        u=0.25,
+        low=0.0,
+        propensity=0.5,
+        version=0,
+        gate=gate,
+        recorded=recorded,
+        context=np.array(list(context), dtype="<f8").tobytes(),
+        decided_ms=now_ms(),
+        received_ms=now_ms(),
+    )
+
+
+async def refolded(stores: Stores, experiment: str, resolver: Resolver | None = None) -> Deployment:
+    """The ledger folded from version 0, every digest and number on the way compared."""
+    resolver = resolver or BundleResolver()
+    deployment: Deployment | None = None
+    for version, stored in enumerate(await stores.ledger.batches(experiment, after=-1, limit=9999)):
+        if deployment is None:
+            deployment = genesis(experiment, stored.batch, resolver)
+        else:
+            deployment = fold(deployment, stored.batch, resolver)
+        assert stored.batch.version == version
+        assert stored.ledger_digest == deployment.ledger_digest
+        assert stored.state_digest == deployment.state_digest
+    assert deployment is not None
+    return deployment
