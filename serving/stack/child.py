@@ -1,0 +1,103 @@
+"""A child process that cannot outlive this one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal
+
+__all__ = ["Account", "Child", "launch_command", "tail"]
+
+Account = Literal["self", "namespace", "nobody"]
+
+LAUNCHER = Path(__file__).with_name("launcher.py")
+
+
+class Child:
+    """A process in a session of its own (Ctrl-C is ours to pass on), which ends when we end.
+
+    The system ties it to the *thread* that starts it, so each child has one that waits beside it.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str | Path],
+        *,
+        log: Path,
+        environment: Mapping[str, str],
+        account: Account = "self",
+        death_signal: signal.Signals = signal.SIGKILL,
+    ) -> None:
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"child-{log.stem}")
+        arguments = launch_command(command, account=account, death_signal=death_signal)
+        self._process = self._thread.submit(_spawn, arguments, log, environment).result()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Whether it ended within this time."""
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return False
+        self._thread.shutdown(wait=False)
+        return True
+
+    def signal(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            self._process.send_signal(number)
+
+    def stop(self, *steps: tuple[signal.Signals, float]) -> None:
+        """Ask with each signal in turn, wait as many seconds, and kill in the end."""
+        for number, patience_s in steps:
+            self.signal(number)
+            if self.wait(patience_s):
+                return
+        self.signal(signal.SIGKILL)
+        self.wait()
+
+
+def launch_command(
+    command: Sequence[str | Path],
+    *,
+    account: Account = "self",
+    death_signal: signal.Signals = signal.SIGKILL,
+) -> list[str]:
+    """The command line that runs another one through the launcher."""
+    launcher = (sys.executable, "-I", "-S", LAUNCHER, account, int(death_signal), os.getpid())
+    return [str(word) for word in (*launcher, *command)]
+
+
+def tail(log: Path, *, lines: int = 12) -> str:
+    """The end of a log, for an error message."""
+    if not log.exists():
+        return "(no log)"
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - 8192))
+        return "\n".join(file.read().decode("utf-8", "replace").splitlines()[-lines:])
+
+
+def _spawn(
+    arguments: Sequence[str], log: Path, environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=dict(environment),
+            start_new_session=True,
+        )
