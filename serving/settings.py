@@ -61,6 +61,7 @@ class ProxySettings(BaseSettings):
     motor_deadline_s: Seconds = 2.0
     intake_deadline_s: Seconds = 5.0
     intake_limit: int = Field(default=20_000, ge=1)
+    backlog_limit: int = Field(default=1_000_000, ge=1)
     decision_buffer: int = Field(default=50_000, ge=1)
     remembered_feedback: int = Field(default=100_000, ge=0)
     drain_s: Seconds = 10.0

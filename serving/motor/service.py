@@ -62,6 +62,11 @@ class Motor:
             return decided
         return decided + await self._decide_unloaded(queries[len(decided) :])
 
+    async def ping(self) -> None:
+        """Raises Unavailable when this motor no longer follows state changes."""
+        if self._listener is None or self._listener.done():
+            raise Unavailable("motor does not follow state changes; restart it")
+
     def status(self) -> dict[str, int]:
         """How many experiments this motor decides for, and the age of the oldest state."""
         return {"experiments": len(self._states), "oldest_age_ms": self._states.oldest_age_ms()}

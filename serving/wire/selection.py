@@ -43,3 +43,7 @@ class Selector(Protocol):
     async def decide(self, queries: Sequence[Query]) -> list[Outcome | QbrixError]:
         """One outcome or error per query, in order; raises Unavailable when nobody answers."""
         ...
+
+    async def ping(self) -> None:
+        """Raises Unavailable when nobody answers."""
+        ...

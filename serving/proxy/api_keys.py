@@ -1,0 +1,90 @@
+"""API keys: shown once, stored as a digest, never stronger than who makes or manages them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import uuid4
+
+import msgspec
+import structlog
+
+from qbrix.errors import Forbidden, NotFound, Unavailable
+from serving.proxy.auth import Authenticator, Principal, digest_of, new_api_key
+from serving.storage import keys
+from serving.storage.base import ApiKeyRecord, Catalog, Channel
+
+__all__ = ["ApiKeys"]
+
+_log = structlog.get_logger("proxy")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ApiKeys:
+    """The credentials that a principal may manage: those with no scope that it lacks."""
+
+    catalog: Catalog
+    channel: Channel
+    auth: Authenticator
+
+    async def create(
+        self, owner: Principal, *, name: str, scopes: Sequence[str] | None
+    ) -> tuple[ApiKeyRecord, str]:
+        """The record and the key; all of the owner's scopes by default."""
+        wanted = owner.scopes if scopes is None else frozenset(scopes)
+        if missing := sorted(wanted - owner.scopes):
+            raise Forbidden(
+                f"a key cannot have {', '.join(missing)}: its maker has not; leave them out"
+            )
+        key = new_api_key()
+        record = ApiKeyRecord(
+            id=uuid4().hex,
+            tenant=owner.tenant,
+            name=name,
+            key_sha256=digest_of(key),
+            scopes=tuple(sorted(wanted)),
+            is_active=True,
+            created_ms=time.time_ns() // 1_000_000,
+        )
+        await self.catalog.put_api_key(record)
+        return record, key
+
+    async def list(self, owner: Principal) -> list[ApiKeyRecord]:
+        """Newest first."""
+        records = await self.catalog.list_api_keys(owner.tenant)
+        return [record for record in records if owner.scopes.issuperset(record.scopes)]
+
+    async def rename(self, owner: Principal, key_id: str, *, name: str) -> ApiKeyRecord:
+        """Raises NotFound."""
+        record = msgspec.structs.replace(await self._get(owner, key_id), name=name)
+        await self.catalog.change_api_key(record)
+        return record
+
+    async def rotate(self, owner: Principal, key_id: str) -> tuple[ApiKeyRecord, str]:
+        """Another key under the same id; the old one ends at once. Raises NotFound."""
+        old = await self._get(owner, key_id)
+        key = new_api_key()
+        record = msgspec.structs.replace(old, key_sha256=digest_of(key))
+        await self.catalog.change_api_key(record)
+        await self._revoked(old)
+        return record, key
+
+    async def delete(self, owner: Principal, key_id: str) -> None:
+        """Raises NotFound."""
+        record = await self._get(owner, key_id)
+        await self.catalog.delete_api_key(owner.tenant, key_id)
+        await self._revoked(record)
+
+    async def _get(self, owner: Principal, key_id: str) -> ApiKeyRecord:
+        record = await self.catalog.get_api_key(owner.tenant, key_id)
+        if not owner.scopes.issuperset(record.scopes):
+            raise NotFound("api_key", key_id)
+        return record
+
+    async def _revoked(self, record: ApiKeyRecord) -> None:
+        self.auth.revoke(record.key_sha256)
+        try:
+            await self.channel.announce(keys.API_KEYS, record.key_sha256)
+        except Unavailable as error:  # other proxies look by themselves after a while
+            _log.warning("revocation_not_announced", key=record.id, error=str(error))

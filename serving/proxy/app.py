@@ -1,0 +1,127 @@
+"""The ASGI application over a gateway: hot routes first, FastAPI for the rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+import qbrix
+from qbrix.errors import QbrixError
+from serving.errors import INTERNAL, Answer, translate
+from serving.proxy import (
+    routes_api_keys,
+    routes_downloads,
+    routes_experiments,
+    routes_pools,
+    routes_system,
+)
+from serving.proxy.gateway import Gateway
+from serving.proxy.hot import HotRoute, HotRoutes
+from serving.proxy.messages import FeedbackRequest, FeedbackResult, Selection, SelectRequest
+from serving.proxy.openapi import document
+
+__all__ = ["build_app"]
+
+_log = structlog.get_logger("proxy")
+
+
+def build_app(gateway: Gateway) -> FastAPI:
+    """The application; starting and stopping the gateway is its owner's business."""
+    app = FastAPI(
+        title="qbrix",
+        version=qbrix.__version__,
+        description="Multi-armed bandits, from the notebook to production.",
+        strict_content_type=False,
+    )
+    app.state.gateway = gateway
+    for router in (
+        routes_system.public,
+        routes_system.private,
+        routes_pools.router,
+        routes_experiments.router,
+        routes_downloads.router,
+        routes_api_keys.router,
+    ):
+        app.include_router(router)
+    app.add_exception_handler(QbrixError, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _no_such_route)
+    app.add_exception_handler(Exception, _failed)
+    routes = hot_routes(gateway)
+    by_path = {route.path: route for route in routes}
+    app.add_middleware(HotRoutes, routes=by_path, draining=lambda: gateway.draining)
+    app.openapi = document(app, routes)  # type: ignore[method-assign]
+    return app
+
+
+def hot_routes(gateway: Gateway) -> list[HotRoute[Any]]:
+    """The routes that carry the traffic."""
+    select: HotRoute[SelectRequest] = HotRoute(
+        "/api/v1/agent/select",
+        scope="agent:read",
+        message=SelectRequest,
+        handle=gateway.agent.select,
+        answer=Selection,
+        status=200,
+        doors=gateway.doors,
+        timed=gateway.metrics.select_s,
+    )
+    feedback: HotRoute[FeedbackRequest] = HotRoute(
+        "/api/v1/agent/feedback",
+        scope="agent:write",
+        message=FeedbackRequest,
+        handle=gateway.agent.feedback,
+        answer=FeedbackResult,
+        status=201,
+        doors=gateway.doors,
+    )
+    return [select, feedback]
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, QbrixError)
+    answer = translate(error)
+    if answer is INTERNAL:
+        _log.error("unlisted_error", error=repr(error), exc_info=error)
+    return _respond(answer)
+
+
+async def _invalid(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    sentences = [
+        f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()
+    ]
+    return _respond(
+        Answer(
+            status=422,
+            code="VALIDATION_ERROR",
+            detail="; ".join(sentences),
+            grpc="INVALID_ARGUMENT",
+        )
+    )
+
+
+async def _no_such_route(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    codes = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
+    code = codes.get(error.status_code, "BAD_REQUEST")
+    answer = Answer(
+        status=error.status_code, code=code, detail=str(error.detail), grpc="UNIMPLEMENTED"
+    )
+    return _respond(answer, headers=dict(error.headers or {}))
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    _log.error("request_failed", path=request.url.path, exc_info=error)
+    return _respond(INTERNAL)
+
+
+def _respond(answer: Answer, *, headers: dict[str, str] | None = None) -> Response:
+    return JSONResponse(
+        answer.body(), status_code=answer.status, headers={**answer.headers(), **(headers or {})}
+    )

@@ -1,0 +1,89 @@
+"""The library's policies as the wire lists them, and the check of what a caller asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from qbrix.bundle.resolver import library_class
+from qbrix.checks import ParameterSpec
+from qbrix.errors import InvalidParameter
+from qbrix.policies import Policy, policies
+
+__all__ = ["MAX_DIM", "REWARD_TYPES", "list_policies", "requested_policy", "take_dim"]
+
+MAX_DIM = 1024
+REWARD_TYPES = ("binary", "bounded", "continuous")
+
+_DIM = {
+    "name": "dim",
+    "type": "integer",
+    "required": True,
+    "default": None,
+    "description": "number of features of a context",
+    "constraints": {"gte": 1, "lte": MAX_DIM},
+}
+
+
+def list_policies(reward_type: str | None = None) -> list[dict[str, Any]]:
+    """Every policy, or those that learn from rewards of a type."""
+    listed = (_described(policy) for policy in policies)
+    return [item for item in listed if reward_type is None or reward_type in item["reward_types"]]
+
+
+def requested_policy(name: str) -> type[Policy[Any, Any]]:
+    """The class that a caller names; raises UnknownName or InvalidParameter."""
+    if name in ("", "auto"):
+        raise InvalidParameter(
+            f"policy = {name!r}: this server does not choose a policy by itself yet; "
+            "name one of GET /api/v1/policies"
+        )
+    return library_class(name)
+
+
+def take_dim(
+    policy: type[Policy[Any, Any]], params: Mapping[str, Any], *, stored: int | None = None
+) -> tuple[int, dict[str, Any]]:
+    """``dim`` of a contextual policy (``stored`` when it is left out), and the hyper-parameters."""
+    rest = dict(params)
+    if not policy.capabilities.context:
+        return 0, rest
+    if "context_schema" in rest:
+        raise InvalidParameter(
+            "policy_params.context_schema is not supported by this server; give dim instead"
+        )
+    dim = rest.pop("dim", stored)
+    if type(dim) is not int or not 1 <= dim <= MAX_DIM:
+        raise InvalidParameter(
+            f"policy_params.dim = {dim!r}: {policy.__name__} needs an integer from 1 to {MAX_DIM}"
+        )
+    return dim, rest
+
+
+def _described(policy: type[Policy[Any, Any]]) -> dict[str, Any]:
+    params = [_described_parameter(spec) for spec in policy.parameter_specs()]
+    contextual = policy.capabilities.context
+    accepted = REWARD_TYPES.index(policy.capabilities.reward) + 1
+    return {
+        "name": policy.__name__,
+        "category": policy.capabilities.category,
+        "reward_types": list(REWARD_TYPES[:accepted]),
+        "description": _summary(policy),
+        "user_params": [_DIM, *params] if contextual else params,
+    }
+
+
+def _described_parameter(spec: ParameterSpec) -> dict[str, Any]:
+    return {
+        "name": spec.name,
+        "type": "integer" if spec.type is int else "number",
+        "required": spec.required,
+        "default": spec.default,
+        "description": spec.doc,
+        "constraints": dict(spec.constraints),
+    }
+
+
+def _summary(policy: type[Policy[Any, Any]]) -> str:
+    """The first paragraph of the docstring."""
+    return " ".join((policy.__doc__ or "").strip().split("\n\n")[0].split())

@@ -1,0 +1,221 @@
+"""Experiments: made at once with version 0 of their ledger, changed through cortex."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+import structlog
+
+from qbrix.bundle.resolver import make_policy
+from qbrix.errors import Conflict, InvalidParameter, NotFound, Unavailable
+from qbrix.ledger import Configuration, PolicyRef
+from serving.proxy.beginning import beginning
+from serving.proxy.catalogue import requested_policy, take_dim
+from serving.proxy.controls import Controls
+from serving.proxy.hyper_parameters import HyperParameters
+from serving.proxy.pools import Pools
+from serving.proxy.records import ExperimentView, Records, is_id, view_of
+from serving.storage import keys
+from serving.storage.base import (
+    Catalog,
+    Channel,
+    ControlRequest,
+    ExperimentRecord,
+    StateRecord,
+)
+
+__all__ = ["ExperimentChange", "Experiments", "NewExperiment"]
+
+_log = structlog.get_logger("proxy")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewExperiment:
+    """What a caller says about an experiment to be made."""
+
+    name: str
+    pool_id: str
+    policy: str
+    policy_params: dict[str, Any]
+    enabled: bool = True
+    floor: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExperimentChange:
+    """What is to change; None stays as it is."""
+
+    enabled: bool | None = None
+    name: str | None = None
+    policy_params: dict[str, Any] | None = None
+    floor: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Experiments:
+    """The tenant's experiments."""
+
+    catalog: Catalog
+    channel: Channel
+    pools: Pools
+    records: Records
+    controls: Controls
+    hyper_parameters: HyperParameters
+    shards: int
+    control_wait_s: float
+
+    async def create(self, tenant: str, new: NewExperiment) -> ExperimentView:
+        """Stored and served when this returns; raises NotFound, Conflict, InvalidParameter."""
+        policy = requested_policy(new.policy)
+        dim, parameters = take_dim(policy, new.policy_params)
+        made = make_policy(policy, parameters)
+        pool = await self.pools.get(tenant, new.pool_id)
+        now_ms = time.time_ns() // 1_000_000
+        experiment = uuid4().hex
+        record = ExperimentRecord(
+            id=experiment,
+            tenant=tenant,
+            name=new.name,
+            pool_id=pool.id,
+            shard=keys.shard_of(experiment, shards=self.shards),
+            policy=policy.__name__,
+            parameters=parameters,
+            dim=dim,
+            enabled=new.enabled,
+            floor=new.floor,
+            bundle=None,
+            created_ms=now_ms,
+            updated_ms=now_ms,
+            support=policy.capabilities.reward,
+        )
+        configuration = Configuration(
+            policy=PolicyRef(name=policy.identifier(), parameters=made.parameters()),
+            n_arms=len(pool.arms),
+            dim=dim,
+            floor=new.floor,
+            retired=tuple(arm.index for arm in pool.arms if not arm.is_active),
+        )
+        creation, state = await asyncio.to_thread(beginning, record, configuration)
+        await self.catalog.create_experiment(record, creation=creation, state=state)
+        view = view_of(record, pool)
+        self.records.put(experiment, view)
+        await self._publish(state)
+        return view
+
+    async def get(self, tenant: str, experiment: str) -> ExperimentView:
+        """As it is stored now; raises NotFound."""
+        if not is_id(experiment):
+            raise NotFound("experiment", experiment)
+        record = await self.catalog.get_experiment(tenant, experiment)
+        return await self._view(record)
+
+    async def list(
+        self,
+        tenant: str,
+        *,
+        limit: int,
+        offset: int,
+        search: str | None = None,
+        enabled: bool | None = None,
+        pool_id: str | None = None,
+    ) -> list[ExperimentView]:
+        """Newest first."""
+        records = await self.catalog.list_experiments(
+            tenant, limit=limit, offset=offset, search=search, enabled=enabled, pool_id=pool_id
+        )
+        pools = {
+            pool_id: await self.catalog.get_pool(tenant, pool_id)
+            for pool_id in {record.pool_id for record in records}
+        }
+        return [view_of(record, pools[record.pool_id]) for record in records]
+
+    async def change(
+        self, tenant: str, experiment: str, change: ExperimentChange
+    ) -> ExperimentView:
+        """Store what changes; what decides follows through cortex, usually before this returns."""
+        before = (await self.get(tenant, experiment)).record
+        record, deciding = await self._changed(before, change)
+        control = None
+        if deciding:
+            control = ControlRequest(
+                id=0, experiment=experiment, reason="configure", change=deciding, start="keep"
+            )
+        stored = await self.catalog.change_experiment(record, control=control)
+        await self.announce(experiment)
+        if stored is not None:
+            await self._follow(stored, record)
+        return await self.get(tenant, experiment)
+
+    async def reset(self, tenant: str, experiment: str) -> ExperimentView:
+        """Learning starts anew in a new epoch; raises Conflict unless paused."""
+        view = await self.get(tenant, experiment)
+        if view.record.enabled:
+            raise Conflict(
+                f"experiment {experiment} is running; pause it first (PATCH enabled=false)",
+                code="EXPERIMENT_RUNNING",
+            )
+        control = await self.catalog.request_control(
+            ControlRequest(id=0, experiment=experiment, reason="reset", change={}, start="init")
+        )
+        await self._follow(control, view.record)
+        return view
+
+    async def delete(self, tenant: str, experiment: str) -> None:
+        """Raises NotFound."""
+        await self.get(tenant, experiment)
+        await self.catalog.delete_experiment(tenant, experiment)
+        self.records.put(experiment, None)
+        await self.announce(experiment)
+
+    async def announce(self, experiment: str) -> None:
+        """Tell every proxy, this one too, to read the record again."""
+        self.records.forget(experiment)
+        try:
+            await self.channel.announce(keys.RECORDS, experiment)
+        except Unavailable as error:  # other proxies look by themselves after a while
+            _log.warning("record_not_announced", experiment=experiment, error=str(error))
+
+    async def _changed(
+        self, before: ExperimentRecord, change: ExperimentChange
+    ) -> tuple[ExperimentRecord, dict[str, Any]]:
+        """The record after the change, and what of it cortex has to bring about."""
+        deciding: dict[str, Any] = {}
+        parameters = before.parameters
+        if change.policy_params is not None:
+            parameters, ref = await self.hyper_parameters.replaced(before, change.policy_params)
+            deciding["policy"] = asdict(ref)
+        floor = before.floor if change.floor is None else change.floor
+        if floor != before.floor:
+            deciding["floor"] = floor
+        record = msgspec.structs.replace(
+            before,
+            name=before.name if change.name is None else change.name,
+            enabled=before.enabled if change.enabled is None else change.enabled,
+            floor=floor,
+            parameters=parameters,
+            updated_ms=time.time_ns() // 1_000_000,
+        )
+        return record, deciding
+
+    async def _follow(self, control: ControlRequest, record: ExperimentRecord) -> None:
+        settled = await self.controls.settled(
+            control, shard=record.shard, within_s=self.control_wait_s
+        )
+        if settled.status == "rejected":
+            raise InvalidParameter(f"the change was refused: {settled.outcome.get('message')}")
+
+    async def _view(self, record: ExperimentRecord) -> ExperimentView:
+        view = view_of(record, await self.catalog.get_pool(record.tenant, record.pool_id))
+        self.records.put(record.id, view)
+        return view
+
+    async def _publish(self, state: StateRecord) -> None:
+        try:
+            await self.channel.publish(state)
+        except Unavailable as error:  # motors find the snapshot in the ledger
+            _log.warning("state_not_published", experiment=state.experiment, error=str(error))

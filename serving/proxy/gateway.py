@@ -1,0 +1,173 @@
+"""The proxy as an object: built from settings and stores, started, drained."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import structlog
+
+from qbrix.bundle import TrustedKeys
+from qbrix.errors import QbrixError
+from serving.loading import PolicyLoader
+from serving.proxy.agent import Agent, RecentKeys
+from serving.proxy.api_keys import ApiKeys
+from serving.proxy.auth import Authenticator
+from serving.proxy.controls import Controls
+from serving.proxy.decisions import DecisionLog
+from serving.proxy.experiments import Experiments
+from serving.proxy.hot import Doors
+from serving.proxy.hyper_parameters import HyperParameters
+from serving.proxy.intake import FeedbackIntake
+from serving.proxy.pools import Pools
+from serving.proxy.promotion import Promotion
+from serving.proxy.records import Records
+from serving.settings import ProxySettings
+from serving.storage import keys
+from serving.storage.base import Stores
+from serving.telemetry import ProxyMetrics
+from serving.tokens import TokenSealer
+from serving.wire.selection import Selector
+
+__all__ = ["Gateway", "Trust"]
+
+_log = structlog.get_logger("proxy")
+
+Pulse: TypeAlias = Callable[[], Awaitable[None]]  # raises Unavailable when there is none
+
+_KEY_USE_S = 60.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trust:
+    """What a proxy is told in confidence."""
+
+    token_keys: list[bytes]
+    bundle_keys: TrustedKeys
+
+    def __repr__(self) -> str:
+        return f"Trust({len(self.token_keys)} token keys, {self.bundle_keys!r})"
+
+
+class Gateway:
+    """Every service of the proxy, and the tasks that keep its memory fresh."""
+
+    def __init__(
+        self,
+        settings: ProxySettings,
+        stores: Stores,
+        *,
+        selector: Selector,
+        loader: PolicyLoader,
+        trust: Trust,
+        shards: int,
+        cortex_pulse: Pulse,
+    ) -> None:
+        catalog, channel = stores.catalog, stores.channel
+        self.settings, self.stores, self.selector = settings, stores, selector
+        self.metrics = ProxyMetrics()
+        self.shards = shards
+        self.auth = Authenticator(catalog, ttl_s=settings.key_ttl_s)
+        self.records = Records(catalog, stores.ledger, ttl_s=settings.record_ttl_s)
+        self.intake = FeedbackIntake(settings, stores.intake, self.metrics, shards=shards)
+        self.decisions = DecisionLog(settings, stores.intake, self.metrics)
+        self.agent = Agent(
+            records=self.records,
+            selector=selector,
+            sealer=TokenSealer(trust.token_keys),
+            intake=self.intake,
+            decisions=self.decisions,
+            metrics=self.metrics,
+            acknowledged=RecentKeys(limit=settings.remembered_feedback),
+        )
+        controls = Controls(catalog=catalog, channel=channel)
+        self.pools = Pools(catalog=catalog)
+        self.experiments = Experiments(
+            catalog=catalog,
+            channel=channel,
+            pools=self.pools,
+            records=self.records,
+            controls=controls,
+            hyper_parameters=HyperParameters(loader=loader),
+            shards=shards,
+            control_wait_s=settings.control_wait_s,
+        )
+        self.promotion = Promotion(
+            catalog=catalog,
+            experiments=self.experiments,
+            controls=controls,
+            trusted=trust.bundle_keys,
+            deadline_s=settings.promotion_deadline_s,
+        )
+        self.doors = Doors(
+            auth=self.auth, metrics=self.metrics, limit_bytes=settings.body_limit_bytes
+        )
+        self.pulses: dict[str, Pulse] = {
+            "redis": channel.ping,
+            "motor": selector.ping,
+            "cortex": cortex_pulse,
+        }
+        self.api_keys = ApiKeys(catalog=catalog, channel=channel, auth=self.auth)
+        self.draining = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def ready(self) -> bool:
+        """Whether traffic should come here."""
+        return bool(self._tasks) and not self.draining
+
+    async def start(self) -> None:
+        """Begin to listen, to write decisions and to watch the stores."""
+        self.metrics.watch("qbrix_decisions_waiting", "decisions on their way", self._waiting)
+        await self.intake.check()
+        for work in (self._listen(), self.decisions.run(), self._watch_intake(), self._note_use()):
+            task = asyncio.create_task(work)
+            self._tasks.add(task)
+            task.add_done_callback(_report)
+
+    def drain(self) -> None:
+        """Ask callers to go elsewhere; answers go on."""
+        self.draining = True
+
+    async def stop(self) -> None:
+        """Write what was promised and let go."""
+        self.draining = True
+        await self.intake.drain()
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        self._tasks.clear()
+        await self.decisions.flush()
+        await self.auth.close()
+        await self.records.close()
+
+    def _waiting(self) -> float:
+        return float(len(self.decisions))
+
+    async def _listen(self) -> None:
+        async for topic, payload in self.stores.channel.listen(keys.RECORDS, keys.API_KEYS):
+            if topic == keys.RECORDS:
+                self.records.forget(payload)
+            else:
+                self.auth.forget(payload)
+
+    async def _watch_intake(self) -> None:
+        while True:
+            await asyncio.sleep(self.settings.durability_check_s)
+            await self.intake.check()
+
+    async def _note_use(self) -> None:
+        while True:
+            await asyncio.sleep(_KEY_USE_S)
+            try:
+                await self.auth.flush_used()
+            except QbrixError as error:
+                _log.warning("key_use_not_noted", error=str(error))
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (failure := task.exception()) is not None:
+        _log.error("background_task_died", error=repr(failure), exc_info=failure)

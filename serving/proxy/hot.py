@@ -1,0 +1,190 @@
+"""The routes that carry the traffic: plain ASGI, dispatched before the framework does any work."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from qbrix.errors import InvalidRequest, QbrixError
+from serving.errors import Answer, translate
+from serving.proxy.auth import Authenticator, Principal, credential_of
+from serving.telemetry import ProxyMetrics, Spread
+
+__all__ = ["Doors", "HotRoute", "HotRoutes", "read_body"]
+
+T = TypeVar("T")
+Header = tuple[bytes, bytes]
+
+_CORS: list[Header] = [
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", b"Retry-After"),
+]
+_JSON: Header = (b"content-type", b"application/json")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Doors:
+    """What every hot route needs to let a request in."""
+
+    auth: Authenticator
+    metrics: ProxyMetrics
+    limit_bytes: int
+
+
+class HotRoute(Generic[T]):
+    """One POST: credential, scope, strict body, ``handle``, answer."""
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        scope: str,
+        message: type[T],
+        handle: Callable[[Principal, T], Awaitable[object]],
+        answer: type[object],
+        status: int,
+        doors: Doors,
+        timed: Spread | None = None,
+    ) -> None:
+        self.path = path
+        self.message = message
+        self.answer = answer
+        self.status = status
+        self._scope = scope
+        self._handle = handle
+        self._doors = doors
+        self._timed = timed
+        self._decoder = msgspec.json.Decoder(message)
+        self._encode = msgspec.json.Encoder().encode
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        started_s = time.perf_counter()
+        status, headers = self.status, _CORS
+        try:
+            body = self._encode(await self._answered(scope, receive))
+        except QbrixError as error:
+            answer = translate(error)
+            status, headers, body = answer.status, _error_headers(answer), encode_error(answer)
+        self._doors.metrics.requests.add(self.path, str(status))
+        if self._timed is not None:
+            self._timed.observe(time.perf_counter() - started_s)
+        await respond(send, status=status, headers=headers, body=body)
+
+    async def _answered(self, scope: Scope, receive: Receive) -> object:
+        auth = self._doors.auth
+        credential = credential_of(scope["headers"])
+        principal = auth.known(credential) or await auth.authenticate(credential)
+        principal.require(self._scope)
+        body = await read_body(receive, limit_bytes=self._doors.limit_bytes)
+        return await self._handle(principal, self._decode(body))
+
+    def _decode(self, body: bytes) -> T:
+        try:
+            return self._decoder.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise InvalidRequest(f"the body cannot be read: {error}") from None
+
+
+class HotRoutes:
+    """ASGI middleware: hot paths go to their route at once, all else to the application.
+
+    While draining, every answer asks the client to open its next connection elsewhere.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        routes: Mapping[str, HotRoute[Any]],
+        draining: Callable[[], bool],
+    ) -> None:
+        self._app = app
+        self._routes = routes
+        self._draining = draining
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Dispatch by path and method."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if self._draining():
+            send = _closing(send)
+        route = self._routes.get(scope["path"])
+        if route is not None and scope["method"] == "POST":
+            await route(scope, receive, send)
+        elif route is not None and scope["method"] == "OPTIONS":
+            await respond(send, status=200, headers=_preflight(scope), body=b"{}")
+        else:
+            await self._app(scope, receive, send)
+
+
+async def read_body(receive: Receive, *, limit_bytes: int) -> bytes:
+    """The whole body; a longer one is read to its end and refused, so that nothing is reset."""
+    message: Message = await receive()
+    if not message.get("more_body", False):
+        whole: bytes = message.get("body", b"")
+        _check_size(len(whole), limit_bytes=limit_bytes)
+        return whole
+    chunks, size = [], 0
+    while True:
+        if message["type"] == "http.disconnect":
+            raise InvalidRequest("the client went away before the body was complete")
+        size += len(message.get("body", b""))
+        if size <= limit_bytes:
+            chunks.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            break
+        message = await receive()
+    _check_size(size, limit_bytes=limit_bytes)
+    return b"".join(chunks)
+
+
+async def respond(send: Send, *, status: int, headers: list[Header], body: bytes) -> None:
+    """Send one JSON answer."""
+    length = (b"content-length", b"%d" % len(body))
+    start = {"type": "http.response.start", "status": status, "headers": [_JSON, length, *headers]}
+    await send(start)
+    await send({"type": "http.response.body", "body": body})
+
+
+def _preflight(scope: Scope) -> list[Header]:
+    asked = dict(scope["headers"]).get(b"access-control-request-headers", b"X-API-Key")
+    return [
+        *_CORS,
+        (b"access-control-allow-methods", b"POST, OPTIONS"),
+        (b"access-control-allow-headers", asked),
+        (b"access-control-max-age", b"86400"),
+    ]
+
+
+def _closing(send: Send) -> Send:
+    async def closing(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], (b"connection", b"close")]
+        await send(message)
+
+    return closing
+
+
+def encode_error(answer: Answer) -> bytes:
+    """The error body as JSON."""
+    return msgspec.json.encode(answer.body())
+
+
+def _error_headers(answer: Answer) -> list[Header]:
+    own = [(name.lower().encode(), value.encode()) for name, value in answer.headers().items()]
+    return [*_CORS, *own]
+
+
+def _check_size(size: int, *, limit_bytes: int) -> None:
+    if size > limit_bytes:
+        raise InvalidRequest(
+            f"the body has more than {limit_bytes} bytes; send less at once",
+            code="PAYLOAD_TOO_LARGE",
+        )

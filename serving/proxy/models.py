@@ -1,0 +1,140 @@
+"""Bodies of the control routes. Unknown keys are refused by name; what only answers have (an id,
+a time) may come back on a write and is ignored, so that an answer can be sent again.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+__all__ = [
+    "ApiKeyCreate",
+    "ApiKeyPatch",
+    "ExperimentCreate",
+    "ExperimentPatch",
+    "Learning",
+    "PoolCreate",
+    "PoolPatch",
+]
+
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Metadata = dict[str, Any]
+
+
+def refuse_null(value: Any) -> Any:
+    """In a PATCH, null is not the same as nothing."""
+    if value is None:
+        raise ValueError("null is not a value here; leave the field out to keep what is stored")
+    return value
+
+
+class Body(BaseModel):
+    """Strict: no number in quotes, no truth as a number, no key that nobody knows."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+    only_answered: ClassVar[frozenset[str]] = frozenset()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _ignore_answered(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return {name: value for name, value in data.items() if name not in cls.only_answered}
+
+
+class ArmCreate(Body):
+    """An arm of a new pool."""
+
+    only_answered = frozenset({"id", "index", "is_active"})
+
+    name: Name
+    metadata: Metadata = Field(default_factory=dict)
+
+
+class PoolCreate(Body):
+    """Body of ``POST /pools``."""
+
+    only_answered = frozenset({"id", "created_at", "updated_at"})
+
+    name: Name
+    arms: Annotated[list[ArmCreate], Field(min_length=1, max_length=10_000)]
+
+    @field_validator("arms")
+    @classmethod
+    def _names_differ(cls, arms: list[ArmCreate]) -> list[ArmCreate]:
+        names = [arm.name for arm in arms]
+        twice = (
+            sorted({name for name in names if names.count(name) > 1}) if len(names) < 1000 else []
+        )
+        if len(set(names)) != len(names):
+            raise ValueError(f"arm names must differ; more than once: {', '.join(twice[:5])}")
+        return arms
+
+
+class PoolPatch(Body):
+    """Body of ``PATCH /pools/{id}``."""
+
+    only_answered = frozenset({"id", "created_at", "updated_at"})
+
+    name: Name | None = None
+
+    _not_null = field_validator("name", mode="before")(refuse_null)
+
+
+class Learning(Body):
+    """How rewards are learned; what this server cannot vary is fixed."""
+
+    window_s: None = None
+    default_reward: None = None
+    aggregation: Literal["first"] = "first"
+    exploration_floor: Annotated[float, Field(ge=0, le=1)] = 0.0
+    reward_range: None = None
+
+
+_EXPERIMENT_ANSWERS = frozenset(
+    {"id", "created_at", "updated_at", "pool", "meta_experiment_id", "bundle"}
+)
+
+
+class ExperimentCreate(Body):
+    """Body of ``POST /experiments``."""
+
+    only_answered = _EXPERIMENT_ANSWERS
+
+    name: Name
+    pool_id: str
+    policy: str = ""
+    policy_params: dict[str, Any] = Field(default_factory=dict)
+    enabled: bool = True
+    feature_gate: None = None
+    learning: Learning | None = None
+
+
+class ExperimentPatch(Body):
+    """Body of ``PATCH /experiments/{id}``; what is left out stays."""
+
+    only_answered = _EXPERIMENT_ANSWERS | {"pool_id", "policy", "feature_gate"}
+
+    enabled: bool | None = None
+    name: Name | None = None
+    policy_params: dict[str, Any] | None = None
+    learning: Learning | None = None
+
+    _not_null = field_validator("enabled", "name", "policy_params", "learning", mode="before")(
+        refuse_null
+    )
+
+
+class ApiKeyCreate(Body):
+    """Body of ``POST /api-keys``."""
+
+    name: Name = "Default API Key"
+    scopes: list[str] | None = None
+
+
+class ApiKeyPatch(Body):
+    """Body of ``PATCH /api-keys/{id}``."""
+
+    name: Name

@@ -1,0 +1,52 @@
+"""The OpenAPI document: FastAPI's own, and the hot routes that FastAPI does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+
+from serving.proxy.hot import HotRoute
+
+__all__ = ["document"]
+
+_REF = "#/components/schemas/{name}"
+
+
+def document(app: FastAPI, routes: Iterable[HotRoute[Any]]) -> Callable[[], dict[str, Any]]:
+    """What `FastAPI.openapi` becomes."""
+    own = app.openapi
+    hot = list(routes)
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is not None:
+            return app.openapi_schema
+        schema = own()
+        components = schema.setdefault("components", {}).setdefault("schemas", {})
+        for route in hot:
+            (asked, answered), described = msgspec.json.schema_components(
+                [route.message, route.answer], ref_template=_REF
+            )
+            components.update(described)
+            schema["paths"][route.path] = {"post": _operation(route, asked, answered)}
+        return schema
+
+    return openapi
+
+
+def _operation(
+    route: HotRoute[Any], asked: dict[str, Any], answered: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        "tags": ["agent"],
+        "summary": route.path.rpartition("/")[2].capitalize(),
+        "requestBody": {"required": True, "content": {"application/json": {"schema": asked}}},
+        "responses": {
+            str(route.status): {
+                "description": "Successful Response",
+                "content": {"application/json": {"schema": answered}},
+            }
+        },
+    }

@@ -1,0 +1,149 @@
+"""A memory of what a store holds that goes on answering while the store is away."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+import structlog
+
+__all__ = ["Entry", "StaleCache"]
+
+V = TypeVar("V")
+
+_log = structlog.get_logger("proxy")
+
+
+class Entry(Generic[V]):
+    """What was found, when, and whether the store was away at the last try."""
+
+    __slots__ = ("away", "checked_s", "tried_s", "value")
+
+    def __init__(self, value: V, *, checked_s: float) -> None:
+        self.value = value
+        self.checked_s = checked_s
+        self.tried_s = checked_s
+        self.away = False
+
+
+class StaleCache(Generic[V]):
+    """Values by key. Younger than ``ttl_s``: answered at once. Older: answered at once and looked
+    up in the background. Older than twice that, or invalidated: the caller waits for the store up
+    to ``grace_s``, then takes the old value. Only a key never seen before can fail.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[str], Awaitable[V | None]],
+        *,
+        ttl_s: float,
+        limit: int = 100_000,
+        grace_s: float = 0.25,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._load = load
+        self._ttl_s = ttl_s
+        self._limit = limit
+        self._grace_s = grace_s
+        self._clock = clock
+        self._entries: OrderedDict[str, Entry[V]] = OrderedDict()
+        self._absent: OrderedDict[str, float] = OrderedDict()
+        self._loading: dict[str, asyncio.Task[None]] = {}
+        self._changed: set[str] = set()
+
+    def peek(self, key: str) -> V | None:
+        """The value if it may be used without waiting."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        now_s = self._clock()
+        age_s = now_s - entry.checked_s
+        if age_s <= self._ttl_s:
+            return entry.value
+        if age_s > 2 * self._ttl_s and not entry.away:
+            return None
+        if now_s - entry.tried_s > min(1.0, self._ttl_s):
+            self._refresh(key)
+        return entry.value
+
+    async def get(self, key: str) -> V | None:
+        """The value, None when the store has none; raises Unavailable for an unknown key only."""
+        value = self.peek(key)
+        if value is not None or self._clock() - self._absent.get(key, -self._ttl_s) < self._ttl_s:
+            return value
+        old = self._entries.get(key)
+        task = self._refresh(key)
+        await asyncio.wait({task}, timeout=None if old is None else self._grace_s)
+        if (entry := self._entries.get(key)) is not None:
+            return entry.value
+        if task.done() and (failure := task.exception()) is not None:
+            raise failure
+        return None
+
+    def put(self, key: str, value: V | None) -> None:
+        """Remember what was just written or read; None for something that does not exist."""
+        if value is None:
+            self._entries.pop(key, None)
+            self._absent[key] = self._clock()
+        else:
+            self._absent.pop(key, None)
+            self._entries[key] = Entry(value, checked_s=self._clock())
+            self._entries.move_to_end(key)
+        for remembered in (self._entries, self._absent):
+            while len(remembered) > self._limit:
+                remembered.popitem(last=False)
+
+    def invalidate(self, key: str) -> None:
+        """The value changed elsewhere: the next caller looks it up."""
+        self._absent.pop(key, None)
+        if key in self._loading:
+            self._changed.add(key)
+        if (entry := self._entries.get(key)) is not None:
+            entry.checked_s = float("-inf")
+            entry.away = False
+
+    def invalidate_all(self) -> None:
+        """Changes may have been missed."""
+        self._absent.clear()
+        for key in [*self._entries, *self._loading]:
+            self.invalidate(key)
+
+    async def close(self) -> None:
+        """Stop looking up."""
+        tasks = list(self._loading.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def _refresh(self, key: str) -> asyncio.Task[None]:
+        task = self._loading.get(key)
+        if task is None:
+            if (entry := self._entries.get(key)) is not None:
+                entry.tried_s = self._clock()
+            task = asyncio.create_task(self._look_up(key))
+            self._loading[key] = task
+            task.add_done_callback(lambda done: self._settle(key, done))
+        return task
+
+    async def _look_up(self, key: str) -> None:
+        """Look up until no change was heard of meanwhile."""
+        while True:
+            self._changed.discard(key)
+            before = self._entries.get(key)
+            value = await self._load(key)
+            if key not in self._changed:
+                break
+        if self._entries.get(key) is before:  # else somebody wrote it meanwhile: that is newer
+            self.put(key, value)
+
+    def _settle(self, key: str, task: asyncio.Task[None]) -> None:
+        self._loading.pop(key, None)
+        if task.cancelled() or (failure := task.exception()) is None:
+            return
+        _log.warning("look_up_failed", error=repr(failure))
+        if (entry := self._entries.get(key)) is not None:
+            entry.away = True
