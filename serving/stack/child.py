@@ -6,8 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -22,7 +23,7 @@ LAUNCHER = Path(__file__).with_name("launcher.py")
 class Child:
     """A process in a session of its own (Ctrl-C is ours to pass on), which ends when we end.
 
-    The system ties it to the *thread* that starts it, so each child has one that waits beside it.
+    The system ties it to the *thread* that starts it, so each child has one that waits for its end.
     """
 
     def __init__(
@@ -34,9 +35,22 @@ class Child:
         account: Account = "self",
         death_signal: signal.Signals = signal.SIGKILL,
     ) -> None:
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"child-{log.stem}")
         arguments = launch_command(command, account=account, death_signal=death_signal)
-        self._process = self._thread.submit(_spawn, arguments, log, environment).result()
+        self._ended = threading.Event()
+        spawned: Future[subprocess.Popen[bytes]] = Future()
+
+        def run() -> None:
+            try:
+                process = _spawn(arguments, log, environment)
+            except OSError as error:
+                spawned.set_exception(error)
+                return
+            spawned.set_result(process)
+            process.wait()
+            self._ended.set()
+
+        threading.Thread(target=run, name=f"child-{log.stem}", daemon=True).start()
+        self._process = spawned.result()
 
     @property
     def pid(self) -> int:
@@ -44,28 +58,24 @@ class Child:
 
     @property
     def is_running(self) -> bool:
-        return self._process.poll() is None
+        return not self._ended.is_set()
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Whether it ended within this time."""
-        try:
-            self._process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            return False
-        self._thread.shutdown(wait=False)
-        return True
+        return self._ended.wait(timeout_s)
 
-    def signal(self, number: signal.Signals) -> None:
-        with suppress(ProcessLookupError):
-            self._process.send_signal(number)
+    def send(self, number: signal.Signals) -> None:
+        if self.is_running:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def stop(self, *steps: tuple[signal.Signals, float]) -> None:
         """Ask with each signal in turn, wait as many seconds, and kill in the end."""
         for number, patience_s in steps:
-            self.signal(number)
+            self.send(number)
             if self.wait(patience_s):
                 return
-        self.signal(signal.SIGKILL)
+        self.send(signal.SIGKILL)
         self.wait()
 
 

@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from qbrix.errors import Conflict
+from qbrix.errors import Conflict, Unavailable
 
 __all__ = ["Folders", "Lock", "choose_port", "keep_secret", "write_private"]
 
@@ -98,11 +98,18 @@ def choose_port(path: Path, *, wanted: int | None) -> int:
     remembered = path.read_text("ascii").strip() if path.exists() else ""
     if remembered.isdecimal() and _is_free(int(remembered)):
         return int(remembered)
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    port = _free_port()
     write_private(path, f"{port}\n")
     return port
+
+
+def _free_port() -> int:
+    """Below the ports of outgoing connections, which could take it while a server is away."""
+    for _ in range(100):
+        port = 20_000 + secrets.randbelow(12_000)
+        if _is_free(port):
+            return port
+    raise Unavailable("no free port found on 127.0.0.1 between 20000 and 32000; name one")
 
 
 def _is_free(port: int) -> bool:
