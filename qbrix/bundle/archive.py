@@ -7,13 +7,16 @@ lets two readers see two different files in one archive.
 
 from __future__ import annotations
 
+import os
+import secrets
 import struct
 import zlib
 from collections.abc import Mapping
+from pathlib import Path
 
 from qbrix.errors import BundleError
 
-__all__ = ["MAX_ARCHIVE_BYTES", "pack", "unpack"]
+__all__ = ["MAX_ARCHIVE_BYTES", "pack", "unpack", "write_whole"]
 
 MAX_ARCHIVE_BYTES = 256 * 2**20
 
@@ -56,11 +59,11 @@ def pack(members: Mapping[str, bytes]) -> bytes:
     return b"".join([*local, directory, end])
 
 
-def unpack(data: bytes) -> dict[str, bytes]:
+def unpack(data: bytes, *, limit_bytes: int = MAX_ARCHIVE_BYTES) -> dict[str, bytes]:
     """Read `pack`; raises `BundleError` (``format``) for every other sequence of bytes."""
-    if len(data) > MAX_ARCHIVE_BYTES:
+    if len(data) > limit_bytes:
         raise BundleError(
-            "format", f"the file has {len(data)} bytes, at most {MAX_ARCHIVE_BYTES} are read"
+            "format", f"the file has {len(data)} bytes, at most {limit_bytes} are read"
         )
     members: dict[str, bytes] = {}
     offset = 0
@@ -79,6 +82,20 @@ def unpack(data: bytes) -> dict[str, bytes]:
             "export or download it again",
         )
     return members
+
+
+def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file that appears whole or not at all, also when the process dies on the way."""
+    file = Path(path)
+    draft = file.with_name(f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        with draft.open("xb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _is_plain(name: str) -> bool:

@@ -18,14 +18,13 @@ import hashlib
 import html
 import json
 import os
-import secrets
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from qbrix.bundle.archive import MAX_ARCHIVE_BYTES, pack, unpack
+from qbrix.bundle.archive import MAX_ARCHIVE_BYTES, pack, unpack, write_whole
 from qbrix.bundle.manifest import Manifest, member_of
 from qbrix.bundle.resolver import library_class, make_policy
 from qbrix.bundle.signing import SigningKey, Trusted, TrustedKeys
@@ -211,16 +210,7 @@ class Bundle:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the file; it appears whole or not at all."""
-        file = Path(path)
-        draft = file.with_name(f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
-        try:
-            with draft.open("xb") as stream:
-                stream.write(self.data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            draft.replace(file)
-        finally:
-            draft.unlink(missing_ok=True)
+        write_whole(path, self.data)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Bundle) and self.sha256 == other.sha256

@@ -22,7 +22,7 @@ from qbrix.bundle.trace import Trace, check_law
 from qbrix.errors import BundleError
 from qbrix.policies.base import Policy
 from qbrix.state import State, arrays_of, digest, from_bytes
-from qbrix.types import Array
+from qbrix.types import Array, IntArray
 
 __all__ = ["Replay"]
 
@@ -103,8 +103,10 @@ class Replay:
     def _check_decisions(self, version: int, state: State) -> None:
         state = self._recorded(state, version=version)
         prepared = self._policy.prepare(state)
-        for step in np.flatnonzero(self._trace.versions == version)[::-1]:
+        steps = np.flatnonzero(self._trace.versions == version)[::-1]
+        for step in steps:
             self._check_decision(int(step), state, prepared)
+        self._check_together(steps, state, prepared)
         if digest(state) != self._trace.digests[version]:
             raise BundleError(
                 "trace",
@@ -130,6 +132,32 @@ class Replay:
             noted = policy.record(prepared, context, np.asarray(trace.arms[step]))
             if noted is None or not np.allclose(noted, trace.recorded[step], 1e-10, 1e-10):
                 raise BundleError("trace", f"step {step}: `record` returns other numbers; {_WHY}")
+
+    def _check_together(self, steps: IntArray, state: State, prepared: Any) -> None:
+        """One state and a batch of contexts (B, d), which serving and the notebook ask for too."""
+        trace, owner = self._trace, type(self._policy).__name__
+        steps = steps[trace.masked[steps] < 0]
+        if not (len(steps) and trace.contexts.shape[1]):
+            return
+        laws = self._policy.propensities(prepared, trace.contexts[steps])
+        recorded = trace.laws[steps]
+        if laws.shape != recorded.shape:
+            raise BundleError(
+                "trace",
+                f"{owner}.propensities answers a batch of contexts of shape (B, d) with shape "
+                f"{laws.shape}, expected {recorded.shape}: write it for any leading axes",
+            )
+        for step, law in zip(steps.tolist(), laws, strict=True):
+            error, context = _distance(law, trace.laws[step]), trace.context(step)
+            excused = error <= LAW_TOLERANCE or self._is_excused(
+                error, state, context, None, trace.laws[step]
+            )
+            if not excused:
+                raise BundleError(
+                    "trace",
+                    f"{owner}.propensities gives a context in a batch another law than alone "
+                    f"(off by {error:.3g}); the contexts of a batch must not see each other",
+                )
 
     def _is_excused(
         self, error: float, state: State, context: Array | None, mask: Any, recorded: Array
