@@ -116,6 +116,7 @@ class NotFound(ServingError):
     def __init__(self, kind: str, identifier: str) -> None:
         super().__init__(f"no {kind} {identifier!r}; check the id and the API key's workspace")
         self.kind = kind
+        self.identifier = identifier
 
 
 class Conflict(ServingError):

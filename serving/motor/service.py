@@ -62,9 +62,14 @@ class Motor:
             return decided
         return decided + await self._decide_unloaded(queries[len(decided) :])
 
+    @property
+    def follows(self) -> bool:
+        """Whether this motor hears of state changes."""
+        return self._listener is not None and not self._listener.done()
+
     async def ping(self) -> None:
         """Raises Unavailable when this motor no longer follows state changes."""
-        if self._listener is None or self._listener.done():
+        if not self.follows:
             raise Unavailable("motor does not follow state changes; restart it")
 
     def status(self) -> dict[str, int]:
