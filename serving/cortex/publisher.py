@@ -9,11 +9,13 @@ from contextlib import suppress
 
 import structlog
 
+from qbrix.bundle.source import foreign_code
 from qbrix.errors import QbrixError, Unavailable
 from serving.cortex.deployments import Live
-from serving.cortex.records import law_of, state_record
+from serving.cortex.times import now_ms
 from serving.failpoints import failpoint
-from serving.storage.base import Channel
+from serving.publishing import state_record
+from serving.storage.base import Channel, StateRecord
 
 __all__ = ["Publisher"]
 
@@ -82,9 +84,8 @@ class Publisher:
         live, term = found
         began = self._clock()
         try:
-            law = await asyncio.to_thread(law_of, live.deployment)
+            record = await asyncio.to_thread(_record, live, term=term)
             prepared_s = self._clock() - began
-            record = state_record(live.deployment, tenant=live.record.tenant, term=term, law=law)
             await self._channel.publish(record)
         except Unavailable:
             raise
@@ -95,3 +96,10 @@ class Publisher:
         self._due[experiment] = began + max(_INTERVAL_S, _PREPARE_SHARE * prepared_s)
         if self._waiting.get(experiment) is found:
             del self._waiting[experiment]
+
+
+def _record(live: Live, *, term: int) -> StateRecord:
+    deployment = live.deployment
+    name = deployment.configuration.policy.name
+    with foreign_code("prepare", doing=f"preparing {name} at version {deployment.version}"):
+        return state_record(deployment, tenant=live.record.tenant, term=term, published_ms=now_ms())

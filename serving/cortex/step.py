@@ -7,20 +7,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from qbrix.errors import QbrixError, Unavailable
+from qbrix.ledger import Batch, Deployment
 from serving.cortex.columns import Dead
 from serving.cortex.control import Change, record_after
 from serving.cortex.deployments import Deployments, Live
 from serving.cortex.learn import Learned, learn
-from serving.cortex.records import committed, state_record
+from serving.cortex.times import now_ms
 from serving.failpoints import failpoint
+from serving.publishing import state_record
 from serving.storage import codec
 from serving.storage.base import (
+    CommittedBatch,
     ControlRequest,
     DecisionEvent,
     FeedbackEvent,
     Ledger,
     LedgerStep,
     Read,
+    StateRecord,
 )
 
 __all__ = ["Place", "commit_change", "commit_feedback", "commit_rejection"]
@@ -80,9 +84,9 @@ async def commit_change(
     async with ledger.step(shard, term=term) as step:
         if not await step.settle_control(request.id, status="applied", outcome=change.outcome):
             return False
-        await step.append(live.record.id, committed(change.batch, live.deployment))
+        await step.append(live.record.id, _committed(change.batch, live.deployment))
         failpoint("cortex.control_after_append")
-        await step.put_snapshot(state_record(live.deployment, tenant=live.record.tenant, term=term))
+        await step.put_snapshot(_snapshot(live, term=term))
         if change.certificate is not None:
             await step.put_promotion(
                 live.record.id,
@@ -150,10 +154,31 @@ async def _heads(
 
 async def _store(step: LedgerStep, live: Live, learned: Learned, *, term: int) -> Live:
     for batch, deployment in learned.batches:
-        await step.append(live.record.id, committed(batch, deployment))
+        await step.append(live.record.id, _committed(batch, deployment))
         failpoint("cortex.after_append")
-    await step.put_snapshot(state_record(learned.deployment, tenant=live.record.tenant, term=term))
-    return Live(record=live.record, deployment=learned.deployment, resolver=live.resolver)
+    moved = Live(record=live.record, deployment=learned.deployment, resolver=live.resolver)
+    await step.put_snapshot(_snapshot(moved, term=term))
+    return moved
+
+
+def _committed(batch: Batch, deployment: Deployment) -> CommittedBatch:
+    return CommittedBatch(
+        batch=batch,
+        ledger_digest=deployment.ledger_digest,
+        state_digest=deployment.state_digest,
+        committed_ms=now_ms(),
+    )
+
+
+def _snapshot(live: Live, *, term: int) -> StateRecord:
+    """The law is left to whoever loads it: at this moment nobody waits for it."""
+    return state_record(
+        live.deployment,
+        tenant=live.record.tenant,
+        term=term,
+        published_ms=now_ms(),
+        with_law=False,
+    )
 
 
 async def _bury(step: LedgerStep, dead: Sequence[Dead], damaged: Sequence[bytes]) -> None:

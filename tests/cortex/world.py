@@ -1,4 +1,4 @@
-"""What proxy and motor would send, made by hand: experiments, events, and the ledger folded again."""
+"""What proxy and motor would send, made by hand, and the ledger folded again."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ from qbrix.ledger import (
     fold,
     genesis,
 )
-from serving.cortex.records import committed, now_ms, state_record
 from serving.cortex.service import Cortex
+from serving.cortex.times import now_ms
 from serving.loading import PolicyLoader
+from serving.publishing import state_record
 from serving.storage.base import (
     ArmRecord,
+    CommittedBatch,
     ExperimentRecord,
     FeedbackEvent,
     PoolRecord,
@@ -100,8 +102,13 @@ async def create(
     )
     await stores.catalog.create_experiment(
         record,
-        creation=committed(batch, deployment),
-        state=state_record(deployment, tenant=TENANT, term=0),
+        creation=CommittedBatch(
+            batch=batch,
+            ledger_digest=deployment.ledger_digest,
+            state_digest=deployment.state_digest,
+            committed_ms=now_ms(),
+        ),
+        state=state_record(deployment, tenant=TENANT, term=0, published_ms=now_ms()),
     )
     return record
 
