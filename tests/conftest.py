@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -13,6 +14,7 @@ import pytest
 import redis
 
 from serving.stack.servers import EmbeddedPostgres, EmbeddedValkey
+from serving.storage.migrate import migrate
 
 NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 NUMBERS = count(1)
@@ -38,6 +40,21 @@ def empty_postgres_url(postgres_url: str) -> Iterator[str]:
     yield from _database(postgres_url, template="template0")
 
 
+@pytest.fixture(scope="session")
+def _migrated(postgres_url: str) -> str:
+    """The name of a database at the newest revision, to be copied."""
+    name = "migrated"
+    _psql(postgres_url, f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY file_copy")
+    asyncio.run(migrate(_with_database(postgres_url, name)))
+    return name
+
+
+@pytest.fixture
+def fresh_postgres_url(postgres_url: str, _migrated: str) -> Iterator[str]:
+    """A database with the newest schema and nothing in it, dropped after the test."""
+    yield from _database(postgres_url, template=_migrated)
+
+
 @pytest.fixture
 def fresh_redis_url(redis_url: str) -> str:
     """The worker's Valkey, emptied."""
@@ -49,8 +66,12 @@ def fresh_redis_url(redis_url: str) -> str:
 def _database(server_url: str, *, template: str) -> Iterator[str]:
     name = f"test_{next(NUMBERS)}"
     _psql(server_url, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
-    yield urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
+    yield _with_database(server_url, name)
     _psql(server_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _with_database(url: str, name: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
 
 
 def _psql(url: str, statement: str) -> None:
