@@ -15,7 +15,6 @@ or `Bundle.verify` is called, and not before.
 from __future__ import annotations
 
 import hashlib
-import html
 import json
 import os
 from collections.abc import Mapping
@@ -25,6 +24,7 @@ from types import MappingProxyType
 from typing import Any
 
 from qbrix.bundle.archive import MAX_ARCHIVE_BYTES, pack, unpack, write_whole
+from qbrix.bundle.html import facts_table
 from qbrix.bundle.manifest import Manifest, member_of
 from qbrix.bundle.resolver import library_class, make_policy
 from qbrix.bundle.signing import SigningKey, Trusted, TrustedKeys
@@ -222,12 +222,7 @@ class Bundle:
         return f"<Bundle {self.sha256[:12]} {'; '.join(f'{k}: {v}' for k, v in self._facts())}>"
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
-            f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
-            for name, value in [("bundle", self.sha256[:12]), *self._facts()]
-        )
-        return f"<table>{rows}</table>"
+        return facts_table([("bundle", self.sha256[:12]), *self._facts()])
 
     def _facts(self) -> list[tuple[str, str]]:
         manifest = self.manifest

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from qbrix.bundle.html import facts_table
 from qbrix.bundle.replay import Replay
 from qbrix.bundle.source import foreign_code
 from qbrix.errors import BundleError, QbrixError
@@ -70,6 +71,24 @@ class Certificate:
         if read.pop("format", None) != 1:
             raise BundleError("format", "the certificate is not of format 1")
         return cls(**read)
+
+    def _repr_html_(self) -> str:
+        host = ", ".join(f"{name} {text}" for name, text in self.host.items())
+        replayed = f"{self.steps} steps, {self.updates} updates, in {self.seconds:.2f} s"
+        error = f"at most {self.max_propensity_error:.1e}"
+        states = (
+            "equal to the bit" if self.max_state_error == 0.0 else f"{self.max_state_error:.1e}"
+        )
+        return facts_table(
+            [
+                ("bundle", self.bundle[:12]),
+                ("policy", self.policy),
+                ("golden trace", replayed),
+                ("states", states),
+                ("propensities differ by", error),
+                ("verified", f"{self.verified_at} on {host}"),
+            ]
+        )
 
 
 def verify(bundle: Bundle) -> Certificate:

@@ -251,12 +251,16 @@ class LoggedData:
             bundles={bundle.sha256: bundle for bundle in bundles},
         )
 
+    def __len__(self) -> int:
+        """Number of rewards, n."""
+        return sum(len(item.batch.rows) for item in self.batches if item.batch.rows is not None)
+
     def __repr__(self) -> str:
         last = self.batches[-1].batch if self.batches else None
         at = f"epoch {last.epoch}, version {last.version}" if last else "empty"
         return (
             f"<LoggedData of experiment {self.experiment}: {at}; "
-            f"{len(self.decisions)} decisions, {len(self.rows)} rewards>"
+            f"{len(self.decisions)} decisions, {len(self)} rewards>"
         )
 
 

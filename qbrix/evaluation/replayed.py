@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 
 import numpy as np
 
+from qbrix.bundle.html import facts_table
 from qbrix.evaluation.decisions import LoggedDecision
 from qbrix.ledger import Decision, Deployment
 from qbrix.state import digest
@@ -41,6 +41,26 @@ class ReplayedDecision:
     mixed: Array
     again: Decision
     arm_names: tuple[str, ...] | None = None
+
+    @property
+    def arm(self) -> int:
+        """The arm that is drawn now."""
+        return self.again.arm
+
+    @property
+    def u(self) -> float:
+        """The number drawn; ``low <= u < low + propensity``."""
+        return self.again.u
+
+    @property
+    def low(self) -> float:
+        """Lower edge of the arm's interval."""
+        return self.again.low
+
+    @property
+    def propensity(self) -> float:
+        """Width of the arm's interval."""
+        return self.again.propensity
 
     @property
     def matches(self) -> bool:
@@ -87,12 +107,7 @@ class ReplayedDecision:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
-            f"<td style='text-align:left'>{html.escape(text)}</td></tr>"
-            for name, text in [("decision", self.logged.decision_id), *self.steps()]
-        )
-        return f"<table>{rows}</table>"
+        return facts_table([("decision", self.logged.decision_id), *self.steps()])
 
     def _state(self) -> str:
         return f"digest {digest(self.deployment.state)[:12]}…"

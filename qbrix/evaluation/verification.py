@@ -64,12 +64,12 @@ class LogVerification:
     problems: tuple[str, ...]
 
     @property
-    def ok(self) -> bool:
-        """Whether everything holds."""
+    def holds(self) -> bool:
+        """Whether everything does."""
         return not self.problems
 
     def __repr__(self) -> str:
-        verdict = "all holds" if self.ok else f"{len(self.problems)} problems"
+        verdict = "all holds" if self.holds else f"{len(self.problems)} problems"
         lines = [
             f"<LogVerification: {verdict}>",
             f"  {self.versions} of {self.batches} versions have serving's digests",
@@ -134,7 +134,7 @@ def verify_log(log: LoggedData) -> LogVerification:
     return LogVerification(
         batches=len(log.batches),
         decisions=len(log.decisions),
-        rows=len(log.rows),
+        rows=len(log),
         versions=tally.versions,
         recomputed=tally.recomputed,
         forced=tally.forced,
