@@ -6,7 +6,7 @@ Nothing is read at import; each role's object is built from its settings. A secr
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -19,8 +19,10 @@ __all__ = [
     "ProxySettings",
     "SharedSettings",
     "read_secrets",
+    "read_settings",
 ]
 
+S = TypeVar("S", bound=BaseSettings)
 Seconds = Annotated[float, Field(gt=0)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -48,7 +50,9 @@ class ProxySettings(BaseSettings):
     host: str = "127.0.0.1"
     http_port: Port = 8080
     grpc_port: Port = 50050
+    reuse_port: bool = False
     motor_address: str | None = None
+    cortex_address: str = "127.0.0.1:50052"
     token_key_file: Path | None = None
     durability: Literal["always", "everysec", "memory"] = "always"
     body_limit_bytes: int = Field(default=1 << 20, ge=1024)
@@ -88,6 +92,11 @@ class CortexSettings(BaseSettings):
     grpc_port: Port = 50052
     lease_ttl_s: Seconds = 5.0
     lease_renew_s: Seconds = 1.0
+
+
+def read_settings(kind: type[S], **given: Any) -> S:
+    """Settings from the environment; what is given wins."""
+    return kind(**given)
 
 
 def read_secrets(path: Path | None, *, setting: str) -> list[bytes]:

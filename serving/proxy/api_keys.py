@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -15,7 +15,7 @@ from serving.proxy.auth import Authenticator, Principal, digest_of, new_api_key
 from serving.storage import keys
 from serving.storage.base import ApiKeyRecord, Catalog, Channel
 
-__all__ = ["ApiKeys"]
+__all__ = ["ApiKeys", "mint"]
 
 _log = structlog.get_logger("proxy")
 
@@ -37,16 +37,7 @@ class ApiKeys:
             raise Forbidden(
                 f"a key cannot have {', '.join(missing)}: its maker has not; leave them out"
             )
-        key = new_api_key()
-        record = ApiKeyRecord(
-            id=uuid4().hex,
-            tenant=owner.tenant,
-            name=name,
-            key_sha256=digest_of(key),
-            scopes=tuple(sorted(wanted)),
-            is_active=True,
-            created_ms=time.time_ns() // 1_000_000,
-        )
+        record, key = mint(owner.tenant, name=name, scopes=wanted)
         await self.catalog.put_api_key(record)
         return record, key
 
@@ -88,3 +79,18 @@ class ApiKeys:
             await self.channel.announce(keys.API_KEYS, record.key_sha256)
         except Unavailable as error:  # other proxies look by themselves after a while
             _log.warning("revocation_not_announced", key=record.id, error=str(error))
+
+
+def mint(tenant: str, *, name: str, scopes: Iterable[str]) -> tuple[ApiKeyRecord, str]:
+    """A new credential: what is stored of it, and the key itself."""
+    key = new_api_key()
+    record = ApiKeyRecord(
+        id=uuid4().hex,
+        tenant=tenant,
+        name=name,
+        key_sha256=digest_of(key),
+        scopes=tuple(sorted(scopes)),
+        is_active=True,
+        created_ms=time.time_ns() // 1_000_000,
+    )
+    return record, key

@@ -12,7 +12,7 @@ from serving.settings import ProxySettings
 from serving.storage.base import FeedbackEvent, Intake
 from serving.telemetry import ProxyMetrics
 
-__all__ = ["FeedbackIntake"]
+__all__ = ["FeedbackIntake", "suffices"]
 
 _log = structlog.get_logger("proxy")
 
@@ -51,7 +51,7 @@ class FeedbackIntake:
             _log.warning("durability_unknown", error=str(error))
             return
         self._full = full
-        if _WORTH[offered] >= _WORTH[demanded]:
+        if suffices(offered, demanded=demanded):
             self._refusal = None
             return
         self._refusal = (
@@ -103,6 +103,11 @@ class FeedbackIntake:
                 "the feedback store did not answer in time; send it again, it counts once"
             )
         return None
+
+
+def suffices(offered: str, *, demanded: str) -> bool:
+    """Whether an acknowledgement is worth at least what is demanded."""
+    return _WORTH[offered] >= _WORTH[demanded] or demanded == "memory"
 
 
 def _acknowledge(group: list[Waiting], failure: Unavailable | None) -> None:

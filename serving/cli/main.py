@@ -1,0 +1,108 @@
+"""What the command line can say, and who does it; a command's code loads when it is used."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+import qbrix
+from qbrix.errors import QbrixError
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0 when it did what was asked."""
+    given = vars(build_parser().parse_args(arguments))
+    module, _, name = given.pop("does").partition(":")
+    try:
+        run: Any = getattr(import_module(f"serving.cli.{module}"), name)
+        return int(run(**given) or 0)
+    except QbrixError as error:
+        print(f"qbrix: {error}", file=sys.stderr)
+    except ValidationError as error:
+        print(f"qbrix: {_settings_sentence(error)}", file=sys.stderr)
+    except KeyboardInterrupt:
+        return 130
+    return 1
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands."""
+    parser = argparse.ArgumentParser(
+        prog="qbrix", description="Multi-armed bandits, from the notebook to production."
+    )
+    parser.add_argument("--version", action="version", version=f"qbrix {qbrix.__version__}")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    _add_roles(commands)
+    _add_stack(commands)
+    _add_stores(commands)
+    _add_bundles(commands)
+    return parser
+
+
+def _add_roles(commands: Any) -> None:
+    proxy = _add(commands, "proxy", "roles:proxy", "serve the public API")
+    proxy.add_argument("--host")
+    proxy.add_argument("--http-port", type=int)
+    proxy.add_argument("--grpc-port", type=int)
+    motor = proxy.add_mutually_exclusive_group()
+    motor.add_argument("--motor-address", help="host:port of a motor role")
+    motor.add_argument("--fused", action="store_true", help="decide in this process (default)")
+    proxy.add_argument("--durability", choices=["always", "everysec", "memory"])
+    for role, does in (("motor", "decide for proxies elsewhere"), ("cortex", "learn")):
+        command = _add(commands, role, f"roles:{role}", does)
+        command.add_argument("--host")
+        command.add_argument("--grpc-port", type=int)
+
+
+def _add_stack(commands: Any) -> None:
+    up = _add(commands, "up", "stack:up", "run everything on this machine")
+    up.add_argument("--data-dir", type=Path, required=True)
+    up.add_argument("--http-port", type=int, default=8080)
+    up.add_argument("--grpc-port", type=int, default=50050)
+    up.add_argument("--split", action="store_true", help="motor in a process of its own")
+    up.add_argument("--workers", type=int, default=1, help="proxies on one port")
+
+
+def _add_stores(commands: Any) -> None:
+    _add(commands, "migrate", "stores:migrate", "bring the database's schema up to date")
+    _add(commands, "doctor", "doctor:doctor", "look whether everything is in order")
+    key = commands.add_parser("key", help="API keys").add_subparsers(required=True)
+    create = _add(key, "create", "stores:create_key", "make an API key and show it once")
+    create.add_argument("--tenant", required=True, help="workspace; made when there is none")
+    create.add_argument("--name", required=True)
+    create.add_argument("--role", choices=["viewer", "member", "admin"], default="member")
+
+
+def _add_bundles(commands: Any) -> None:
+    bundle = commands.add_parser("bundle", help="exported policies").add_subparsers(required=True)
+    show = _add(bundle, "show", "bundles:show", "what a bundle says about itself")
+    verify = _add(bundle, "verify", "bundles:verify", "check the signature, replay the trace")
+    verify.add_argument("--trusted", type=Path, help="public keys: a file, or a folder of *.pub")
+    sign = _add(bundle, "sign", "bundles:sign", "sign with a private key")
+    sign.add_argument("--key", type=Path, required=True)
+    sign.add_argument("--output", type=Path, help="where to write (default: in place)")
+    promote = _add(commands, "promote", "bundles:promote", "let a bundle decide")
+    promote.add_argument("--experiment", required=True)
+    promote.add_argument("--url", default="http://127.0.0.1:8080")
+    promote.add_argument("--api-key", help="default: the environment's QBRIX_API_KEY")
+    for command in (show, verify, sign, promote):
+        command.add_argument("path", type=Path, help="the bundle's file")
+
+
+def _add(commands: Any, name: str, does: str, help: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=help, description=help)
+    parser.set_defaults(does=does)
+    return parser
+
+
+def _settings_sentence(error: ValidationError) -> str:
+    wrong = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
+    return f"{error.title} cannot be read: {'; '.join(wrong)}"

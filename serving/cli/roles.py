@@ -1,0 +1,158 @@
+"""The roles as processes."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import AsyncExitStack
+from typing import Any
+
+from serving.cli.run import run_role, until_asked
+from serving.loading import PolicyLoader, trusted_keys
+from serving.settings import (
+    CortexSettings,
+    MotorSettings,
+    ProxySettings,
+    SharedSettings,
+    read_secrets,
+    read_settings,
+)
+from serving.storage.base import Stores
+from serving.telemetry import configure_logging
+from serving.wire.server import GrpcServer, check_health
+
+__all__ = ["cortex", "motor", "proxy"]
+
+_GRACE_S = 5.0
+
+
+def proxy(*, fused: bool, **flags: Any) -> None:
+    """Serve the public API until asked to stop."""
+    given = _given(flags) | ({"motor_address": None} if fused else {})
+    settings = read_settings(ProxySettings, **given)
+    run_role(_proxy(settings, _shared("proxy")))
+
+
+def motor(**flags: Any) -> None:
+    """Decide for proxies elsewhere until asked to stop."""
+    run_role(_motor(read_settings(MotorSettings, **_given(flags)), _shared("motor")))
+
+
+def cortex(**flags: Any) -> None:
+    """Learn until asked to stop."""
+    run_role(_cortex(read_settings(CortexSettings, **_given(flags)), _shared("cortex")))
+
+
+async def _proxy(settings: ProxySettings, shared: SharedSettings) -> None:
+    from serving.proxy.app import build_app
+    from serving.proxy.gateway import Gateway, Trust
+    from serving.proxy.server import HttpServer
+
+    trust = Trust(
+        token_keys=read_secrets(settings.token_key_file, setting="PROXY_TOKEN_KEY_FILE"),
+        bundle_keys=trusted_keys(shared.trusted_keys_dir),
+    )
+    async with AsyncExitStack() as opened:
+        stores, loader = await _open(shared, opened)
+        selector = _selector(settings, shared, stores, loader)
+        await selector.start()
+        opened.push_async_callback(selector.stop)
+
+        async def cortex_pulse() -> None:
+            await check_health(settings.cortex_address)
+
+        gateway = Gateway(
+            settings,
+            stores,
+            selector=selector,
+            loader=loader,
+            trust=trust,
+            shards=shared.shards,
+            cortex_pulse=cortex_pulse,
+        )
+        await gateway.start()
+        opened.push_async_callback(gateway.stop)
+        server = HttpServer(build_app(gateway), settings)
+        port = await server.start()
+        opened.push_async_callback(server.stop)
+        await until_asked("proxy", run_dir=shared.run_dir, ports={"http": port})
+        gateway.drain()
+
+
+def _selector(
+    settings: ProxySettings, shared: SharedSettings, stores: Stores, loader: PolicyLoader
+) -> Any:
+    """Motor in this process, or the way to one elsewhere."""
+    if settings.motor_address is None:
+        return _make_motor(read_settings(MotorSettings), shared, stores, loader)
+    from serving.wire.motor_client import MotorClient
+
+    return MotorClient(settings.motor_address, deadline_s=settings.motor_deadline_s)
+
+
+async def _motor(settings: MotorSettings, shared: SharedSettings) -> None:
+    from serving.motor.grpc import motor_server
+
+    async with AsyncExitStack() as opened:
+        stores, loader = await _open(shared, opened)
+        made = _make_motor(settings, shared, stores, loader)
+        await made.start()
+        opened.push_async_callback(made.stop)
+        server = motor_server(made, address=f"{settings.host}:{settings.grpc_port}")
+        port = await server.start()
+        opened.push_async_callback(server.stop, grace_s=_GRACE_S)
+        await until_asked("motor", run_dir=shared.run_dir, ports={"grpc": port})
+
+
+async def _cortex(settings: CortexSettings, shared: SharedSettings) -> None:
+    from serving.cortex.service import Cortex
+
+    async with AsyncExitStack() as opened:
+        stores, loader = await _open(shared, opened)
+        made = Cortex(
+            stores,
+            loader,
+            shards=range(shared.shards),
+            holder=secrets.token_hex(16),
+            lease_ttl_s=settings.lease_ttl_s,
+            lease_renew_s=settings.lease_renew_s,
+        )
+        await made.start()
+        opened.push_async_callback(made.stop)
+        address = f"{settings.host}:{settings.grpc_port}"
+        server = GrpcServer({}, address=address, healthy=lambda: True)
+        port = await server.start()
+        opened.push_async_callback(server.stop, grace_s=0.0)
+        await until_asked("cortex", run_dir=shared.run_dir, ports={"grpc": port}, ends=made.wait)
+
+
+def _make_motor(
+    settings: MotorSettings, shared: SharedSettings, stores: Stores, loader: PolicyLoader
+) -> Any:
+    from serving.motor.service import Motor
+
+    (draw_key, *_) = read_secrets(shared.draw_key_file, setting="QBRIX_DRAW_KEY_FILE")
+    return Motor(
+        settings, channel=stores.channel, ledger=stores.ledger, loader=loader, draw_key=draw_key
+    )
+
+
+async def _open(shared: SharedSettings, opened: AsyncExitStack) -> tuple[Stores, PolicyLoader]:
+    from serving.storage.connect import open_stores
+
+    stores = await open_stores(
+        postgres_url=shared.postgres_url.get_secret_value(),
+        redis_url=shared.redis_url.get_secret_value(),
+    )
+    opened.push_async_callback(stores.close)
+    return stores, PolicyLoader(stores.ledger.bundle, trusted_keys(shared.trusted_keys_dir))
+
+
+def _shared(role: str) -> SharedSettings:
+    shared = read_settings(SharedSettings)
+    configure_logging(shared, role=role)
+    return shared
+
+
+def _given(flags: dict[str, Any]) -> dict[str, Any]:
+    """Flags that were used; they win over the environment."""
+    return {name: value for name, value in flags.items() if value is not None}

@@ -1,0 +1,93 @@
+"""An HTTP server inside our event loop that goes without resetting anybody."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from qbrix.errors import Unavailable
+from serving.settings import ProxySettings
+
+__all__ = ["HttpServer"]
+
+_KEEP_ALIVE_S = 75
+_FAREWELL_S = 0.5
+_POLL_S = 0.01
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to whoever owns the process."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class HttpServer:
+    """Serves an application on one port."""
+
+    def __init__(self, app: ASGIApp, settings: ProxySettings) -> None:
+        self._settings = settings
+        self._server = _Server(
+            uvicorn.Config(
+                app,
+                loop="none",
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                timeout_keep_alive=_KEEP_ALIVE_S,
+                timeout_graceful_shutdown=round(settings.drain_s),
+            )
+        )
+        self._serving: asyncio.Task[None] | None = None
+
+    async def start(self) -> int:
+        """Begin to serve; the port, chosen by the system when 0 was asked for."""
+        listener = _listen(self._settings)
+        self._serving = asyncio.create_task(self._server.serve(sockets=[listener]))
+        while not self._server.started:
+            if self._serving.done():
+                await self._serving
+            await asyncio.sleep(_POLL_S)
+        port: int = listener.getsockname()[1]
+        return port
+
+    async def stop(self) -> None:
+        """Let clients leave (answers tell them to by now), then finish what is under way."""
+        if self._serving is None:
+            return
+        loop = asyncio.get_running_loop()
+        ends_s = loop.time() + _FAREWELL_S
+        while loop.time() < ends_s:
+            if not self._server.server_state.connections:
+                break
+            await asyncio.sleep(_POLL_S)
+        self._server.should_exit = True
+        await self._serving
+
+
+def _listen(settings: ProxySettings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if settings.reuse_port:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        listener.bind((settings.host, settings.http_port))
+    except OSError as error:
+        listener.close()
+        raise Unavailable(
+            f"cannot serve on {settings.host}:{settings.http_port}: {error.strerror}; "
+            "free the port or choose another (PROXY_HTTP_PORT)"
+        ) from None
+    listener.setblocking(False)
+    return listener
