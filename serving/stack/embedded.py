@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import signal
-import subprocess
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -17,6 +14,7 @@ from typing import ClassVar, Self
 from qbrix.errors import MissingExtra, Unavailable
 from serving.stack.child import Child, tail
 from serving.stack.folders import Folders, Lock, choose_port
+from serving.stack.orphans import end_orphan
 
 __all__ = ["EmbeddedServer", "wheel_folder"]
 
@@ -106,7 +104,7 @@ class EmbeddedServer(ABC):
 
     def launch(self) -> None:
         """Start the process and wait until it answers; a port lost to somebody is replaced."""
-        end_predecessor(self.pid_file, home=self.home, steps=self.stop_steps)
+        self._end_predecessor()
         for _ in range(ATTEMPTS):
             remembered = self.folders.run / f"{self.name}.port"
             self._port = choose_port(remembered, wanted=self._wanted_port)
@@ -148,6 +146,15 @@ class EmbeddedServer(ABC):
             lock.acquire()
             self._lock = lock
 
+    def _end_predecessor(self) -> None:
+        """See off a server whose supervisor was killed; Postgres must not trip over its number."""
+        try:
+            pid = int(self.pid_file.read_text("ascii").split()[0])
+        except (OSError, ValueError, IndexError):
+            return
+        if end_orphan(pid, mark=str(self.home), steps=self.stop_steps) == "stranger":
+            self.pid_file.unlink(missing_ok=True)
+
     def _answers_in_time(self, child: Child) -> bool:
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline and child.is_running:
@@ -163,45 +170,3 @@ def wheel_folder(package: str, *, feature: str) -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise MissingExtra(feature, extra="embedded")
     return Path(spec.submodule_search_locations[0])
-
-
-def end_predecessor(
-    pid_file: Path, *, home: Path, steps: tuple[tuple[signal.Signals, float], ...]
-) -> None:
-    """See a server off whose supervisor was killed, and forget a number that is somebody else's."""
-    try:
-        pid = int(pid_file.read_text("ascii").split()[0])
-    except (OSError, ValueError, IndexError):
-        return
-    for number, patience_s in (*steps, (signal.SIGKILL, 10.0)):
-        if not _is_alive(pid):
-            return
-        if str(home) not in _command_line(pid):
-            pid_file.unlink(missing_ok=True)
-            return
-        os.kill(pid, number)
-        deadline = time.monotonic() + patience_s
-        while _is_alive(pid) and time.monotonic() < deadline:
-            time.sleep(POLL_S)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _command_line(pid: int) -> str:
-    if platform.system() == "Linux":
-        try:
-            return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-        except (OSError, ValueError):
-            return ""
-    listing = subprocess.run(
-        ["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
-    )
-    return listing.stdout

@@ -94,6 +94,8 @@ def keep_secret(path: Path, make: Callable[[], str] = lambda: secrets.token_hex(
 def choose_port(path: Path, *, wanted: int | None) -> int:
     """The wanted port; else the one of last time while it is free; else a free one, remembered."""
     if wanted:
+        if not _is_free(wanted):
+            raise Unavailable(f"port {wanted} of 127.0.0.1 is taken; free it or choose another")
         return wanted
     remembered = path.read_text("ascii").strip() if path.exists() else ""
     if remembered.isdecimal() and _is_free(int(remembered)):

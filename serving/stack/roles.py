@@ -45,7 +45,9 @@ class Plan:
                     "proxy",
                     PROXY_HTTP_PORT=self.ports["http"],
                     PROXY_GRPC_PORT=self.ports["grpc"],
+                    PROXY_REUSE_PORT="true" if workers > 1 else None,
                     PROXY_MOTOR_ADDRESS=motor,
+                    PROXY_CORTEX_ADDRESS=f"{LOOPBACK}:{self.ports['cortex']}",
                 ),
             )
 

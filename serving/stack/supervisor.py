@@ -13,6 +13,7 @@ from typing import Protocol
 
 from qbrix.errors import Unavailable, UnknownName
 from serving.stack.child import Child, tail
+from serving.stack.orphans import end_orphan
 
 __all__ = ["Kept", "Role", "Supervisor"]
 
@@ -59,6 +60,9 @@ class Role:
 
     def launch(self) -> None:
         self._false_starts += 1
+        orphan = self._ready_pid()
+        if orphan is not None:
+            end_orphan(orphan, mark=" ".join(self._command[-2:]), steps=())
         self._ready_file.unlink(missing_ok=True)
         self.child = Child(self._command, log=self.log, environment=self._environment)
 
@@ -73,11 +77,7 @@ class Role:
 
     @property
     def is_ready(self) -> bool:
-        try:
-            ready = json.loads(self._ready_file.read_text("utf-8"))
-        except (OSError, ValueError):
-            return False
-        if self.child is None or ready.get("pid") != self.child.pid:
+        if self.child is None or self._ready_pid() != self.child.pid:
             return False
         self._false_starts = 0
         return True
@@ -85,6 +85,12 @@ class Role:
     @property
     def is_hopeless(self) -> bool:
         return self._false_starts > FALSE_STARTS
+
+    def _ready_pid(self) -> int | None:
+        try:
+            return int(json.loads(self._ready_file.read_text("utf-8"))["pid"])
+        except (OSError, ValueError, KeyError):
+            return None
 
 
 class Supervisor:
