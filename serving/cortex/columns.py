@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,10 +11,10 @@ from numpy.typing import NDArray
 from qbrix.ledger import Deployment, Disposition, Rows
 from qbrix.types import Array, BoolArray, IntArray
 from serving.storage.records import FeedbackEvent
+from serving.storage.rows import is_id
 
 __all__ = ["Columns", "Dead", "columns_of"]
 
-_ID = re.compile(r"[0-9a-f]{32}")
 _SUPPORTS = {
     "binary": "0 or 1",
     "bounded": "a number in [0, 1]",
@@ -80,7 +79,7 @@ class Columns:
         recorded_only = self.dispositions != Disposition.FOLDED
         k, epoch = configuration.n_arms, deployment.epoch
         yield (
-            _flags(_ID.fullmatch(event.decision_id) is not None for event in events),
+            _flags(is_id(event.decision_id) for event in events),
             "the decision id is not 32 lowercase hex characters",
         )
         yield (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from qbrix.errors import QbrixError, Unavailable
@@ -21,13 +21,17 @@ from serving.storage.base import (
     ControlRequest,
     DecisionEvent,
     FeedbackEvent,
+    Key,
     Ledger,
     LedgerStep,
     Read,
     StateRecord,
 )
+from serving.storage.rows import is_id
 
 __all__ = ["Place", "commit_change", "commit_feedback", "commit_rejection"]
+
+_NUL = "\x00"  # what no text column holds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,7 +58,7 @@ async def commit_feedback(
     groups = _by_experiment(feedback.events)
     heads, dead = await _heads(deployments, groups)
     async with ledger.step(shard, term=term) as step:
-        known = await step.known([_key(event) for name in heads for event in groups[name]])
+        known = await step.known(_keys(event for name in heads for event in groups[name]))
         failpoint("cortex.after_known")
         moved: list[Live] = []
         for name, live in heads.items():
@@ -66,7 +70,7 @@ async def commit_feedback(
                 moved.append(await _store(step, live, learned, term=term))
         failpoint("cortex.after_snapshot")
         await _bury(step, dead, [*feedback.damaged, *decisions.damaged])
-        await step.put_decisions(decisions.events)
+        await _archive(step, decisions.events)
         for place in places:
             await step.move(place.stream, incarnation=place.incarnation, position=place.position)
         failpoint("cortex.before_commit")
@@ -140,7 +144,7 @@ async def _heads(
         reason = "there is no such experiment any more"
         live: Live | None = None
         try:
-            live = await deployments.get(name)
+            live = await deployments.get(name) if is_id(name) else None
         except Unavailable:
             raise
         except QbrixError as error:
@@ -184,9 +188,26 @@ def _snapshot(live: Live, *, term: int) -> StateRecord:
 async def _bury(step: LedgerStep, dead: Sequence[Dead], damaged: Sequence[bytes]) -> None:
     for letter in dead:
         payload = codec.pack_feedback([letter.event])
-        await step.bury(letter.event.experiment, reason=letter.reason, payload=payload)
+        experiment = letter.event.experiment.replace(_NUL, "")
+        await step.bury(experiment, reason=letter.reason.replace(_NUL, ""), payload=payload)
     for entry in damaged:
         await step.bury("", reason="no version of qbrix wrote this entry", payload=entry)
+
+
+async def _archive(step: LedgerStep, decisions: Sequence[DecisionEvent]) -> None:
+    sound = [event for event in decisions if _can_be_kept(event)]
+    await step.put_decisions(sound)
+    for event in decisions:
+        if not _can_be_kept(event):
+            payload = codec.pack_decisions([event])
+            await step.bury(
+                "", reason="the decision has an id or a text of no use", payload=payload
+            )
+
+
+def _can_be_kept(event: DecisionEvent) -> bool:
+    texts = (event.proxy, event.experiment, event.context_id, event.source)
+    return is_id(event.decision_id) and not any(_NUL in text for text in texts)
 
 
 def _by_experiment(events: Sequence[FeedbackEvent]) -> dict[str, list[FeedbackEvent]]:
@@ -196,5 +217,10 @@ def _by_experiment(events: Sequence[FeedbackEvent]) -> dict[str, list[FeedbackEv
     return groups
 
 
-def _key(event: FeedbackEvent) -> tuple[str, int, str, str]:
-    return (event.experiment, event.epoch, event.decision_id, event.feedback_id)
+def _keys(events: Iterable[FeedbackEvent]) -> list[Key]:
+    """Keys that a ledger can hold; events with others are dead anyway."""
+    return [
+        (event.experiment, event.epoch, event.decision_id, event.feedback_id)
+        for event in events
+        if is_id(event.decision_id) and _NUL not in event.feedback_id
+    ]

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 from qbrix.ledger import Batch, Disposition, Rows
 from serving.storage.records import DecisionEvent, Key
 
-__all__ = ["batch_keys", "decision_of"]
+__all__ = ["batch_keys", "decision_of", "is_id", "row_decision"]
+
+_ID = re.compile(r"[0-9a-f]{32}")
+
+
+def is_id(word: str) -> bool:
+    """Whether this is 32 lowercase hex characters."""
+    return _ID.fullmatch(word) is not None
 
 
 def batch_keys(experiment: str, batch: Batch) -> list[Key]:

@@ -1,0 +1,29 @@
+"""From URLs to the four stores."""
+
+from __future__ import annotations
+
+from serving.storage.base import Stores
+from serving.storage.memory import memory_stores
+from serving.storage.postgres import Database, PostgresCatalog, PostgresLedger
+from serving.storage.redis import RedisChannel, RedisConnection, RedisIntake
+
+__all__ = ["memory_stores", "open_stores"]
+
+
+async def open_stores(*, postgres_url: str, redis_url: str) -> Stores:
+    """Stores over real servers; connections are made when they are needed."""
+    database = Database(postgres_url)
+    await database.open()
+    connection = RedisConnection(redis_url)
+
+    async def close() -> None:
+        await connection.close()
+        await database.close()
+
+    return Stores(
+        catalog=PostgresCatalog(database),
+        ledger=PostgresLedger(database),
+        intake=RedisIntake(connection),
+        channel=RedisChannel(connection),
+        close=close,
+    )

@@ -1,0 +1,177 @@
+"""The catalog's experiments over Postgres."""
+
+from __future__ import annotations
+
+import asyncpg
+import msgspec
+
+from qbrix.errors import Conflict, NotFound
+from serving.storage import codec
+from serving.storage.postgres import tables
+from serving.storage.postgres.batches import store_batches
+from serving.storage.postgres.database import Connection, Database
+from serving.storage.records import (
+    CommittedBatch,
+    ControlRequest,
+    ExperimentRecord,
+    StateRecord,
+)
+
+__all__ = ["PostgresExperiments", "enqueue"]
+
+
+class PostgresExperiments:
+    """The part of `serving.storage.base.Catalog` that concerns experiments."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create_experiment(
+        self, record: ExperimentRecord, *, creation: CommittedBatch, state: StateRecord
+    ) -> None:
+        """See `Catalog`."""
+        try:
+            async with self._database.transaction() as connection:
+                await _keep_pool(connection, record)
+                await _insert(connection, record)
+                await store_batches(connection, [(record.id, creation)])
+                await connection.execute(
+                    "INSERT INTO snapshots (experiment, version, data) VALUES ($1, $2, $3)",
+                    record.id,
+                    state.version,
+                    codec.pack_state(state),
+                )
+        except asyncpg.UniqueViolationError:
+            raise _name_taken(record) from None
+
+    async def get_experiment(self, tenant: str, experiment: str) -> ExperimentRecord:
+        """See `Catalog`."""
+        row = await self._database.row(
+            "SELECT * FROM experiments WHERE id = $1 AND tenant = $2 AND NOT deleted",
+            experiment,
+            tenant,
+        )
+        if row is None:
+            raise NotFound("experiment", experiment)
+        return tables.experiment(row)
+
+    async def list_experiments(
+        self,
+        tenant: str,
+        *,
+        limit: int,
+        offset: int,
+        search: str | None = None,
+        enabled: bool | None = None,
+        pool_id: str | None = None,
+    ) -> list[ExperimentRecord]:
+        """See `Catalog`."""
+        rows = await self._database.fetch(
+            "SELECT * FROM experiments WHERE tenant = $1 AND NOT deleted"
+            " AND ($4::text IS NULL OR strpos(lower(name), lower($4)) > 0)"
+            " AND ($5::boolean IS NULL OR enabled = $5)"
+            " AND ($6::text IS NULL OR pool_id = $6)"
+            " ORDER BY place DESC LIMIT $2 OFFSET $3",
+            tenant,
+            limit,
+            offset,
+            search,
+            enabled,
+            pool_id,
+        )
+        return [tables.experiment(row) for row in rows]
+
+    async def change_experiment(
+        self, record: ExperimentRecord, *, control: ControlRequest | None = None
+    ) -> ControlRequest | None:
+        """See `Catalog`."""
+        try:
+            async with self._database.transaction() as connection:
+                await _update(connection, record)
+                return None if control is None else await enqueue(connection, control)
+        except asyncpg.UniqueViolationError:
+            raise _name_taken(record) from None
+
+    async def delete_experiment(self, tenant: str, experiment: str) -> None:
+        """See `Catalog`."""
+        deleted = await self._database.write(
+            "UPDATE experiments SET deleted = true"
+            " WHERE id = $1 AND tenant = $2 AND NOT deleted RETURNING id",
+            experiment,
+            tenant,
+        )
+        if not deleted:
+            raise NotFound("experiment", experiment)
+
+
+async def enqueue(connection: Connection, control: ControlRequest) -> ControlRequest:
+    """Store a pending control change; returns it with its id."""
+    control_id: int = await connection.fetchval(
+        "INSERT INTO controls (experiment, reason, change, start, status, outcome)"
+        " VALUES ($1, $2, $3, $4, 'pending', '{}') RETURNING id",
+        control.experiment,
+        control.reason,
+        tables.as_json(control.change),
+        control.start,
+    )
+    return msgspec.structs.replace(control, id=control_id, status="pending", outcome={})
+
+
+async def _keep_pool(connection: Connection, record: ExperimentRecord) -> None:
+    """The pool exists and cannot be deleted before this transaction ends."""
+    found = await connection.fetchrow(
+        "SELECT id FROM pools WHERE id = $1 AND tenant = $2 FOR SHARE",
+        record.pool_id,
+        record.tenant,
+    )
+    if found is None:
+        raise NotFound("pool", record.pool_id)
+
+
+async def _insert(connection: Connection, record: ExperimentRecord) -> None:
+    await connection.execute(
+        "INSERT INTO experiments (id, tenant, name, pool_id, shard, policy, parameters, dim,"
+        " enabled, floor, bundle, support, created_ms, updated_ms)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+        record.id,
+        record.tenant,
+        record.name,
+        record.pool_id,
+        record.shard,
+        record.policy,
+        tables.as_json(record.parameters),
+        record.dim,
+        record.enabled,
+        record.floor,
+        record.bundle,
+        record.support,
+        record.created_ms,
+        record.updated_ms,
+    )
+
+
+async def _update(connection: Connection, record: ExperimentRecord) -> None:
+    stored = await connection.fetchrow(
+        "SELECT policy, bundle FROM experiments"
+        " WHERE id = $1 AND tenant = $2 AND NOT deleted FOR UPDATE",
+        record.id,
+        record.tenant,
+    )
+    if stored is None:
+        raise NotFound("experiment", record.id)
+    if (stored["policy"], stored["bundle"]) != (record.policy, record.bundle):
+        raise Conflict(f"the policy of experiment {record.id} was replaced; read it again")
+    await connection.execute(
+        "UPDATE experiments SET name = $2, parameters = $3, enabled = $4, floor = $5,"
+        " updated_ms = $6 WHERE id = $1",
+        record.id,
+        record.name,
+        tables.as_json(record.parameters),
+        record.enabled,
+        record.floor,
+        record.updated_ms,
+    )
+
+
+def _name_taken(record: ExperimentRecord) -> Conflict:
+    return Conflict(f"an experiment named {record.name!r} exists; choose another name")

@@ -1,0 +1,209 @@
+"""`Ledger` over Postgres."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from itertools import groupby
+from operator import itemgetter
+
+import asyncpg
+
+from qbrix.errors import Conflict, NotFound
+from serving.storage import codec
+from serving.storage.postgres import tables
+from serving.storage.postgres.batches import read_batch, read_rows
+from serving.storage.postgres.database import Connection, Database
+from serving.storage.postgres.step import PostgresStep
+from serving.storage.records import (
+    CommittedBatch,
+    ControlRequest,
+    DecisionEvent,
+    ExperimentRecord,
+    StateRecord,
+)
+from serving.storage.rows import is_id, row_decision
+
+__all__ = ["PostgresLedger"]
+
+# How long a step may keep others from taking over when its process hangs in the middle.
+_IDLE = "30s"
+
+
+class PostgresLedger:
+    """See `serving.storage.base.Ledger`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def acquire(self, shard: int, *, holder: str, ttl_s: float) -> int | None:
+        """See `Ledger`."""
+        renewed = await self._database.write(
+            "UPDATE leases SET expires_at = clock_timestamp() + $3"
+            " WHERE shard = $1 AND holder = $2 RETURNING term",
+            shard,
+            holder,
+            timedelta(seconds=ttl_s),
+        )
+        if renewed:
+            term: int = renewed[0]["term"]
+            return term
+        try:
+            async with self._database.transaction() as connection:
+                return await _take(connection, shard, holder=holder, ttl=timedelta(seconds=ttl_s))
+        except asyncpg.LockNotAvailableError:
+            return None
+
+    async def release(self, shard: int, *, holder: str) -> None:
+        """See `Ledger`."""
+        await self._database.write(
+            "UPDATE leases SET expires_at = clock_timestamp() WHERE shard = $1 AND holder = $2",
+            shard,
+            holder,
+        )
+
+    @asynccontextmanager
+    async def step(self, shard: int, *, term: int) -> AsyncIterator[PostgresStep]:
+        """See `Ledger`; nobody takes the lease over before the transaction ends."""
+        async with self._database.transaction() as connection:
+            now: int | None = await connection.fetchval(
+                "SELECT term FROM leases WHERE shard = $1 FOR KEY SHARE", shard
+            )
+            if now != term:
+                raise Conflict(f"shard {shard} is in term {now}, this step belongs to term {term}")
+            await connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{_IDLE}'")
+            step = PostgresStep(connection)
+            yield step
+            await step.flush()
+
+    async def position(self, stream: str) -> tuple[str, str] | None:
+        """See `Ledger`."""
+        row = await self._database.row("SELECT * FROM positions WHERE stream = $1", stream)
+        return None if row is None else (row["incarnation"], row["position"])
+
+    async def experiments(self, shard: int) -> list[ExperimentRecord]:
+        """See `Ledger`."""
+        rows = await self._database.fetch(
+            "SELECT * FROM experiments WHERE shard = $1 AND NOT deleted ORDER BY place", shard
+        )
+        return [tables.experiment(row) for row in rows]
+
+    async def experiment(self, experiment: str) -> ExperimentRecord | None:
+        """See `Ledger`."""
+        row = await self._database.row(
+            "SELECT * FROM experiments WHERE id = $1 AND NOT deleted", experiment
+        )
+        return None if row is None else tables.experiment(row)
+
+    async def snapshot(self, experiment: str) -> StateRecord | None:
+        """See `Ledger`."""
+        row = await self._database.row(
+            "SELECT data FROM snapshots WHERE experiment = $1", experiment
+        )
+        return None if row is None else codec.unpack_state(row["data"])
+
+    async def pending_controls(self, shard: int) -> list[ControlRequest]:
+        """See `Ledger`."""
+        rows = await self._database.fetch(
+            "SELECT controls.* FROM controls JOIN experiments ON experiments.id = experiment"
+            " WHERE status = 'pending' AND shard = $1 ORDER BY controls.id",
+            shard,
+        )
+        return [tables.control(row) for row in rows]
+
+    async def batches(self, experiment: str, *, after: int, limit: int) -> list[CommittedBatch]:
+        """See `Ledger`."""
+        heads = await self._database.fetch(
+            "SELECT * FROM batches WHERE experiment = $1 AND version > $2"
+            " ORDER BY version LIMIT $3",
+            experiment,
+            after,
+            limit,
+        )
+        if not heads:
+            return []
+        rows = await self._database.fetch(
+            "SELECT * FROM ledger WHERE experiment = $1 AND version BETWEEN $2 AND $3"
+            " ORDER BY version, ordinal",
+            experiment,
+            heads[0]["version"],
+            heads[-1]["version"],
+        )
+        by_version = {
+            version: list(group) for version, group in groupby(rows, itemgetter("version"))
+        }
+        return [read_batch(head, by_version.get(head["version"], [])) for head in heads]
+
+    async def decisions(
+        self, experiment: str, *, after: int, limit: int
+    ) -> tuple[list[DecisionEvent], int | None]:
+        """See `Ledger`."""
+        rows = await self._database.fetch(
+            "SELECT * FROM decisions WHERE experiment = $1 AND cursor > $2"
+            " ORDER BY cursor LIMIT $3",
+            experiment,
+            after,
+            limit,
+        )
+        following = rows[-1]["cursor"] if len(rows) == limit else None
+        return [tables.decision(row) for row in rows], following
+
+    async def find_decision(self, tenant: str, decision_id: str) -> DecisionEvent:
+        """See `Ledger`."""
+        if not is_id(decision_id):
+            raise NotFound("decision", decision_id)
+        row = await self._database.row(
+            "SELECT decisions.* FROM decisions JOIN experiments ON experiments.id = experiment"
+            " WHERE decision_id = $1 AND tenant = $2 ORDER BY cursor LIMIT 1",
+            decision_id,
+            tenant,
+        )
+        if row is not None:
+            return tables.decision(row)
+        return await self._decision_of_feedback(tenant, decision_id)
+
+    async def bundle(self, sha256: str) -> bytes:
+        """See `Ledger`."""
+        row = await self._database.row("SELECT data FROM bundles WHERE sha256 = $1", sha256)
+        if row is None:
+            raise NotFound("bundle", sha256)
+        data: bytes = row["data"]
+        return data
+
+    async def _decision_of_feedback(self, tenant: str, decision_id: str) -> DecisionEvent:
+        row = await self._database.row(
+            "SELECT ledger.*, context_width, recorded_width"
+            " FROM ledger_keys JOIN experiments ON experiments.id = experiment"
+            " JOIN ledger USING (experiment, version, ordinal)"
+            " JOIN batches USING (experiment, version)"
+            " WHERE ledger_keys.decision_id = $1 AND tenant = $2 ORDER BY version LIMIT 1",
+            decision_id,
+            tenant,
+        )
+        if row is None:
+            raise NotFound("decision", decision_id)
+        return row_decision(row["experiment"], read_rows(row, [row]), 0)
+
+
+async def _take(connection: Connection, shard: int, *, holder: str, ttl: timedelta) -> int | None:
+    """A lease that was never given or has run out; a step under way keeps it with its holder."""
+    await connection.execute(
+        "INSERT INTO leases (shard, holder, term, expires_at)"
+        " VALUES ($1, '', 0, clock_timestamp()) ON CONFLICT DO NOTHING",
+        shard,
+    )
+    free = await connection.fetchval(
+        "SELECT expires_at <= clock_timestamp() FROM leases WHERE shard = $1 FOR UPDATE NOWAIT",
+        shard,
+    )
+    if not free:
+        return None
+    term: int = await connection.fetchval(
+        "UPDATE leases SET holder = $2, term = term + 1, expires_at = clock_timestamp() + $3"
+        " WHERE shard = $1 RETURNING term",
+        shard,
+        holder,
+        ttl,
+    )
+    return term

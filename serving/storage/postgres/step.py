@@ -1,0 +1,226 @@
+"""One transaction of cortex over Postgres: what is written waits, and goes there in bulk."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+import asyncpg
+
+from qbrix.errors import Conflict
+from serving.failpoints import failpoint
+from serving.storage import codec
+from serving.storage.postgres import tables
+from serving.storage.postgres.batches import ROW_COLUMNS, ledger_rows, store_batches
+from serving.storage.postgres.database import Connection
+from serving.storage.records import CommittedBatch, DecisionEvent, Key, StateRecord
+
+__all__ = ["PostgresStep"]
+
+_KEY_COLUMNS = ("decision_id", "experiment", "epoch", "feedback_id", "version", "ordinal")
+
+
+class PostgresStep:
+    """See `serving.storage.base.LedgerStep`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._batches: list[tuple[str, CommittedBatch]] = []
+        self._snapshots: dict[str, StateRecord] = {}
+        self._letters: list[tuple[str, str, bytes]] = []
+        self._decisions: list[DecisionEvent] = []
+        self._positions: dict[str, tuple[str, str]] = {}
+
+    async def known(self, keys: Sequence[Key]) -> set[Key]:
+        """See `LedgerStep`."""
+        if not keys:
+            return set()
+        experiments, epochs, decisions, feedbacks = zip(*keys, strict=True)
+        rows = await self._connection.fetch(
+            "SELECT asked.* FROM unnest($1::text[], $2::bigint[], $3::uuid[], $4::text[])"
+            " AS asked (experiment, epoch, decision_id, feedback_id)"
+            " JOIN ledger_keys USING (experiment, epoch, decision_id, feedback_id)",
+            experiments,
+            epochs,
+            decisions,
+            feedbacks,
+        )
+        return {
+            (row["experiment"], row["epoch"], row["decision_id"].hex, row["feedback_id"])
+            for row in rows
+        }
+
+    async def append(self, experiment: str, committed: CommittedBatch) -> None:
+        """See `LedgerStep`."""
+        self._batches.append((experiment, committed))
+
+    async def put_snapshot(self, state: StateRecord) -> None:
+        """See `LedgerStep`."""
+        self._snapshots[state.experiment] = state
+
+    async def settle_control(
+        self, control_id: int, *, status: str, outcome: dict[str, Any]
+    ) -> bool:
+        """See `LedgerStep`."""
+        settled = await self._connection.fetchval(
+            "UPDATE controls SET status = $2, outcome = $3"
+            " WHERE id = $1 AND status = 'pending' RETURNING id",
+            control_id,
+            status,
+            tables.as_json(outcome),
+        )
+        return settled is not None
+
+    async def put_promotion(
+        self, experiment: str, *, version: int, bundle: str, certificate: str
+    ) -> None:
+        """See `LedgerStep`."""
+        await self._connection.execute(
+            "INSERT INTO promotions (experiment, version, bundle, certificate)"
+            " VALUES ($1, $2, $3, $4)",
+            experiment,
+            version,
+            bundle,
+            certificate,
+        )
+
+    async def put_policy(
+        self,
+        experiment: str,
+        *,
+        policy: str,
+        parameters: dict[str, Any],
+        bundle: str | None,
+        support: str,
+        floor: float,
+    ) -> None:
+        """See `LedgerStep`."""
+        await self._connection.execute(
+            "UPDATE experiments SET policy = $2, parameters = $3, bundle = $4, support = $5,"
+            " floor = $6 WHERE id = $1",
+            experiment,
+            policy,
+            tables.as_json(parameters),
+            bundle,
+            support,
+            floor,
+        )
+
+    async def bury(self, experiment: str, *, reason: str, payload: bytes) -> None:
+        """See `LedgerStep`."""
+        self._letters.append((experiment, reason, payload))
+
+    async def put_decisions(self, decisions: Sequence[DecisionEvent]) -> None:
+        """See `LedgerStep`."""
+        self._decisions += decisions
+
+    async def move(self, stream: str, *, incarnation: str, position: str) -> None:
+        """See `LedgerStep`."""
+        self._positions[stream] = (incarnation, position)
+
+    async def flush(self) -> None:
+        """Write what waits; the caller commits."""
+        try:
+            await self._write_batches()
+        except asyncpg.UniqueViolationError as error:
+            raise Conflict(f"somebody else has written to the ledger: {error}") from error
+        failpoint("ledger.after_rows")
+        await self._write_snapshots()
+        await self._write_decisions()
+        await self._connection.executemany(
+            "INSERT INTO dead_letters (experiment, reason, payload) VALUES ($1, $2, $3)",
+            self._letters,
+        )
+        await self._connection.executemany(
+            "INSERT INTO positions (stream, incarnation, position) VALUES ($1, $2, $3)"
+            " ON CONFLICT (stream) DO UPDATE"
+            " SET incarnation = excluded.incarnation, position = excluded.position",
+            [(stream, *place) for stream, place in self._positions.items()],
+        )
+        failpoint("ledger.before_commit")
+
+    async def _write_batches(self) -> None:
+        if not self._batches:
+            return
+        await self._check_next()
+        await store_batches(self._connection, self._batches)
+        failpoint("ledger.after_batches")
+        rows = list(
+            chain.from_iterable(
+                ledger_rows(experiment, committed.batch) for experiment, committed in self._batches
+            )
+        )
+        if not rows:
+            return
+        await self._connection.copy_records_to_table("ledger", records=rows, columns=ROW_COLUMNS)
+        failpoint("ledger.after_ledger")
+        epoch_at = ROW_COLUMNS.index("epoch")
+        await self._connection.copy_records_to_table(
+            "ledger_keys",
+            records=[(row[3], row[0], row[epoch_at], row[4], row[1], row[2]) for row in rows],
+            columns=_KEY_COLUMNS,
+        )
+
+    async def _check_next(self) -> None:
+        """Each experiment goes on where its ledger ends."""
+        versions: defaultdict[str, list[int]] = defaultdict(list)
+        for experiment, committed in self._batches:
+            versions[experiment].append(committed.batch.version)
+        rows = await self._connection.fetch(
+            "SELECT asked.experiment, (SELECT max(version) FROM batches"
+            " WHERE batches.experiment = asked.experiment) AS last"
+            " FROM unnest($1::text[]) AS asked (experiment)",
+            list(versions),
+        )
+        for row in rows:
+            made = versions[row["experiment"]]
+            after = -1 if row["last"] is None else row["last"]
+            if made != list(range(after + 1, after + 1 + len(made))):
+                raise Conflict(
+                    f"experiment {row['experiment']} is at version {after}, "
+                    f"the batches make the versions {made}"
+                )
+
+    async def _write_snapshots(self) -> None:
+        states = self._snapshots.values()
+        await self._connection.executemany(
+            "INSERT INTO snapshots (experiment, version, data) VALUES ($1, $2, $3)"
+            " ON CONFLICT (experiment) DO UPDATE"
+            " SET version = excluded.version, data = excluded.data",
+            [(state.experiment, state.version, codec.pack_state(state)) for state in states],
+        )
+
+    async def _write_decisions(self) -> None:
+        if not self._decisions:
+            return
+        columns = zip(*(_decision_row(event) for event in self._decisions), strict=True)
+        await self._connection.execute(
+            "INSERT INTO decisions (proxy, number, experiment, context_id, epoch, decision_id,"
+            " arm, u, low, propensity, version, source, context, decided_ms)"
+            " SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[],"
+            " $5::bigint[], $6::uuid[], $7::bigint[], $8::float8[], $9::float8[], $10::float8[],"
+            " $11::bigint[], $12::text[], $13::bytea[], $14::bigint[])"
+            " ON CONFLICT (proxy, number) DO NOTHING",
+            *columns,
+        )
+
+
+def _decision_row(event: DecisionEvent) -> tuple[Any, ...]:
+    return (
+        event.proxy,
+        event.number,
+        event.experiment,
+        event.context_id,
+        event.epoch,
+        event.decision_id,
+        event.arm,
+        event.u,
+        event.low,
+        event.propensity,
+        event.version,
+        event.source,
+        event.context,
+        event.decided_ms,
+    )

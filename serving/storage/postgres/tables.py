@@ -1,0 +1,113 @@
+"""Records as rows of tables and back."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from asyncpg import Record
+
+from serving.storage.records import (
+    ApiKeyRecord,
+    ArmRecord,
+    ControlRequest,
+    DecisionEvent,
+    ExperimentRecord,
+    PoolRecord,
+)
+
+__all__ = [
+    "api_key",
+    "as_json",
+    "control",
+    "decision",
+    "experiment",
+    "pool",
+]
+
+
+def as_json(value: Any) -> str:
+    """JSON text."""
+    return msgspec.json.encode(value).decode()
+
+
+def api_key(row: Record) -> ApiKeyRecord:
+    """A row of ``api_keys``."""
+    return ApiKeyRecord(
+        id=row["id"],
+        tenant=row["tenant"],
+        name=row["name"],
+        key_sha256=row["key_sha256"],
+        scopes=tuple(row["scopes"]),
+        is_active=row["is_active"],
+        created_ms=row["created_ms"],
+        rate_limit_per_minute=row["rate_limit_per_minute"],
+        last_used_ms=row["last_used_ms"],
+    )
+
+
+def pool(row: Record) -> PoolRecord:
+    """A row of ``pools``."""
+    return PoolRecord(
+        id=row["id"],
+        tenant=row["tenant"],
+        name=row["name"],
+        arms=msgspec.json.decode(row["arms"], type=tuple[ArmRecord, ...]),
+        created_ms=row["created_ms"],
+        updated_ms=row["updated_ms"],
+    )
+
+
+def experiment(row: Record) -> ExperimentRecord:
+    """A row of ``experiments``."""
+    return ExperimentRecord(
+        id=row["id"],
+        tenant=row["tenant"],
+        name=row["name"],
+        pool_id=row["pool_id"],
+        shard=row["shard"],
+        policy=row["policy"],
+        parameters=msgspec.json.decode(row["parameters"]),
+        dim=row["dim"],
+        enabled=row["enabled"],
+        floor=row["floor"],
+        bundle=row["bundle"],
+        created_ms=row["created_ms"],
+        updated_ms=row["updated_ms"],
+        support=row["support"],
+    )
+
+
+def control(row: Record) -> ControlRequest:
+    """A row of ``controls``."""
+    return ControlRequest(
+        id=row["id"],
+        experiment=row["experiment"],
+        reason=row["reason"],
+        change=msgspec.json.decode(row["change"]),
+        start=row["start"],
+        status=row["status"],
+        outcome=msgspec.json.decode(row["outcome"]),
+    )
+
+
+def decision(row: Record) -> DecisionEvent:
+    """A row of ``decisions``."""
+    decision_id: UUID = row["decision_id"]
+    return DecisionEvent(
+        proxy=row["proxy"],
+        number=row["number"],
+        experiment=row["experiment"],
+        context_id=row["context_id"],
+        epoch=row["epoch"],
+        decision_id=decision_id.hex,
+        arm=row["arm"],
+        u=row["u"],
+        low=row["low"],
+        propensity=row["propensity"],
+        version=row["version"],
+        source=row["source"],
+        context=row["context"],
+        decided_ms=row["decided_ms"],
+    )
