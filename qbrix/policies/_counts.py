@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qbrix.state import State, array
 from qbrix.types import Array, BoolArray, IntArray, Interactions
@@ -37,52 +35,70 @@ class Rewards(State):
     total_reward: Array = array("K")
 
 
-def cells(
-    batch: Interactions, n_arms: int, *columns: NDArray[Any]
-) -> tuple[IntArray, list[NDArray[Any]]]:
-    """Where each row of the batch belongs in a flattened (..., K) array, without the padding.
+@dataclass(slots=True)
+class Cells:
+    """Where the rows of a batch belong in flattened (..., K) arrays; padding is left out.
 
-    Parameters
+    Attributes
     ----------
-    batch : Interactions
-        Arms of shape (..., n).
-    n_arms : int
-        K.
-    *columns : arrays of shape (..., n) or (..., n, …)
-        What belongs to the rows and should lose its padding alike.
-
-    Returns
-    -------
     index : IntArray, shape (m,)
-        ``row_of_the_leading_axes * K + arm``; the rows of one arm are in the order of the batch.
-    columns : list of arrays, shape (m,) or (m, …)
+        ``row of the leading axes * K + arm``; the rows of one arm keep the order of the batch.
+    real : BoolArray, shape (..., n), optional
+        Which rows are no padding; None when all of them are real.
+    once : bool
+        Whether no cell occurs twice.
     """
-    arms = batch.arms
-    axes = arms.ndim
-    flat = [column.reshape(-1, *column.shape[axes:]) for column in columns]
-    index = arms
-    if axes > 1:
-        index = (arms + starts(arms.shape[:-1], n_arms)).reshape(-1)
-    if arms.size and arms.min() < 0:
-        real = arms.reshape(-1) >= 0
-        return index[real], [column[real] for column in flat]
-    return index, flat
+
+    index: IntArray
+    real: BoolArray | None
+    once: bool
+
+    @classmethod
+    def of(cls, batch: Interactions, n_arms: int) -> Cells:
+        """Locate the rows of ``batch`` among K arms."""
+        arms = batch.arms
+        real = None
+        if arms.size and np.minimum.reduce(arms, axis=None) < 0:
+            real = arms >= 0
+        index = (arms + starts(arms.shape[:-1], n_arms)[..., None]).reshape(-1)
+        if real is not None:
+            index = index[real.reshape(-1)]
+        return cls(index, real, arms.shape[-1] == 1)
+
+    def column(self, values: Array) -> Array:
+        """What belongs to the rows, (..., n) to (m,)."""
+        return values.reshape(-1) if self.real is None else values[self.real]
+
+    def add(self, target: Array, values: Array | float) -> None:
+        """Add row by row, in order, into ``target``, which must be contiguous.
+
+        One cell receives its values one after the other, so that neither the leading axes nor the
+        cut into batches changes a bit.
+        """
+        flat = target.reshape(-1, copy=False)
+        if self.once:
+            flat[self.index] += values
+        else:
+            np.add.at(flat, self.index, values)
 
 
-def add(target: Array, index: IntArray, values: Array | float) -> None:
-    """Add row by row, in order, into the flattened ``target``, which must be contiguous.
+def learn(state: Rewards, batch: Interactions) -> None:
+    """Count the observations and add their rewards, in place."""
+    cells = Cells.of(batch, state.pulls.shape[-1])
+    cells.add(state.pulls, 1.0)
+    cells.add(state.total_reward, cells.column(batch.rewards))
 
-    One cell receives its values one after the other, so that neither the leading axes nor the cut
-    into batches changes a bit.
-    """
-    np.add.at(target.reshape(-1, copy=False), index, values)
+
+def merge(a: Rewards, b: Rewards) -> Rewards:
+    """Counts and sums of both histories."""
+    return Rewards(pulls=a.pulls + b.pulls, total_reward=a.total_reward + b.total_reward)
 
 
 @lru_cache(maxsize=256)
 def starts(leading: tuple[int, ...], n_arms: int) -> IntArray:
-    """Offset of every leading index in a flattened (..., K) array, shape (..., 1), read-only."""
+    """Where every leading index begins in a flattened (..., K) array, shape (...), read-only."""
     count = int(np.prod(leading, dtype=np.int64))
-    offsets = (np.arange(count, dtype=np.int64) * n_arms).reshape(*leading, 1)
+    offsets = (np.arange(count, dtype=np.int64) * n_arms).reshape(leading)
     offsets.flags.writeable = False
     return offsets
 
@@ -94,7 +110,9 @@ def allowed(scores: Array, mask: BoolArray | None) -> Array:
 
 def tied(scores: Array, best: Array) -> BoolArray:
     """Which scores (..., K) lie within `TIE` of the best ones (...,)."""
-    near: BoolArray = scores >= (best - TIE * np.maximum(1.0, np.abs(best)))[..., None]
+    width = np.maximum(np.abs(best), 1.0)
+    width *= TIE
+    near: BoolArray = scores >= (best - width)[..., None]
     return near
 
 
@@ -129,18 +147,18 @@ def pick(scores: Array, *, mask: BoolArray | None = None, rng: np.random.Generat
     -------
     IntArray, shape (...)
     """
-    scores = allowed(scores, mask)
+    if mask is not None:
+        scores = allowed(scores, mask)
     leading, n_arms = scores.shape[:-1], scores.shape[-1]
-    rows = np.ascontiguousarray(scores).reshape(-1, n_arms)
-    arms = rows.argmax(-1)
-    best = rows.reshape(-1).take(arms + starts(arms.shape, n_arms)[:, 0])
+    rows = scores.reshape(-1, n_arms)
+    arms: IntArray = rows.argmax(-1)
+    best = rows.reshape(-1).take(arms + starts(arms.shape, n_arms))
     near = tied(rows, best)
     if np.count_nonzero(near) > arms.size:
         several = np.flatnonzero(near.sum(-1) > 1)
         keys = rng.random((several.size, n_arms))
         arms[several] = np.where(near[several], keys, -1.0).argmax(-1)
-    chosen: IntArray = arms.reshape(leading)
-    return chosen
+    return arms if len(leading) == 1 else arms.reshape(leading)
 
 
 def uniform(shape: tuple[int, ...], mask: BoolArray | None) -> Array:

@@ -8,7 +8,7 @@ import numpy as np
 
 from qbrix.checks import param
 from qbrix.policies._beta_best_arm import beta_best_arm
-from qbrix.policies._counts import add, allowed, cells
+from qbrix.policies._counts import Cells, allowed
 from qbrix.policies.base import Capabilities, Policy
 from qbrix.state import State, array
 from qbrix.types import Array, BoolArray, IntArray, Interactions
@@ -81,9 +81,10 @@ class BetaTSPolicy(Policy[Outcomes, Outcomes]):
 
     def update_in_place(self, state: Outcomes, batch: Interactions) -> None:
         """Add r to the successes and 1 − r to the failures."""
-        index, (rewards,) = cells(batch, state.successes.shape[-1], batch.rewards)
-        add(state.successes, index, rewards)
-        add(state.failures, index, 1.0 - rewards)
+        cells = Cells.of(batch, state.successes.shape[-1])
+        rewards = cells.column(batch.rewards)
+        cells.add(state.successes, rewards)
+        cells.add(state.failures, 1.0 - rewards)
 
     def merge(self, a: Outcomes, b: Outcomes) -> Outcomes:
         """Counts add."""

@@ -7,24 +7,57 @@ from dataclasses import dataclass
 import numpy as np
 
 from qbrix.checks import param
-from qbrix.policies._counts import UNOBSERVED, Rewards, add, cells, pick, share, uniform
+from qbrix.policies._counts import UNOBSERVED, Rewards, learn, merge, pick, share, uniform
 from qbrix.policies.base import Capabilities, Policy
 from qbrix.types import Array, BoolArray, IntArray, Interactions
 
 __all__ = ["EpsilonPolicy"]
 
 
-@dataclass(slots=True, kw_only=True)
-class Means:
-    """What a decision needs: estimates, how much to explore, and whether an arm is unobserved."""
+_NEVER = 1e-300
+"""Stands for a probability of 0 in a quotient."""
 
-    mean_reward: Array
+
+@dataclass(slots=True, kw_only=True)
+class Greedy:
+    """What a decision needs.
+
+    Attributes
+    ----------
+    state : Rewards
+    exploration : Array, shape (...)
+        Probability of exploring where every allowed arm is observed.
+    stretch : Array, shape (...)
+        K over it: a uniform number times this is below K when exploring, and then its integer part
+        is the arm.
+    fresh : bool
+        Whether some arm is unobserved.
+    """
+
+    state: Rewards
     exploration: Array
+    stretch: Array
     fresh: bool
+
+    def means(self) -> Array:
+        """Mean rewards (..., K), `UNOBSERVED` where there are none."""
+        total, pulls = self.state.total_reward, self.state.pulls
+        if not self.fresh:
+            means: Array = total / pulls
+        else:
+            means = np.full(pulls.shape, UNOBSERVED)
+            np.divide(total, pulls, out=means, where=pulls > 0.0)
+        return means
+
+    def idle(self, means: Array, mask: BoolArray | None) -> BoolArray:
+        """Where nothing is explored (...,), because an allowed arm is unobserved."""
+        unobserved = means == UNOBSERVED
+        found: BoolArray = (unobserved if mask is None else unobserved & mask).any(-1)
+        return found
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class EpsilonPolicy(Policy[Rewards, Means]):
+class EpsilonPolicy(Policy[Rewards, Greedy]):
     r"""Explore uniformly with probability :math:`\varepsilon_t`, else exploit the best mean.
 
     .. math::
@@ -72,60 +105,57 @@ class EpsilonPolicy(Policy[Rewards, Means]):
     state_type = Rewards
     capabilities = Capabilities(reward="continuous", order_free=True, propensity="closed")
 
-    def prepare(self, state: Rewards) -> Means:
-        """Means, exploration and whether some arm is unobserved."""
-        pulls = state.pulls
-        observed = pulls > 0.0
-        means = np.divide(
-            state.total_reward, pulls, out=np.full(pulls.shape, UNOBSERVED), where=observed
+    def prepare(self, state: Rewards) -> Greedy:
+        """How much to explore, and whether some arm is unobserved."""
+        exploration = self.eps * self.gamma ** state.pulls.sum(-1)
+        return Greedy(
+            state=state,
+            exploration=exploration,
+            stretch=state.pulls.shape[-1] / np.maximum(exploration, _NEVER),
+            fresh=not state.pulls.all(),
         )
-        exploration = self.eps * self.gamma ** pulls.sum(-1)
-        return Means(mean_reward=means, exploration=exploration, fresh=not observed.all())
+
+    def advance(self, prepared: Greedy, state: Rewards, batch: Interactions) -> Greedy:
+        """The same, with nothing to do once every arm is observed and ε is constant."""
+        if prepared.fresh or self.gamma != 1.0:
+            return self.prepare(state)
+        prepared.state = state
+        return prepared
 
     def propensities(
-        self, prepared: Means, context: Array | None = None, *, mask: BoolArray | None = None
+        self, prepared: Greedy, context: Array | None = None, *, mask: BoolArray | None = None
     ) -> Array:
         """Probability of every arm, shape (..., K)."""
-        exploit = share(prepared.mean_reward, mask)
-        explore = self._exploration(prepared, mask)[..., None]
-        return explore * uniform(exploit.shape, mask) + (1.0 - explore) * exploit
+        means = prepared.means()
+        explore = np.where(prepared.idle(means, mask), 0.0, prepared.exploration)[..., None]
+        law: Array = explore * uniform(means.shape, mask) + (1.0 - explore) * share(means, mask)
+        return law
 
     def update_in_place(self, state: Rewards, batch: Interactions) -> None:
         """Count the observation and add its reward."""
-        index, (rewards,) = cells(batch, state.pulls.shape[-1], batch.rewards)
-        add(state.pulls, index, 1.0)
-        add(state.total_reward, index, rewards)
+        learn(state, batch)
 
     def merge(self, a: Rewards, b: Rewards) -> Rewards:
         """Counts and sums add."""
-        return Rewards(pulls=a.pulls + b.pulls, total_reward=a.total_reward + b.total_reward)
+        return merge(a, b)
 
     def sample(
         self,
-        prepared: Means,
+        prepared: Greedy,
         context: Array | None = None,
         *,
         mask: BoolArray | None = None,
         rng: np.random.Generator,
     ) -> IntArray:
-        """One arm per leading index; one uniform number says whether and where to explore."""
+        """One arm per leading index; one uniform number says whether to explore, and where."""
         if mask is not None:
             return Policy.sample(self, prepared, context, mask=mask, rng=rng)
-        arms = pick(prepared.mean_reward, rng=rng)
-        explore = self._exploration(prepared, None)
-        u = rng.random(arms.shape)
-        exploring = u < explore
-        if exploring.any():
-            n_arms = prepared.mean_reward.shape[-1]
-            anywhere = u / np.where(exploring, explore, 1.0) * n_arms
-            return np.where(exploring, np.minimum(anywhere, n_arms - 1).astype(np.int64), arms)
+        means = prepared.means()
+        n_arms = means.shape[-1]
+        arms = pick(means, rng=rng)
+        anywhere = rng.random(arms.shape)
+        anywhere *= prepared.stretch
+        if prepared.fresh:
+            anywhere[prepared.idle(means, None)] = n_arms
+        np.copyto(arms, anywhere, where=anywhere < n_arms, casting="unsafe")
         return arms
-
-    def _exploration(self, prepared: Means, mask: BoolArray | None) -> Array:
-        """The exploration rate (...,), 0 where an allowed arm is unobserved."""
-        if not prepared.fresh:
-            return prepared.exploration
-        fresh = prepared.mean_reward == UNOBSERVED
-        if mask is not None:
-            fresh = fresh & mask
-        return np.where(fresh.any(-1), 0.0, prepared.exploration)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qbrix.checks import param
-from qbrix.policies._counts import add, allowed, cells, uniform
+from qbrix.policies._counts import Cells, allowed, uniform
 from qbrix.policies.base import Capabilities, Policy
 from qbrix.state import State, array
 from qbrix.types import Array, BoolArray, Interactions
@@ -84,10 +84,9 @@ class EXP3Policy(Policy[WeightedRewards, WeightedRewards]):
 
     def update_in_place(self, state: WeightedRewards, batch: Interactions) -> None:
         """Add each reward over its logged propensity."""
-        index, (rewards, logged) = cells(
-            batch, state.weighted_reward.shape[-1], batch.rewards, batch.propensities
-        )
-        add(state.weighted_reward, index, rewards / logged)
+        cells = Cells.of(batch, state.weighted_reward.shape[-1])
+        logged = cells.column(batch.propensities)
+        cells.add(state.weighted_reward, cells.column(batch.rewards) / logged)
 
     def merge(self, a: WeightedRewards, b: WeightedRewards) -> WeightedRewards:
         """Sums add."""

@@ -7,16 +7,40 @@ from dataclasses import dataclass
 import numpy as np
 
 from qbrix.checks import param
-from qbrix.policies._counts import UNOBSERVED, Rewards, add, cells, pick, share
-from qbrix.policies._kl import upper_index
+from qbrix.policies._counts import UNOBSERVED, Rewards, learn, merge, pick, share, starts
+from qbrix.policies._kl import Roots, near_roots
 from qbrix.policies.base import Capabilities, Policy
 from qbrix.types import Array, BoolArray, IntArray, Interactions
 
 __all__ = ["KLUCBPolicy"]
 
 
+@dataclass(slots=True, kw_only=True)
+class Indices:
+    """Indices of all arms, with what it takes to follow them from round to round.
+
+    Attributes
+    ----------
+    index : Array, shape (..., K)
+    count, exploration : Array, shape (...)
+        Observations so far, and ln t + c ln ln t in the round that comes next.
+    weight : Array, shape (..., K)
+        1 / pulls.
+    roots : Roots, of shape (..., K)
+    fresh : bool
+        Whether some arm is unobserved.
+    """
+
+    index: Array
+    count: Array
+    exploration: Array
+    weight: Array
+    roots: Roots
+    fresh: bool
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
-class KLUCBPolicy(Policy[Rewards, Array]):
+class KLUCBPolicy(Policy[Rewards, Indices]):
     r"""Choose the arm whose mean could be the largest, as far as a Bernoulli divergence allows.
 
     .. math::
@@ -42,7 +66,7 @@ class KLUCBPolicy(Policy[Rewards, Array]):
     --------
     >>> policy = KLUCBPolicy()
     >>> state = Rewards(pulls=np.array([1.0, 3.0]), total_reward=np.array([0.0, 3.0]))
-    >>> policy.prepare(state)
+    >>> policy.prepare(state).index
     array([0.8, 1. ])
 
     Notes
@@ -66,44 +90,76 @@ class KLUCBPolicy(Policy[Rewards, Array]):
     state_type = Rewards
     capabilities = Capabilities(order_free=True, propensity="one-hot")
 
-    def prepare(self, state: Rewards) -> Array:
-        """The indices, shape (..., K)."""
+    def prepare(self, state: Rewards) -> Indices:
+        """The indices of all arms."""
         pulls = state.pulls
         observed = pulls > 0.0
-        counts = np.where(observed, pulls, 1.0)
-        log_t = np.log(pulls.sum(-1, keepdims=True) + 1.0)
-        exploration = log_t + self.c * np.log(np.maximum(log_t, 1.0))
-        index = upper_index(
-            state.total_reward / counts,
-            exploration / counts,
-            tolerance=self.tolerance,
-            max_iterations=self.max_iterations,
+        count = pulls.sum(-1)
+        exploration = self._exploration(count)
+        weight = 1.0 / np.where(observed, pulls, 1.0)
+        level = np.where(observed, exploration[..., None] * weight, 1.0)
+        roots = near_roots(state.total_reward * weight, level)
+        self._solve(roots, level)
+        return Indices(
+            index=np.where(observed, roots.index(), UNOBSERVED),
+            count=count,
+            exploration=exploration,
+            weight=weight,
+            roots=roots,
+            fresh=not observed.all(),
         )
-        return np.where(observed, index, UNOBSERVED)
+
+    def advance(self, prepared: Indices, state: Rewards, batch: Interactions) -> Indices:
+        """Solve anew for the touched arms, follow the exploration along the tangent for all."""
+        if prepared.fresh or batch.arms.shape[-1] != 1:
+            return self.prepare(state)
+        prepared.count = prepared.count + (batch.arms[..., 0] >= 0)
+        exploration = self._exploration(prepared.count)
+        roots, weight = prepared.roots, prepared.weight
+        grown = (exploration - prepared.exploration)[..., None]
+        roots.u = roots.u + roots.growth * weight * grown
+        touched = (batch.arms[..., 0] + starts(exploration.shape, weight.shape[-1])).reshape(-1)
+        pulls = state.pulls.reshape(-1).take(touched)
+        mean = state.total_reward.reshape(-1).take(touched) / pulls
+        level = exploration.reshape(-1) / pulls
+        anew = near_roots(mean, level)
+        self._solve(anew, level)
+        roots.replace(touched, anew)
+        weight.reshape(-1)[touched] = 1.0 / pulls
+        self._solve(roots, exploration[..., None] * weight)
+        prepared.exploration = exploration
+        prepared.index = roots.index()
+        return prepared
 
     def propensities(
-        self, prepared: Array, context: Array | None = None, *, mask: BoolArray | None = None
+        self, prepared: Indices, context: Array | None = None, *, mask: BoolArray | None = None
     ) -> Array:
         """1 for the largest index, shape (..., K)."""
-        return share(prepared, mask)
+        return share(prepared.index, mask)
 
     def update_in_place(self, state: Rewards, batch: Interactions) -> None:
         """Count the observation and add its reward."""
-        index, (rewards,) = cells(batch, state.pulls.shape[-1], batch.rewards)
-        add(state.pulls, index, 1.0)
-        add(state.total_reward, index, rewards)
+        learn(state, batch)
 
     def merge(self, a: Rewards, b: Rewards) -> Rewards:
         """Counts and sums add."""
-        return Rewards(pulls=a.pulls + b.pulls, total_reward=a.total_reward + b.total_reward)
+        return merge(a, b)
 
     def sample(
         self,
-        prepared: Array,
+        prepared: Indices,
         context: Array | None = None,
         *,
         mask: BoolArray | None = None,
         rng: np.random.Generator,
     ) -> IntArray:
         """The arm of the largest index, one per leading index."""
-        return pick(prepared, mask=mask, rng=rng)
+        return pick(prepared.index, mask=mask, rng=rng)
+
+    def _exploration(self, count: Array) -> Array:
+        """ln t + c ln ln t in the round after ``count`` observations."""
+        log_t = np.log(count + 1.0)
+        return log_t if self.c == 0.0 else log_t + self.c * np.log(np.maximum(log_t, 1.0))
+
+    def _solve(self, roots: Roots, level: Array) -> None:
+        roots.solve(level, tolerance=self.tolerance, max_iterations=self.max_iterations)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qbrix.policies._counts import Pulls, add, cells, uniform
+from qbrix.policies._counts import Cells, Pulls, uniform
 from qbrix.policies.base import Capabilities, Policy
 from qbrix.types import Array, BoolArray, IntArray, Interactions
 
@@ -49,8 +49,7 @@ class RandomPolicy(Policy[Pulls, Pulls]):
 
     def update_in_place(self, state: Pulls, batch: Interactions) -> None:
         """Count the observations."""
-        index, _ = cells(batch, state.pulls.shape[-1])
-        add(state.pulls, index, 1.0)
+        Cells.of(batch, state.pulls.shape[-1]).add(state.pulls, 1.0)
 
     def advance(self, prepared: Pulls, state: Pulls, batch: Interactions) -> Pulls:
         """The state itself."""
