@@ -1,0 +1,25 @@
+"""The serving system from the notebook."""
+
+from __future__ import annotations
+
+from qbrix.client.answers import (
+    Arm,
+    Experiment,
+    FeedbackResult,
+    Pool,
+    Promotion,
+    Selection,
+    ServedState,
+)
+from qbrix.client.client import Client
+
+__all__ = [
+    "Arm",
+    "Client",
+    "Experiment",
+    "FeedbackResult",
+    "Pool",
+    "Promotion",
+    "Selection",
+    "ServedState",
+]

@@ -1,0 +1,368 @@
+"""The notebook's door to serving."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from qbrix.bundle import Bundle, BundleResolver, TrustedKeys, load
+from qbrix.client.answers import (
+    Experiment,
+    FeedbackResult,
+    Pool,
+    Promotion,
+    Selection,
+    ServedState,
+    read_batch,
+    read_decision,
+    read_experiment,
+    read_pool,
+    read_promotion,
+    read_selection,
+    read_state,
+)
+from qbrix.client.transport import Transport
+from qbrix.errors import BundleError, InvalidParameter, NotFound
+from qbrix.evaluation import (
+    Decisions,
+    LoggedBatch,
+    LoggedData,
+    LoggedDecision,
+    ReplayedDecision,
+)
+from qbrix.ledger import Configuration
+from qbrix.types import Array
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["Client"]
+
+_PAGE = 500
+_BATCHES = 500
+_DECISIONS = 5000
+
+
+class Client:
+    """Pools, experiments, decisions and logs of one workspace, over HTTP.
+
+    What can be repeated without harm (reading, and feedback, which counts once) is tried again
+    while the server is unavailable, for up to about 30 s; the rest is sent once.
+
+    Folding and replaying run the policies of promoted bundles in this process. The server has
+    checked their signatures; give ``trusted`` to check them here as well.
+
+    Parameters
+    ----------
+    url : str
+        Origin, e.g. ``http://127.0.0.1:8080``.
+    api_key : str
+    timeout_s : float, default 10
+        For each request.
+    trusted : TrustedKeys, optional
+        Refuse bundles that none of these keys has signed.
+    wire : httpx.BaseTransport, optional
+        What carries the requests; the network by default.
+
+    Examples
+    --------
+    ::
+
+        with Client("http://127.0.0.1:8080", key) as client:
+            pool = client.create_pool("colours", ["red", "green"])
+            experiment = client.create_experiment("button", pool=pool, policy="BetaTSPolicy")
+            decision = client.select(experiment, "user-1")
+            client.feedback(decision.request_id, 1.0)
+            client.log(experiment).verify()
+    """
+
+    def __init__(
+        self,
+        url: str,
+        api_key: str,
+        *,
+        timeout_s: float = 10.0,
+        trusted: TrustedKeys | None = None,
+        wire: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._transport = Transport(url, api_key, timeout_s=timeout_s, wire=wire)
+        self._trusted = trusted
+        self._bundles: dict[str, Bundle] = {}
+        self._resolver = BundleResolver(self._bundles)
+
+    def create_pool(self, name: str, arms: Sequence[str]) -> Pool:
+        """A new pool with arms of these names, by index."""
+        body = {"name": name, "arms": [{"name": arm} for arm in arms]}
+        return read_pool(self._transport.post("/pools", body))
+
+    def pools(self) -> list[Pool]:
+        """All pools, newest first."""
+        return [read_pool(answer) for answer in self._listed("pools")]
+
+    def create_experiment(
+        self,
+        name: str,
+        *,
+        pool: Pool | str,
+        policy: str,
+        parameters: Mapping[str, Any] | None = None,
+        dim: int | None = None,
+        floor: float | None = None,
+        enabled: bool = True,
+    ) -> Experiment:
+        """A new experiment, which can be asked at once.
+
+        Parameters
+        ----------
+        name : str
+        pool : Pool or str
+            The pool, or its id.
+        policy : str
+            Name of a library policy; a bundle comes by `promote`.
+        parameters : mapping, optional
+            Hyper-parameters; ``dim`` may stand among them.
+        dim : int, optional
+            Number of features, for a contextual policy.
+        floor : float in [0, 1], optional
+            Share of decisions that explore uniformly.
+        enabled : bool, default True
+            False answers every decision with the first arm, and learns.
+        """
+        body: dict[str, Any] = {
+            "name": name,
+            "pool_id": pool.id if isinstance(pool, Pool) else pool,
+            "policy": policy,
+            "policy_params": {**(parameters or {}), **({} if dim is None else {"dim": dim})},
+            "enabled": enabled,
+        }
+        if floor is not None:
+            body["learning"] = {"exploration_floor": floor}
+        return read_experiment(self._transport.post("/experiments", body))
+
+    def experiments(self) -> list[Experiment]:
+        """All experiments, newest first."""
+        return [read_experiment(answer) for answer in self._listed("experiments")]
+
+    def experiment(self, experiment: Experiment | str) -> Experiment:
+        """The experiment of an id or a name, as it is now."""
+        answer = self._transport.get(f"/experiments/{self._id(experiment)}")
+        return read_experiment(answer)
+
+    def promote(
+        self,
+        bundle: Bundle | str | os.PathLike[str],
+        *,
+        experiment: Experiment | str,
+        timeout_s: float = 120.0,
+    ) -> Promotion:
+        """Let a signed bundle decide, after serving has replayed its golden trace.
+
+        Raises
+        ------
+        BundleError
+            When serving does not accept it; ``reason`` says why.
+        """
+        whole = bundle if isinstance(bundle, Bundle) else load(bundle)
+        answer = self._transport.post_bytes(
+            f"/experiments/{self._id(experiment)}/promote",
+            whole.data,
+            media_type="application/zip",
+            timeout_s=timeout_s,
+        )
+        self._bundles[whole.sha256] = whole
+        return read_promotion(answer)
+
+    def select(
+        self,
+        experiment: Experiment | str,
+        context_id: str = "",
+        *,
+        vector: Sequence[float] | Array | None = None,
+        properties: Mapping[str, Any] | None = None,
+        decision_id: str | None = None,
+    ) -> Selection:
+        """One decision.
+
+        Parameters
+        ----------
+        experiment : Experiment or str
+            The experiment, its id, or its name (a name costs a request of its own).
+        context_id : str
+            The unit: a user or a session.
+        vector : array of shape (d,), optional
+        properties : mapping, optional
+            In place of a vector, for an experiment with a context schema.
+        decision_id : str, optional
+            32 hex characters of yours; the same id gets the same arm while the state is the same.
+        """
+        context: dict[str, Any] = {"id": context_id}
+        if vector is not None:
+            context["vector"] = _numbers(vector)
+        if properties is not None:
+            context["properties"] = dict(properties)
+        body: dict[str, Any] = {"experiment_id": self._id(experiment), "context": context}
+        if decision_id is not None:
+            body["decision_id"] = decision_id
+        return read_selection(self._transport.post("/agent/select", body))
+
+    def feedback(
+        self, request_id: str | None, reward: float, *, feedback_id: str | None = None
+    ) -> FeedbackResult:
+        """The reward of a decision; on disk when this returns, and counted once.
+
+        Parameters
+        ----------
+        request_id : str or None
+            Of the `Selection`; None (a paused experiment) is not accepted and no error.
+        reward : float
+        feedback_id : str, optional
+            Names one of several rewards of the decision.
+        """
+        body: dict[str, Any] = {"request_id": request_id or "", "reward": float(reward)}
+        if not np.isfinite(body["reward"]):
+            raise InvalidParameter(f"reward = {reward!r}, expected a finite number")
+        if feedback_id is not None:
+            body["feedback_id"] = feedback_id
+        answer = self._transport.post_repeatedly("/agent/feedback", body)
+        return FeedbackResult(answer["accepted"], answer.get("duplicate", False))
+
+    def state(self, experiment: Experiment | str) -> ServedState:
+        """What decides now."""
+        answer = self._transport.get(f"/experiments/{self._id(experiment)}/state")
+        served = read_state(answer, resolver=self._resolver)
+        self._fetch_bundles([served.configuration])
+        return served
+
+    def log(self, experiment: Experiment | str) -> LoggedData:
+        """The whole log: every batch of the ledger, and the archived decisions."""
+        known = self.experiment(experiment)
+        # Decisions first: then the ledger has every version that they name.
+        decisions = list(self._decisions(known.id))
+        return self._logged(known, list(self._ledger(known.id)), decisions)
+
+    def replay(
+        self, decision_id: str, *, experiment: Experiment | str | None = None
+    ) -> ReplayedDecision:
+        """One decision again, step by step, from the state that decided it.
+
+        Parameters
+        ----------
+        decision_id : str
+            32 hex characters.
+        experiment : optional
+            Where to look when the best-effort decision log has lost the decision but its reward
+            is in the ledger.
+        """
+        try:
+            answer = self._transport.get(f"/decisions/{decision_id}")
+        except NotFound:
+            if experiment is None:
+                raise
+            return self.log(experiment).replay(decision_id)
+        known = self.experiment(answer["experiment_id"])
+        decision = read_decision(answer)
+        batches: list[LoggedBatch] = []
+        for logged in self._ledger(known.id):
+            batches.append(logged)
+            if logged.batch.version == decision.version:
+                break
+        return self._logged(known, batches, [decision]).replay(decision_id)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Client of {self._transport.url}>"
+
+    def _logged(
+        self,
+        experiment: Experiment,
+        batches: Sequence[LoggedBatch],
+        decisions: Sequence[LoggedDecision],
+    ) -> LoggedData:
+        changes = [item.batch.control for item in batches if item.batch.control is not None]
+        needed = self._fetch_bundles([change.configuration for change in changes])
+        return LoggedData(
+            experiment=experiment.id,
+            batches=tuple(batches),
+            decisions=Decisions.of(decisions),
+            arm_names=experiment.pool.arm_names,
+            bundles=needed,
+        )
+
+    def _fetch_bundles(self, configurations: Sequence[Configuration]) -> dict[str, Bundle]:
+        """The bundles that these configurations refer to; each is downloaded once."""
+        names = {one.policy.bundle for one in configurations} - {None}
+        for name in names - self._bundles.keys():
+            bundle = Bundle.from_bytes(self._transport.get_bytes(f"/bundles/{name}"))
+            if bundle.sha256 != name:
+                raise BundleError(
+                    "digest", f"asked for the bundle {name}, the server sent {bundle.sha256}"
+                )
+            if self._trusted is not None:
+                bundle.check_signature(self._trusted)
+            self._bundles[bundle.sha256] = bundle
+        return {name: self._bundles[name] for name in names if name is not None}
+
+    def _id(self, experiment: Experiment | str) -> str:
+        if isinstance(experiment, Experiment):
+            return experiment.id
+        if len(experiment) == 32 and set(experiment) <= set("0123456789abcdef"):
+            return experiment
+        for answer in self._listed("experiments", search=experiment):
+            if answer["name"] == experiment:
+                return str(answer["id"])
+        raise NotFound("experiment", experiment)
+
+    def _listed(self, kind: str, **params: Any) -> Iterator[Any]:
+        offset = 0
+        while True:
+            page = self._transport.get(f"/{kind}", {**params, "limit": _PAGE, "offset": offset})
+            yield from page[kind]
+            offset += _PAGE
+            if len(page[kind]) < _PAGE:
+                return
+
+    def _ledger(self, experiment: str) -> Iterator[LoggedBatch]:
+        for answer in self._paged(experiment, "ledger", "batches", first=-1, limit=_BATCHES):
+            yield read_batch(answer)
+
+    def _decisions(self, experiment: str) -> Iterator[LoggedDecision]:
+        for answer in self._paged(experiment, "decisions", "decisions", first=0, limit=_DECISIONS):
+            yield read_decision(answer)
+
+    def _paged(
+        self, experiment: str, path: str, name: str, *, first: int, limit: int
+    ) -> Iterator[Any]:
+        after: int | None = first
+        while after is not None:
+            params = {"after": after, "limit": limit}
+            page = self._transport.get(f"/experiments/{experiment}/{path}", params)
+            yield from page[name]
+            after = page["next"]
+
+
+def _numbers(vector: Sequence[float] | Array) -> list[float]:
+    numbers = np.asarray(vector, dtype=np.float64)
+    if numbers.ndim != 1 or not np.isfinite(numbers).all():
+        raise InvalidParameter(
+            f"vector has shape {numbers.shape}, expected finite numbers of shape (d,)"
+        )
+    listed: list[float] = numbers.tolist()
+    return listed
