@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from qbrix.errors import InvalidParameter
@@ -95,8 +95,16 @@ class CortexSettings(BaseSettings):
 
 
 def read_settings(kind: type[S], **given: Any) -> S:
-    """Settings from the environment; what is given wins."""
-    return kind(**given)
+    """Settings from the environment; what is given wins. Raises InvalidParameter by name."""
+    try:
+        return kind(**given)
+    except ValidationError as error:
+        prefix = kind.model_config.get("env_prefix", "")
+        wrong = [
+            f"{prefix}{'.'.join(map(str, item['loc']))}".upper() + f": {item['msg']}"
+            for item in error.errors()
+        ]
+        raise InvalidParameter(f"settings cannot be read: {'; '.join(wrong)}") from None
 
 
 def read_secrets(path: Path | None, *, setting: str) -> list[bytes]:

@@ -9,8 +9,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 import qbrix
 from qbrix.errors import QbrixError
 
@@ -26,8 +24,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(run(**given) or 0)
     except QbrixError as error:
         print(f"qbrix: {error}", file=sys.stderr)
-    except ValidationError as error:
-        print(f"qbrix: {_settings_sentence(error)}", file=sys.stderr)
     except KeyboardInterrupt:
         return 130
     return 1
@@ -101,8 +97,3 @@ def _add(commands: Any, name: str, does: str, help: str) -> argparse.ArgumentPar
     parser: argparse.ArgumentParser = commands.add_parser(name, help=help, description=help)
     parser.set_defaults(does=does)
     return parser
-
-
-def _settings_sentence(error: ValidationError) -> str:
-    wrong = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
-    return f"{error.title} cannot be read: {'; '.join(wrong)}"

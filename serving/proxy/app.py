@@ -30,7 +30,7 @@ __all__ = ["build_app"]
 _log = structlog.get_logger("proxy")
 
 
-def build_app(gateway: Gateway) -> FastAPI:
+def build_app(gateway: Gateway) -> HotRoutes:
     """The application; starting and stopping the gateway is its owner's business."""
     app = FastAPI(
         title="qbrix",
@@ -53,10 +53,9 @@ def build_app(gateway: Gateway) -> FastAPI:
     app.add_exception_handler(HTTPException, _no_such_route)
     app.add_exception_handler(Exception, _failed)
     routes = hot_routes(gateway)
-    by_path = {route.path: route for route in routes}
-    app.add_middleware(HotRoutes, routes=by_path, draining=lambda: gateway.draining)
     app.openapi = document(app, routes)  # type: ignore[method-assign]
-    return app
+    by_path = {route.path: route for route in routes}
+    return HotRoutes(app, routes=by_path, draining=lambda: gateway.draining)
 
 
 def hot_routes(gateway: Gateway) -> list[HotRoute[Any]]:

@@ -8,14 +8,18 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import msgspec
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+import structlog
+from fastapi import FastAPI
+from starlette.types import Message, Receive, Scope, Send
 
 from qbrix.errors import InvalidRequest, QbrixError
-from serving.errors import Answer, translate
+from serving.errors import INTERNAL, Answer, translate
 from serving.proxy.auth import Authenticator, Principal, credential_of
 from serving.telemetry import ProxyMetrics, Spread
 
 __all__ = ["Doors", "HotRoute", "HotRoutes", "read_body"]
+
+_log = structlog.get_logger("proxy")
 
 T = TypeVar("T")
 Header = tuple[bytes, bytes]
@@ -71,6 +75,9 @@ class HotRoute(Generic[T]):
         except QbrixError as error:
             answer = translate(error)
             status, headers, body = answer.status, _error_headers(answer), encode_error(answer)
+        except Exception as error:  # noqa: BLE001 - no framework stands behind this route
+            _log.error("request_failed", path=self.path, exc_info=error)
+            status, body = INTERNAL.status, encode_error(INTERNAL)
         self._doors.metrics.requests.add(self.path, str(status))
         if self._timed is not None:
             self._timed.observe(time.perf_counter() - started_s)
@@ -92,26 +99,26 @@ class HotRoute(Generic[T]):
 
 
 class HotRoutes:
-    """ASGI middleware: hot paths go to their route at once, all else to the application.
+    """The whole ASGI application: hot paths go to their route at once, all else to ``app``.
 
     While draining, every answer asks the client to open its next connection elsewhere.
     """
 
     def __init__(
         self,
-        app: ASGIApp,
+        app: FastAPI,
         *,
         routes: Mapping[str, HotRoute[Any]],
         draining: Callable[[], bool],
     ) -> None:
-        self._app = app
+        self.app = app
         self._routes = routes
         self._draining = draining
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Dispatch by path and method."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         if self._draining():
             send = _closing(send)
@@ -121,7 +128,7 @@ class HotRoutes:
         elif route is not None and scope["method"] == "OPTIONS":
             await respond(send, status=200, headers=_preflight(scope), body=b"{}")
         else:
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
 
 
 async def read_body(receive: Receive, *, limit_bytes: int) -> bytes:
