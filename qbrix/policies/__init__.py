@@ -8,11 +8,27 @@ from qbrix.policies.base import Capabilities, Policy
 from qbrix.policies.beta_ts import BetaTSPolicy
 from qbrix.policies.epsilon import EpsilonPolicy
 from qbrix.policies.exp3 import EXP3Policy
+from qbrix.policies.exp3_anytime import EXP3AnytimePolicy
+from qbrix.policies.exp3_ix import EXP3IXPolicy
+from qbrix.policies.exp3_plus_plus import EXP3PlusPlusPolicy
+from qbrix.policies.fpl import FPLPolicy
+from qbrix.policies.hedge import HedgePolicy
+from qbrix.policies.imed import IMEDPolicy
 from qbrix.policies.klucb import KLUCBPolicy
+from qbrix.policies.klucb_plus import KLUCBPlusPolicy
+from qbrix.policies.klucb_plus_plus import KLUCBPlusPlusPolicy
 from qbrix.policies.lin_ts import LinTSPolicy
 from qbrix.policies.lin_ucb import LinUCBPolicy
+from qbrix.policies.moss import MOSSPolicy
+from qbrix.policies.moss_any_time import MOSSAnyTimePolicy
 from qbrix.policies.random import RandomPolicy
 from qbrix.policies.scalar import ScalarPolicy
+from qbrix.policies.tsallis_inf import TsallisINFPolicy
+from qbrix.policies.tsallis_inf_rv import TsallisINFRVPolicy
+from qbrix.policies.ucb1 import UCB1Policy
+from qbrix.policies.ucb1_tuned import UCB1TunedPolicy
+from qbrix.policies.ucb_alpha import UCBAlphaPolicy
+from qbrix.policies.ucbv import UCBVPolicy
 from qbrix.registry import Registry
 
 __all__ = ["Capabilities", "Policy", "ScalarPolicy", "get", "policies"]
@@ -21,11 +37,27 @@ policies: Registry[Policy[Any, Any]] = Registry(
     kind="policy", group="qbrix.policies", suffix="Policy"
 )
 policies.register(BetaTSPolicy)
-policies.register(EpsilonPolicy)
+policies.register(EXP3AnytimePolicy)
+policies.register(EXP3IXPolicy)
+policies.register(EXP3PlusPlusPolicy)
 policies.register(EXP3Policy)
+policies.register(EpsilonPolicy)
+policies.register(FPLPolicy)
+policies.register(HedgePolicy)
+policies.register(IMEDPolicy)
+policies.register(KLUCBPlusPlusPolicy)
+policies.register(KLUCBPlusPolicy)
 policies.register(KLUCBPolicy)
 policies.register(LinTSPolicy)
 policies.register(LinUCBPolicy)
+policies.register(MOSSAnyTimePolicy)
+policies.register(MOSSPolicy)
 policies.register(RandomPolicy)
+policies.register(TsallisINFPolicy)
+policies.register(TsallisINFRVPolicy)
+policies.register(UCB1Policy)
+policies.register(UCB1TunedPolicy)
+policies.register(UCBAlphaPolicy)
+policies.register(UCBVPolicy)
 
 get = policies.get
