@@ -1,0 +1,215 @@
+"""``python -m benchmarks.speed``: decisions a second of `simulate`, beside compiled loops.
+
+Both sides play the same workload on one core and take turns; the fastest turn counts, in processor
+time, which other people's processes disturb least.
+Their mean regrets must agree, or the loop would not do the same thing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import process_time
+
+import numpy as np
+
+from benchmarks.results import machine, markdown_table, write_section
+from benchmarks.speed import loops
+from benchmarks.speed._random import seeded
+from qbrix.environments import Bernoulli, Environment, LinearContextual
+from qbrix.policies import (
+    BetaTSPolicy,
+    EpsilonPolicy,
+    EXP3Policy,
+    KLUCBPolicy,
+    LinTSPolicy,
+    LinUCBPolicy,
+    Policy,
+)
+from qbrix.simulator import simulate
+
+HORIZON = 10_000
+MEANS = np.arange(1, 11) * 0.05
+LINEAR = LinearContextual.random(n_arms=10, dim=20, seed=1)
+SEED = 1
+LOOPS_PER_TURN = 3
+AGREEMENT = 5.0
+
+Loop = Callable[[int, int, np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A policy, its environment, and the loop that does the same."""
+
+    workload: str
+    policy: Policy
+    environment: Environment
+    replications: int
+    loop: Loop
+    bar: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """Speed and regret of both sides; regrets with their standard errors."""
+
+    workload: str
+    policy: str
+    decisions_per_s: float
+    loop_decisions_per_s: float
+    times_slower: float
+    bar: float | None
+    regret: float
+    regret_error: float
+    loop_regret: float
+    loop_regret_error: float
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the regrets differ by less than 5 standard errors: false alarm below 1e-6."""
+        error = np.hypot(self.regret_error, self.loop_regret_error)
+        return bool(abs(self.regret - self.loop_regret) <= AGREEMENT * error)
+
+    @property
+    def holds(self) -> bool:
+        """Whether the bar is met, where there is one."""
+        return self.bar is None or self.times_slower <= self.bar
+
+
+def arms(policy: Policy, loop: Callable[..., np.ndarray], *rest: float, bar: float | None) -> Case:
+    """W1: ten Bernoulli arms."""
+    return Case(
+        workload="W1",
+        policy=policy,
+        environment=Bernoulli(MEANS),
+        replications=100,
+        loop=lambda horizon, runs, state: loop(MEANS, horizon, runs, state, *rest),
+        bar=bar,
+    )
+
+
+def linear(policy: Policy, *, width: float, thompson: bool) -> Case:
+    """W2: ten arms, twenty features."""
+    weights, noise = LINEAR.weights.copy(), LINEAR.noise
+    return Case(
+        workload="W2",
+        policy=policy,
+        environment=LINEAR,
+        replications=20,
+        loop=lambda horizon, runs, state: loops.linear(
+            weights, horizon, runs, state, noise, width, thompson
+        ),
+    )
+
+
+CASES = (
+    arms(BetaTSPolicy(), loops.beta_ts, bar=2.5),
+    arms(EpsilonPolicy(eps=0.1, gamma=1.0), loops.epsilon_greedy, 0.1, bar=12.0),
+    arms(KLUCBPolicy(), loops.kl_ucb, bar=12.0),
+    arms(EXP3Policy(gamma=0.1), loops.exp3, 0.1, bar=None),
+    linear(LinUCBPolicy(alpha=1.0), width=1.0, thompson=False),
+    linear(LinTSPolicy(v=0.3), width=0.3, thompson=True),
+)
+
+
+def measure(case: Case, *, turns: int) -> Measurement:
+    """Let both sides take turns."""
+    case.loop(10, 1, seeded(0))
+    state = seeded(SEED)
+    ours, theirs = np.inf, np.inf
+    ours_regret, loop_regret = np.empty(0), np.empty(0)
+    for turn in range(turns):
+        begin = process_time()
+        result = simulate(
+            {"it": case.policy},
+            case.environment,
+            horizon=HORIZON,
+            replications=case.replications,
+            seed=SEED + turn,
+            progress=False,
+        )
+        ours = min(ours, process_time() - begin)
+        ours_regret = np.append(ours_regret, result.traces["it"].regret[:, -1])
+        for _ in range(LOOPS_PER_TURN):
+            begin = process_time()
+            found = case.loop(HORIZON, case.replications, state)
+            theirs = min(theirs, process_time() - begin)
+            loop_regret = np.append(loop_regret, found)
+    decisions = HORIZON * case.replications
+    return Measurement(
+        workload=case.workload,
+        policy=type(case.policy).__name__,
+        decisions_per_s=decisions / ours,
+        loop_decisions_per_s=decisions / theirs,
+        times_slower=ours / theirs,
+        bar=case.bar,
+        regret=float(ours_regret.mean()),
+        regret_error=_error(ours_regret),
+        loop_regret=float(loop_regret.mean()),
+        loop_regret_error=_error(loop_regret),
+    )
+
+
+def _error(sample: np.ndarray) -> float:
+    return float(sample.std(ddof=1) / np.sqrt(len(sample)))
+
+
+def _row(item: Measurement) -> list[str]:
+    return [
+        f"{item.workload} {item.policy}",
+        f"{item.decisions_per_s / 1e6:.2f}",
+        f"{item.loop_decisions_per_s / 1e6:.2f}",
+        f"{item.times_slower:.2f}",
+        "" if item.bar is None else f"≤ {item.bar:g}",
+        f"{item.regret:.1f} ± {item.regret_error:.1f}",
+        f"{item.loop_regret:.1f} ± {item.loop_regret_error:.1f}",
+    ]
+
+
+def _report(measured: list[Measurement]) -> str:
+    header = ["", "M decisions/s", "loop", "times slower", "bar", "regret", "regret of the loop"]
+    return (
+        f"{markdown_table(header, [_row(item) for item in measured])}\n\n"
+        f"W1: K = 10, means .05, .10, …, .5, R = 100. W2: K = 10, d = 20, R = 20. T = {HORIZON:,}. "
+        "One core; the whole of `simulate` against a numba loop of the same law, in turns, the "
+        "fastest of each in processor time. ± are standard errors."
+    )
+
+
+def main() -> int:
+    """Measure, print, and write the results."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
+    parser.add_argument("--turns", type=int, default=5, help="turns of each side")
+    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
+    parser.add_argument("--dry", action="store_true", help="leave RESULTS.md as it is")
+    parser.add_argument("policies", nargs="*", help="only policies whose name holds one of these")
+    options = parser.parse_args()
+    measured = []
+    for case in CASES:
+        name = type(case.policy).__name__.lower()
+        if options.policies and not any(word.lower() in name for word in options.policies):
+            continue
+        measured.append(measure(case, turns=options.turns))
+        print("  ".join(_row(measured[-1])), flush=True)
+    report = _report(measured)
+    print(f"\n{report}")
+    if options.json:
+        content = {"machine": machine(), "measured": [asdict(item) for item in measured]}
+        options.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    if not options.dry and not options.policies:
+        write_section(
+            "speed", title="Simulation speed", command="python -m benchmarks.speed", body=report
+        )
+    failed = [item.policy for item in measured if not (item.agrees and item.holds)]
+    if failed:
+        print(f"misses its bar or disagrees in regret: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

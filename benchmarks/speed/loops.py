@@ -1,0 +1,311 @@
+"""What a careful programmer would write by hand: one compiled loop per policy, nothing general.
+
+Each loop plays R replications of T rounds and returns their pseudo-regret. Same algorithms, same
+laws as the policies: ties share evenly, unobserved arms first, exploration over all arms. One
+processor core, no temporaries; what a policy computes anew each round is kept up to date here.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numba as nb
+import numpy as np
+
+from benchmarks.speed._random import below, beta, normal, uniform
+
+__all__ = ["beta_ts", "epsilon_greedy", "exp3", "kl_ucb", "linear"]
+
+_TIE = 1e-9
+_REORDER = {"reassoc", "contract", "nsz"}  # sums may be vectorised
+
+
+@nb.njit(inline="always")
+def _first_best(scores, state):
+    """Index of the largest score; ties by reservoir sampling."""
+    best, arm, several = scores[0], 0, 1
+    for k in range(1, scores.size):
+        score = scores[k]
+        if score > best + _TIE:
+            best, arm, several = score, k, 1
+        elif score >= best - _TIE:
+            several += 1
+            if uniform(state) * several < 1.0:
+                arm = k
+    return arm
+
+
+@nb.njit
+def beta_ts(means, horizon, replications, state):
+    """Thompson sampling with Beta(1, 1) priors."""
+    n_arms = means.size
+    top = means.max()
+    regret = np.zeros(replications)
+    d, c = np.empty((2, n_arms)), np.empty((2, n_arms))
+    for r in range(replications):
+        d[:] = 2.0 / 3.0
+        c[:] = 1.0 / math.sqrt(6.0)
+        lost = 0.0
+        for _ in range(horizon):
+            best, arm = -1.0, 0
+            for k in range(n_arms):
+                score = beta(state, d[0, k], c[0, k], d[1, k], c[1, k])
+                if score > best:
+                    best, arm = score, k
+            failed = 0 if uniform(state) < means[arm] else 1
+            d[failed, arm] += 1.0
+            c[failed, arm] = 1.0 / math.sqrt(9.0 * d[failed, arm])
+            lost += top - means[arm]
+        regret[r] = lost
+    return regret
+
+
+@nb.njit
+def epsilon_greedy(means, horizon, replications, state, eps):
+    """ε-greedy: means are kept per arm, so that a round divides once."""
+    n_arms = means.size
+    top = means.max()
+    regret = np.zeros(replications)
+    pulls, total, score = np.empty(n_arms), np.empty(n_arms), np.empty(n_arms)
+    for r in range(replications):
+        pulls[:], total[:], score[:] = 0.0, 0.0, 2.0
+        lost = 0.0
+        for t in range(horizon):
+            u = uniform(state)
+            if t >= n_arms and u < eps:
+                arm = np.int64(u / eps * n_arms)
+            else:
+                arm = _first_best(score, state)
+            pulls[arm] += 1.0
+            total[arm] += 1.0 if uniform(state) < means[arm] else 0.0
+            score[arm] = total[arm] / pulls[arm]
+            lost += top - means[arm]
+        regret[r] = lost
+    return regret
+
+
+@nb.njit(inline="always")
+def _x_log_x(x):
+    return x * math.log(x) if x > 0.0 else 0.0
+
+
+@nb.njit
+def _solve(p, entropy, floor, level, start):
+    """u = -ln(1 - q) for the largest q with kl(p, q) <= level, by Newton's method from ``start``.
+
+    The divergence is convex in u: a step from the left lands right of the root, where the
+    straight line that bounds the divergence from below ends it, and from there it descends.
+    """
+    rest = 1.0 - p
+    bound = (level - entropy) / rest
+    u = bound if start <= floor else min(start, bound)
+    for _ in range(50):
+        q = 1.0 - math.exp(-u)
+        value = entropy - level + rest * u - (p * math.log(q) if p > 0.0 else 0.0)
+        moved = min(max(u - value * q / max(q - p, 1e-300), floor), bound)
+        small = abs(moved - u) <= 1e-6 * (u - floor)
+        u = moved
+        if small:
+            break
+    return u
+
+
+@nb.njit
+def kl_ucb(means, horizon, replications, state):
+    """KL-UCB, c = 0.
+
+    Logarithms of an arm are kept. An arm is solved only if its divergence at the best index so far
+    does not rule it out, and then Newton goes on where it stopped.
+    """
+    n_arms = means.size
+    top = means.max()
+    regret = np.zeros(replications)
+    pulls, total, mean = np.empty(n_arms), np.empty(n_arms), np.empty(n_arms)
+    entropy, floor, last = np.empty(n_arms), np.empty(n_arms), np.empty(n_arms)
+    for r in range(replications):
+        pulls[:], total[:], mean[:] = 0.0, 0.0, 0.0
+        entropy[:], floor[:], last[:] = 0.0, 0.0, 0.0
+        lost = 0.0
+        arm = 0
+        for t in range(horizon):
+            if t < n_arms:
+                arm = _unobserved(pulls, n_arms - t, state)
+            else:
+                log_t = math.log(t + 1.0)
+                leader = arm
+                best, several = 1.0, 1
+                if mean[leader] < 1.0:
+                    last[leader] = _solve(
+                        mean[leader],
+                        entropy[leader],
+                        floor[leader],
+                        log_t / pulls[leader],
+                        last[leader],
+                    )
+                    best = max(mean[leader], 1.0 - math.exp(-last[leader]))
+                near = best - _TIE
+                log_near, log_rest = math.log(near), math.log(1.0 - near)
+                for k in range(n_arms):
+                    if k == leader:
+                        continue
+                    p, level = mean[k], log_t / pulls[k]
+                    kl = entropy[k] - p * log_near - (1.0 - p) * log_rest
+                    if p < near and kl > level:
+                        continue
+                    index = 1.0
+                    if p < 1.0:
+                        last[k] = _solve(p, entropy[k], floor[k], level, last[k])
+                        index = max(p, 1.0 - math.exp(-last[k]))
+                    if index > best + _TIE:
+                        best, arm, several = index, k, 1
+                        near = best - _TIE
+                        log_near, log_rest = math.log(near), math.log(1.0 - near)
+                    elif index >= near:
+                        several += 1
+                        if uniform(state) * several < 1.0:
+                            arm = k
+            pulls[arm] += 1.0
+            if uniform(state) < means[arm]:
+                total[arm] += 1.0
+            p = total[arm] / pulls[arm]
+            mean[arm] = p
+            entropy[arm] = _x_log_x(p) + _x_log_x(1.0 - p)
+            floor[arm] = -math.log(1.0 - p) if p < 1.0 else math.inf
+            lost += top - means[arm]
+        regret[r] = lost
+    return regret
+
+
+@nb.njit(inline="always")
+def _unobserved(pulls, count, state):
+    """One of the ``count`` arms without an observation."""
+    skip = below(state, count)
+    for k in range(pulls.size):
+        if pulls[k] == 0.0:
+            if skip == 0:
+                return k
+            skip -= 1
+    return 0
+
+
+@nb.njit
+def exp3(means, horizon, replications, state, gamma):
+    """EXP3 with incremental weights: one exponential a round, scaled down before they overflow."""
+    n_arms = means.size
+    top = means.max()
+    rate = gamma / n_arms
+    regret = np.zeros(replications)
+    weights = np.empty(n_arms)
+    for r in range(replications):
+        weights[:] = 1.0
+        whole, lost = float(n_arms), 0.0
+        for _ in range(horizon):
+            u = uniform(state)
+            if u < gamma:
+                arm = np.int64(u / gamma * n_arms)
+            else:
+                rest = uniform(state) * whole
+                arm = 0
+                while arm < n_arms - 1 and rest >= weights[arm]:
+                    rest -= weights[arm]
+                    arm += 1
+            if uniform(state) < means[arm]:
+                propensity = (1.0 - gamma) * weights[arm] / whole + rate
+                grown = weights[arm] * math.exp(rate / propensity)
+                whole += grown - weights[arm]
+                weights[arm] = grown
+                if whole > 1e100:
+                    weights *= 1e-100
+                    whole = weights.sum()
+            lost += top - means[arm]
+        regret[r] = lost
+    return regret
+
+
+@nb.njit(fastmath=_REORDER)
+def _inner(matrix, row, vector):
+    total = 0.0
+    for i in range(vector.size):
+        total += matrix[row, i] * vector[i]
+    return total
+
+
+@nb.njit(fastmath=_REORDER)
+def _pairs(x, out):
+    """Products x_i x_j for i <= j."""
+    at = 0
+    for i in range(x.size):
+        for j in range(i, x.size):
+            out[at] = x[i] * x[j]
+            at += 1
+
+
+@nb.njit(fastmath=_REORDER)
+def _times(inverse, arm, x, out):
+    """The product of one arm's inverse with x, and its inner product with x."""
+    square = 0.0
+    for i in range(x.size):
+        total = 0.0
+        for j in range(x.size):
+            total += inverse[arm, i, j] * x[j]
+        out[i] = total
+        square += total * x[i]
+    return square
+
+
+@nb.njit(fastmath=_REORDER)
+def _sherman_morrison(inverse, packed, arm, ahead, scale):
+    """Subtract scale · ahead aheadᵀ from both forms of one arm's inverse."""
+    at = 0
+    for i in range(ahead.size):
+        gain = ahead[i] * scale
+        for j in range(ahead.size):
+            inverse[arm, i, j] -= gain * ahead[j]
+        packed[arm, at] += gain * ahead[i]
+        for j in range(i, ahead.size):
+            packed[arm, at] -= 2.0 * gain * ahead[j]
+            at += 1
+
+
+@nb.njit(fastmath=_REORDER)
+def linear(theta, horizon, replications, state, noise, width, thompson):
+    """LinUCB, or LinTS in reward space, with ridge regressions (λ = 1).
+
+    Inverses follow by Sherman–Morrison. The width of an arm is the inner product of its packed
+    triangle (off-diagonals doubled) with the pairs x_i x_j, half as long as a quadratic form.
+    Scores of continuous contexts do not tie after the first rounds.
+    """
+    n_arms, dim = theta.shape
+    size = dim * (dim + 1) // 2
+    regret = np.zeros(replications)
+    inverse, packed = np.empty((n_arms, dim, dim)), np.empty((n_arms, size))
+    known, diagonal = np.empty((n_arms, dim)), np.cumsum(np.arange(dim + 1, 1, -1)) - dim - 1
+    x, ahead, pairs = np.empty(dim), np.empty(dim), np.empty(size)
+    for r in range(replications):
+        known[:], inverse[:], packed[:] = 0.0, 0.0, 0.0
+        for k in range(n_arms):
+            for i in range(dim):
+                inverse[k, i, i] = 1.0
+                packed[k, diagonal[i]] = 1.0
+        lost = 0.0
+        for _ in range(horizon):
+            for i in range(dim):
+                x[i] = normal(state)
+            _pairs(x, pairs)
+            best, arm, guess, mean, top = -math.inf, 0, 0.0, 0.0, -math.inf
+            for k in range(n_arms):
+                expected = _inner(known, k, x)
+                spread = width * math.sqrt(max(_inner(packed, k, pairs), 0.0))
+                score = expected + spread * (normal(state) if thompson else 1.0)
+                truth = _inner(theta, k, x)
+                top = max(top, truth)
+                if score > best:
+                    best, arm, guess, mean = score, k, expected, truth
+            error = mean + noise * normal(state) - guess
+            scale = 1.0 / (1.0 + _times(inverse, arm, x, ahead))
+            for i in range(dim):
+                known[arm, i] += error * scale * ahead[i]
+            _sherman_morrison(inverse, packed, arm, ahead, scale)
+            lost += top - mean
+        regret[r] = lost
+    return regret
