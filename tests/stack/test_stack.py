@@ -1,0 +1,105 @@
+"""The whole system on one machine, as its users start, kill and stop it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from qbrix.errors import Conflict, Unavailable
+from serving.stack import Stack
+
+POOLS = "/api/v1/pools"
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with Stack(tmp_path_factory.mktemp("stack")) as stack:
+        yield stack
+
+
+def names_of_pools(url: str, api_key: str) -> set[str]:
+    answer = httpx.get(url + POOLS, headers={"X-API-Key": api_key})
+    return {pool["name"] for pool in answer.raise_for_status().json()["pools"]}
+
+
+def add_pool(url: str, api_key: str, name: str) -> None:
+    body = {"name": name, "arms": [{"name": "a"}, {"name": "b"}]}
+    httpx.post(url + POOLS, json=body, headers={"X-API-Key": api_key}).raise_for_status()
+
+
+@contextmanager
+def running(*command: str) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_stack_beside_another_does_not_disturb_it(stack: Stack, tmp_path: Path) -> None:
+    add_pool(stack.url, stack.api_key, "first")
+    with Stack(tmp_path, split=True, workers=2) as other:
+        assert None not in [other.pid(name) for name in ("motor", "proxy", "proxy-2")]
+        add_pool(other.url, other.api_key, "second")
+        assert names_of_pools(other.url, other.api_key) == {"second"}
+        other.kill("proxy")
+    assert names_of_pools(stack.url, stack.api_key) == {"first"}
+
+
+def test_a_second_stack_on_the_same_data_is_refused(stack: Stack) -> None:
+    with pytest.raises(Conflict, match=rf"in use by process {os.getpid()}; stop that one"):
+        Stack(stack.data_dir).start()
+    assert is_ready(stack)
+
+
+@pytest.mark.parametrize("name", ["cortex", "proxy", "postgres", "valkey"])
+def test_a_killed_part_comes_back(stack: Stack, name: str) -> None:
+    before = stack.pid(name)
+    stack.kill(name)
+    deadline = time.monotonic() + 60
+    while stack.pid(name) in (None, before) or not is_ready(stack):
+        assert time.monotonic() < deadline, f"{name} stays away"
+        time.sleep(0.02)
+
+
+def is_ready(stack: Stack) -> bool:
+    try:
+        return httpx.get(stack.url + "/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def test_what_a_stack_that_never_ran_does_not_have_is_said(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="call start"):
+        _ = Stack(tmp_path).url
+
+
+def test_up_says_that_it_is_ready_leaves_when_asked_and_goes_on_where_it_was(
+    tmp_path: Path,
+) -> None:
+    command = (sys.executable, "-m", "serving.cli", "up", "--data-dir", str(tmp_path))
+    ready, pools = [], []
+    for start in ("first", "second"):
+        with running(*command, "--http-port", "0", "--grpc-port", "0") as up:
+            assert up.stdout is not None
+            ready.append(json.loads(up.stdout.readline()))
+            url, key = ready[-1]["http"], ready[-1]["api_key"]
+            add_pool(url, key, start)
+            pools.append(names_of_pools(url, key))
+            up.send_signal(signal.SIGTERM)
+            up.communicate()
+            assert up.returncode == 0
+
+    assert ready[0]["ready"] is True
+    assert ready[0] == ready[1]
+    assert pools == [{"first"}, {"first", "second"}]
