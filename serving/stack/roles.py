@@ -15,7 +15,7 @@ from qbrix.errors import Unavailable
 from serving.stack.folders import Folders, choose_port, keep_secret, write_private
 from serving.stack.supervisor import Role
 
-__all__ = ["Plan", "choose_ports", "make_secrets", "prepare"]
+__all__ = ["Plan", "choose_ports", "make_admin_key", "make_secrets", "migrate"]
 
 LOOPBACK = "127.0.0.1"
 DRAIN_S = 20.0
@@ -92,18 +92,22 @@ def make_secrets(folders: Folders) -> dict[str, str]:
     }
 
 
-def prepare(folders: Folders, environment: Mapping[str, str]) -> None:
-    """Bring the schema up to date and make the local admin's key, each once."""
+def migrate(folders: Folders, environment: Mapping[str, str]) -> None:
+    """Bring the schema up to date, once for each set of migrations."""
     schema, stamp = _schema(environment), folders.run / "schema"
     if not stamp.exists() or stamp.read_text("utf-8") != schema:
         _qbrix("migrate", environment=environment)
         write_private(stamp, schema)
-    key = folders.secrets / "admin_api_key"
-    if not key.exists():
+
+
+def make_admin_key(folders: Folders, environment: Mapping[str, str]) -> None:
+    """The first API key, that of the local admin; nobody else learns it."""
+    path = folders.secrets / "admin_api_key"
+    if not path.exists():
         wanted = ("--tenant", "local", "--name", "admin", "--role", "admin")
         answer = _qbrix("key", "create", *wanted, environment=environment)
         made = next(word for word in answer.split() if word.startswith("optiq_"))
-        write_private(key, made + "\n")
+        write_private(path, made + "\n")
 
 
 def _schema(environment: Mapping[str, str]) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 from qbrix.errors import Unavailable
 from serving.stack.embedded import EmbeddedServer
 from serving.stack.folders import Folders, Lock
-from serving.stack.roles import Plan, choose_ports, make_secrets, prepare
+from serving.stack.roles import Plan, choose_ports, make_admin_key, make_secrets, migrate
 from serving.stack.servers import EmbeddedPostgres, EmbeddedValkey
 from serving.stack.supervisor import Supervisor
 
@@ -69,11 +69,12 @@ class Stack:
             undo.callback(lock.release)
             undo.callback(self._supervisor.stop)
             environment = os.environ | self._start_stores() | make_secrets(folders) | self._extra
-            prepare(folders, environment)
+            migrate(folders, environment)
             self._ports = choose_ports(folders, self._wanted)
             plan = Plan(folders, environment, self._ports)
             for name, role in plan.roles(split=self._split, workers=self._workers):
                 self._supervisor.add(name, role)
+            make_admin_key(folders, environment)  # takes as long as the roles need
             self._supervisor.wait_ready(timeout_s=READY_S)
             self._running = undo.pop_all()
         return self
