@@ -106,7 +106,7 @@ def _promote(
 def _serve(experiment: str, stack: Stack, claims: Claims) -> Traffic:
     _title(3, "Serving: many users, late feedback, duplicates, and cortex dies half-way")
     digits = Classification.digits()
-    half = len(digits.labels) // 2
+    half = len(digits.target) // 2
     before = stack.pid("cortex")
 
     def progress(traffic: Traffic) -> None:
@@ -127,7 +127,7 @@ def _serve(experiment: str, stack: Stack, claims: Claims) -> Traffic:
             stack.api_key,
             experiment,
             contexts=digits.features,
-            labels=digits.labels,
+            arms=digits.target,
             users=USERS,
             progress=progress,
         )
@@ -135,7 +135,7 @@ def _serve(experiment: str, stack: Stack, claims: Claims) -> Traffic:
     print()
     claims.check(
         "every decision was answered while cortex was dead, and it was started again",
-        traffic.decisions == len(digits.labels) and stack.pid("cortex") not in (None, before),
+        traffic.decisions == len(digits.target) and stack.pid("cortex") not in (None, before),
     )
     claims.check(
         "the state went on learning after the kill",

@@ -114,25 +114,26 @@ async def send(
     experiment: str,
     *,
     contexts: Array,
-    labels: IntArray,
+    arms: IntArray,
     users: Users,
     progress: Callable[[Traffic], None] = lambda traffic: None,
 ) -> Traffic:
-    """Ask for one decision per row of ``contexts``; the reward is 1 when the arm is the label.
+    """Ask for one decision per row of ``contexts``; the reward is 1 for the arm that pays.
 
     Parameters
     ----------
     contexts : Array, shape (n, d)
-    labels : IntArray, shape (n,)
+    arms : IntArray, shape (n,)
+        The arm that pays, per row.
     progress : callable
         Called after every decision with the traffic so far.
     """
     rng = stream(users.seed, "traffic")
-    order = rng.permutation(len(labels))
-    delays = rng.exponential(users.feedback_delay_s, len(labels))
-    copies = 1 + (rng.random(len(labels)) < users.duplicates)
+    order = rng.permutation(len(arms))
+    delays = rng.exponential(users.feedback_delay_s, len(arms))
+    copies = 1 + (rng.random(len(arms)) < users.duplicates)
     traffic = Traffic()
-    queue = iter(range(len(labels)))
+    queue = iter(range(len(arms)))
     started = time.perf_counter()
     limits = httpx.Limits(max_connections=users.concurrent)
     async with (
@@ -155,7 +156,7 @@ async def send(
                 )
                 row = order[number]
                 decision = await session.select(int(row), contexts[row])
-                reward = float(decision["arm"]["index"] == labels[row])
+                reward = float(decision["arm"]["index"] == arms[row])
                 traffic.rewards.append(reward)
                 traffic.versions.append(decision["state_version"])
                 later.create_task(answer_later(number, decision["request_id"], reward))
