@@ -6,12 +6,14 @@ from typing import Any
 
 from qbrix.policies.base import Capabilities, Policy
 from qbrix.policies.beta_ts import BetaTSPolicy
+from qbrix.policies.dirichlet_ts import DirichletTSPolicy
 from qbrix.policies.epsilon import EpsilonPolicy
 from qbrix.policies.exp3 import EXP3Policy
 from qbrix.policies.exp3_anytime import EXP3AnytimePolicy
 from qbrix.policies.exp3_ix import EXP3IXPolicy
 from qbrix.policies.exp3_plus_plus import EXP3PlusPlusPolicy
 from qbrix.policies.fpl import FPLPolicy
+from qbrix.policies.gaussian_ts import GaussianTSPolicy
 from qbrix.policies.hedge import HedgePolicy
 from qbrix.policies.imed import IMEDPolicy
 from qbrix.policies.klucb import KLUCBPolicy
@@ -37,12 +39,14 @@ policies: Registry[Policy[Any, Any]] = Registry(
     kind="policy", group="qbrix.policies", suffix="Policy"
 )
 policies.register(BetaTSPolicy)
+policies.register(DirichletTSPolicy)
+policies.register(EpsilonPolicy)
 policies.register(EXP3AnytimePolicy)
 policies.register(EXP3IXPolicy)
 policies.register(EXP3PlusPlusPolicy)
 policies.register(EXP3Policy)
-policies.register(EpsilonPolicy)
 policies.register(FPLPolicy)
+policies.register(GaussianTSPolicy)
 policies.register(HedgePolicy)
 policies.register(IMEDPolicy)
 policies.register(KLUCBPlusPlusPolicy)
