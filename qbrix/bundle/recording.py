@@ -92,6 +92,7 @@ class _Recorder:
         self._plan = plan
         self._state = start
         self._prepared = [policy.prepare(start)]  # of the newest versions, newest last
+        self._laws: dict[tuple[int, int], Array] = {}  # by version and mask, without context
         self._pending: list[tuple[int, int]] = []  # (version from which it may be learned, step)
         self._step = 0
         self._keeps_states = policy.capabilities.bits == "close"
@@ -112,11 +113,9 @@ class _Recorder:
         newest = len(self._digests) - 1
         lag = min(_STALENESS, newest) if step % 9 == 8 else 0
         masked = step // 11 % n_arms if step % 11 == 10 and n_arms > 1 else -1
-        mask = mask_without(masked, n_arms=n_arms)
         context = self._plan.contexts[step] if self._plan.contexts.shape[1] else None
         prepared = self._prepared[-1 - lag]
-        law = self._policy.propensities(prepared, context, mask=mask)
-        check_law(law, mask, n_arms=n_arms, owner=type(self._policy).__name__)
+        law = self._law(prepared, context, version=newest - lag, masked=masked)
         u = uniform(_KEY, experiment="trace", epoch=0, decision_id=str(step))
         drawn = draw(edges(law), u)
         row["versions"][step], row["masked"][step] = newest - lag, masked
@@ -142,6 +141,17 @@ class _Recorder:
         self._digests.append(digest(self._state))
         if self._keeps_states:
             self._states.append(to_bytes(self._state))
+
+    def _law(self, prepared: Any, context: Array | None, *, version: int, masked: int) -> Array:
+        known = self._laws.get((version, masked)) if context is None else None
+        if known is not None:
+            return known
+        n_arms = self._plan.rewards.shape[1]
+        mask = mask_without(masked, n_arms=n_arms)
+        law: Array = self._policy.propensities(prepared, context, mask=mask)
+        check_law(law, mask, n_arms=n_arms, owner=type(self._policy).__name__)
+        self._laws[version, masked] = law
+        return law
 
     def trace(self) -> Trace:
         return Trace(

@@ -104,8 +104,9 @@ class Replay:
         state = self._recorded(state, version=version)
         prepared = self._policy.prepare(state)
         steps = np.flatnonzero(self._trace.versions == version)[::-1]
+        laws: dict[int, Array] = {}  # by mask, without context
         for step in steps:
-            self._check_decision(int(step), state, prepared)
+            self._check_decision(int(step), state, prepared, laws)
         self._check_together(steps, state, prepared)
         if digest(state) != self._trace.digests[version]:
             raise BundleError(
@@ -114,11 +115,16 @@ class Replay:
                 "copy what you change (qbrix.state.copy_state)",
             )
 
-    def _check_decision(self, step: int, state: State, prepared: Any) -> None:
+    def _check_decision(
+        self, step: int, state: State, prepared: Any, laws: dict[int, Array]
+    ) -> None:
         trace, policy = self._trace, self._policy
         context, mask, recorded = trace.context(step), trace.mask(step), trace.laws[step]
-        law = policy.propensities(prepared, context, mask=mask)
-        check_law(law, mask, n_arms=len(recorded), owner=type(policy).__name__)
+        law = laws.get(int(trace.masked[step])) if context is None else None
+        if law is None:
+            law = policy.propensities(prepared, context, mask=mask)
+            check_law(law, mask, n_arms=len(recorded), owner=type(policy).__name__)
+            laws[int(trace.masked[step])] = law
         error = _distance(law, recorded)
         if not error <= LAW_TOLERANCE:
             if not self._is_excused(error, state, context, mask, recorded):
@@ -149,9 +155,7 @@ class Replay:
             )
         for step, law in zip(steps.tolist(), laws, strict=True):
             error, context = _distance(law, trace.laws[step]), trace.context(step)
-            excused = error <= LAW_TOLERANCE or self._is_excused(
-                error, state, context, None, trace.laws[step]
-            )
+            excused = error <= LAW_TOLERANCE or self._is_excused(error, state, context, None, law)
             if not excused:
                 raise BundleError(
                     "trace",
@@ -160,14 +164,14 @@ class Replay:
                 )
 
     def _is_excused(
-        self, error: float, state: State, context: Array | None, mask: Any, recorded: Array
+        self, error: float, state: State, context: Array | None, mask: Any, other: Array
     ) -> bool:
         return error > JUMP and is_near_tie(
             self._policy,
             state,
             context=context,
             mask=mask,
-            accepts=lambda law: _distance(law, recorded) <= LAW_TOLERANCE,
+            accepts=lambda law: _distance(law, other) <= LAW_TOLERANCE,
         )
 
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import qbrix
 from qbrix.bundle import SigningKey, export
+from qbrix.bundle.manifest import Library
 from qbrix.bundle.resolver import make_policy
 from qbrix.environments import Bernoulli
 from qbrix.errors import BundleError, InvalidParameter, ShapeError, StateMismatch
-from qbrix.policies import policies
+from qbrix.policies import Policy
 from qbrix.policies.beta_ts import BetaTSPolicy
 from qbrix.policies.epsilon import EpsilonPolicy
 from qbrix.policies.lin_ucb import LinUCBPolicy
+from qbrix.policies.random import RandomPolicy
 from qbrix.state import digest, stack
 from tests.bundle.sources import SHARES, Importer, PolicyClass, changed
 
@@ -38,23 +41,23 @@ def refused(policy_class: PolicyClass, folder: Path) -> tuple[str, str]:
     return refusal.value.reason, str(refusal.value)
 
 
-def test_every_catalogue_policy_can_be_exported_and_verified(tmp_path: Path) -> None:
-    required = {"eps": 0.1, "gamma": 0.99}
-    for policy_class in policies:
-        names = [spec.name for spec in policy_class.parameter_specs() if spec.required]
-        policy = policy_class(**{name: required[name] for name in names})
-        dim = 3 if policy.capabilities.context else None
-        bundle = export(policy, path=tmp_path / "p.qbrix", arms=3, dim=dim)
-        certificate = bundle.verify()
-        assert bundle.policy() == policy
-        assert bundle.manifest.policy.library is not None
-        assert "policy.py" not in bundle.members
-        assert certificate.steps >= 200
-        assert certificate.max_propensity_error <= 1e-10
+@pytest.mark.parametrize("policy", [BetaTSPolicy(alpha_prior=2.0), LinUCBPolicy(alpha=0.5)])
+def test_a_catalogue_policy_is_exported_by_name_and_version(
+    tmp_path: Path, policy: Policy[Any, Any]
+) -> None:
+    dim = 3 if policy.capabilities.context else None
+    bundle = export(policy, path=tmp_path / "p.qbrix", arms=3, dim=dim)
+    certificate = bundle.verify()
+    assert bundle.policy() == policy
+    assert bundle.manifest.policy.id == policy.identifier()
+    assert bundle.manifest.policy.library == Library(distribution="qbrix-lab", version="0.1.0")
+    assert set(bundle.members) == {"manifest.json", "trace.bin"}
+    assert certificate.steps >= 200
+    assert certificate.max_propensity_error <= 1e-10
 
 
 def test_equal_exports_are_equal_files(tmp_path: Path) -> None:
-    one, two = (export(BetaTSPolicy(), path=tmp_path / name, arms=2) for name in ("a", "b"))
+    one, two = (export(RandomPolicy(), path=tmp_path / name, arms=2) for name in ("a", "b"))
     assert one == two
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes() == one.data
 
@@ -150,6 +153,24 @@ def test_a_law_that_is_none_is_refused(
     assert not (tmp_path / "p.qbrix").exists()
 
 
+@pytest.mark.parametrize(
+    ("law", "named"),
+    [
+        ("weight = prepared.paid + self.bonus + abs(context[0])", r"shape \(\d+, 3\)|raises"),
+        (LAW + " + np.abs(context[..., :1]) + np.abs(context).max()", "see each other"),
+    ],
+)
+def test_a_policy_that_confuses_the_contexts_of_a_batch_is_refused(
+    imported: Importer, tmp_path: Path, law: str, named: str
+) -> None:
+    text = changed(SHARES, "order_free=True", "context=True")
+    good = imported(changed(text, LAW, LAW + " + np.abs(context[..., :1])"))
+    assert export(good(), path=tmp_path / "good", arms=3, dim=2).verify().steps == 256
+    with pytest.raises(BundleError, match=named) as refusal:
+        export(imported(changed(text, LAW, law))(), path=tmp_path / "bad", arms=3, dim=2)
+    assert refusal.value.reason == "trace"
+
+
 def test_bits_that_are_only_close_are_followed_step_by_step(
     imported: Importer, tmp_path: Path
 ) -> None:
@@ -238,7 +259,7 @@ def test_evidence_that_json_cannot_hold_is_refused(tmp_path: Path) -> None:
 
 def test_export_signs_with_a_key_or_a_key_file(tmp_path: Path) -> None:
     key = SigningKey.load_or_create(tmp_path / "signing.key")
-    one = export(BetaTSPolicy(), path=tmp_path / "a", arms=2, key=key)
-    two = export(BetaTSPolicy(), path=tmp_path / "b", arms=2, key=tmp_path / "signing.key")
+    one = export(RandomPolicy(), path=tmp_path / "a", arms=2, key=key)
+    two = export(RandomPolicy(), path=tmp_path / "b", arms=2, key=tmp_path / "signing.key")
     assert one == two
     assert one.check_signature([key.public]) == key.key_id

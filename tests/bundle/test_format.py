@@ -14,6 +14,7 @@ import qbrix
 from qbrix.bundle import Bundle, SigningKey, TrustedKeys
 from qbrix.bundle.archive import pack
 from qbrix.bundle.manifest import Manifest, member_of
+from qbrix.bundle.signing import key_id
 from qbrix.errors import BundleError
 
 NOISE = np.random.default_rng(1)
@@ -210,3 +211,16 @@ def test_a_file_too_large_is_refused_before_it_is_read(tmp_path: Path) -> None:
         stream.truncate(2**40)
     with pytest.raises(BundleError, match="larger than a bundle may be"):
         qbrix.load(path)
+
+
+def test_a_bundle_of_format_1_is_still_read_and_replayed() -> None:
+    # Written by the first version of the format: Shares(bonus=2) with a state, signed by the
+    # private key of RFC 8032, section 7.1, test 1.
+    bundle = qbrix.load(Path(__file__).parent / "data" / "format_1.qbrix")
+    public = bytes.fromhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
+    state = bundle.state()
+    assert state is not None
+    assert state.paid.tolist() == [3.0, 5.0, 0.0]  # type: ignore[attr-defined]
+    assert bundle.policy().parameters() == {"bonus": 2.0}
+    assert bundle.check_signature([public]) == key_id(public)
+    assert bundle.verify().max_propensity_error <= 1e-10

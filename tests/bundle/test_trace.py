@@ -16,7 +16,7 @@ from qbrix.bundle.ties import is_near_tie
 from qbrix.bundle.trace import Trace
 from qbrix.checks import param
 from qbrix.errors import BundleError
-from qbrix.policies import Capabilities, Policy
+from qbrix.policies import Capabilities, Policy, policies
 from qbrix.policies.beta_ts import BetaTSPolicy
 from qbrix.policies.lin_ucb import LinUCBPolicy
 from qbrix.state import State, array, copy_state
@@ -123,6 +123,14 @@ def test_an_index_outside_its_range_is_refused(trace: Trace, column: str, value:
 
 def test_a_trace_replays_without_error(trace: Trace) -> None:
     replay = replayed(LinUCBPolicy(), trace)
+    assert (replay.max_propensity_error, replay.near_ties) == (0.0, 0)
+
+
+@pytest.mark.parametrize("policy_class", list(policies), ids=lambda item: item.__name__)
+def test_every_catalogue_policy_replays_its_golden_trace(policy_class: type[AnyPolicy]) -> None:
+    policy = policy_class.example()
+    trace = recorded(policy, dim=3 if policy.capabilities.context else 0)
+    replay = replayed(policy, Trace.from_bytes(trace.to_bytes()))
     assert (replay.max_propensity_error, replay.near_ties) == (0.0, 0)
 
 

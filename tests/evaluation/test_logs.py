@@ -262,3 +262,11 @@ def test_damaged_files_are_refused(log: LoggedData, tmp_path: Path) -> None:
     path.write_bytes(pack({"log.json": b'{"format": 2}'}))
     with pytest.raises(BundleError, match="format 2"):
         LoggedData.load(path)
+
+
+def test_a_log_of_format_1_is_still_read_and_folded() -> None:
+    # Written by the first version of the format: a year of a bundled policy.
+    log = LoggedData.load(Path(__file__).parent / "data" / "format_1.qlog")
+    assert log.verify().holds
+    assert (log.fold().epoch, log.fold().version) == (1, 20)
+    assert len(log) == len(log.decisions) == 67
