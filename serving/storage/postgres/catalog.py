@@ -129,7 +129,7 @@ class PostgresCatalog(PostgresExperiments):
             pool.updated_ms,
         )
         if not created:
-            raise _name_taken(pool)
+            raise _name_taken(pool.name)
 
     async def get_pool(self, tenant: str, pool_id: str) -> PoolRecord:
         """See `Catalog`."""
@@ -152,13 +152,13 @@ class PostgresCatalog(PostgresExperiments):
 
     async def rename_pool(self, tenant: str, pool_id: str, *, name: str) -> PoolRecord:
         """See `Catalog`."""
-        pool = await self.get_pool(tenant, pool_id)
+        await self.get_pool(tenant, pool_id)
         try:
             rows = await self._database.write(
                 "UPDATE pools SET name = $2 WHERE id = $1 RETURNING *", pool_id, name
             )
         except asyncpg.UniqueViolationError:
-            raise _name_taken(pool) from None
+            raise _name_taken(name) from None
         if not rows:
             raise NotFound("pool", pool_id)
         return tables.pool(rows[0])
@@ -172,7 +172,7 @@ class PostgresCatalog(PostgresExperiments):
                 await _store_pool(connection, pool)
                 return [await enqueue(connection, control) for control in controls]
         except asyncpg.UniqueViolationError:
-            raise _name_taken(pool) from None
+            raise _name_taken(pool.name) from None
 
     async def delete_pool(self, tenant: str, pool_id: str) -> None:
         """See `Catalog`."""
@@ -245,5 +245,5 @@ async def _store_pool(connection: Connection, pool: PoolRecord) -> None:
         raise NotFound("pool", pool.id)
 
 
-def _name_taken(pool: PoolRecord) -> Conflict:
-    return Conflict(f"a pool named {pool.name!r} exists; choose another name")
+def _name_taken(name: str) -> Conflict:
+    return Conflict(f"a pool named {name!r} exists; choose another name")

@@ -8,8 +8,6 @@ from datetime import timedelta
 from itertools import groupby
 from operator import itemgetter
 
-import asyncpg
-
 from qbrix.errors import Conflict, NotFound
 from serving.storage import codec
 from serving.storage.postgres import tables
@@ -49,11 +47,8 @@ class PostgresLedger:
         if renewed:
             term: int = renewed[0]["term"]
             return term
-        try:
-            async with self._database.transaction() as connection:
-                return await _take(connection, shard, holder=holder, ttl=timedelta(seconds=ttl_s))
-        except asyncpg.LockNotAvailableError:
-            return None
+        async with self._database.transaction() as connection:
+            return await _take(connection, shard, holder=holder, ttl=timedelta(seconds=ttl_s))
 
     async def release(self, shard: int, *, holder: str) -> None:
         """See `Ledger`."""
@@ -194,7 +189,8 @@ async def _take(connection: Connection, shard: int, *, holder: str, ttl: timedel
         shard,
     )
     free = await connection.fetchval(
-        "SELECT expires_at <= clock_timestamp() FROM leases WHERE shard = $1 FOR UPDATE NOWAIT",
+        "SELECT expires_at <= clock_timestamp() FROM leases WHERE shard = $1"
+        " FOR UPDATE SKIP LOCKED",
         shard,
     )
     if not free:

@@ -1,0 +1,164 @@
+"""What only real servers do: they migrate, restart, go away and come back."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from qbrix.errors import Unavailable
+from serving.stack.servers import EmbeddedValkey
+from serving.storage import keys
+from serving.storage.connect import open_stores
+from serving.storage.migrate import current, head, migrate
+from serving.storage.redis import RedisChannel, RedisConnection, RedisIntake
+from tests.storage.records import feedback, make_state
+
+NOWHERE = "127.0.0.1:1"
+
+
+async def test_many_may_migrate_at_once_and_again(empty_postgres_url: str) -> None:
+    assert await current(empty_postgres_url) is None
+    done = await asyncio.gather(*(migrate(empty_postgres_url) for _ in range(4)))
+    assert set(done) == {head()}
+    assert await current(empty_postgres_url) == head()
+    assert await migrate(empty_postgres_url) == head()
+
+
+async def test_a_database_of_a_newer_version_is_left_alone(empty_postgres_url: str) -> None:
+    await migrate(empty_postgres_url)
+    connection = await asyncpg.connect(empty_postgres_url)
+    await connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    await connection.close()
+    with pytest.raises(Unavailable, match="newer"):
+        await migrate(empty_postgres_url)
+
+
+async def test_a_database_without_a_schema_says_how_to_get_one(
+    empty_postgres_url: str, redis_url: str
+) -> None:
+    stores = await open_stores(postgres_url=empty_postgres_url, redis_url=redis_url)
+    with pytest.raises(Unavailable, match="qbrix migrate"):
+        await stores.ledger.snapshot("e")
+    await stores.close()
+
+
+async def test_stores_open_before_their_servers_and_say_that_they_are_away() -> None:
+    stores = await open_stores(
+        postgres_url=f"postgresql://x:y@{NOWHERE}/z", redis_url=f"redis://{NOWHERE}/0"
+    )
+    for call in (
+        stores.catalog.ping(),
+        stores.channel.ping(),
+        stores.ledger.acquire(0, holder="a", ttl_s=1.0),
+        stores.intake.append_feedback(0, [feedback("e", 1)]),
+        stores.intake.durability(),
+        stores.channel.fetch("e"),
+    ):
+        with pytest.raises(Unavailable):
+            await call
+    await stores.close()
+
+
+async def test_rows_are_relational_and_keys_partitioned(fresh_postgres_url: str) -> None:
+    connection = await asyncpg.connect(fresh_postgres_url)
+    kinds = await connection.fetch(
+        "SELECT attname, atttypid::regtype::text AS kind FROM pg_attribute"
+        " WHERE attrelid = 'ledger'::regclass AND attnum > 0"
+    )
+    strategy = await connection.fetchval(
+        "SELECT partstrat FROM pg_partitioned_table WHERE partrelid = 'ledger_keys'::regclass"
+    )
+    await connection.close()
+    by_name = {row["attname"]: row["kind"] for row in kinds}
+    assert by_name["reward"] == by_name["propensity"] == "double precision"
+    assert by_name["context"] == by_name["recorded"] == "bytea"
+    assert strategy == b"h"
+
+
+async def test_a_restarted_server_has_what_was_acknowledged(tmp_path: Path) -> None:
+    with EmbeddedValkey(tmp_path) as server:
+        connection = RedisConnection(server.url)
+        intake = RedisIntake(connection)
+        name = await intake.incarnation(0)
+        assert await intake.durability() == "always"
+        await intake.append_feedback(0, [feedback("e", 1)])
+        server.kill()
+        with pytest.raises(Unavailable):
+            await intake.append_feedback(0, [feedback("e", 2)])
+        server.start()
+        read = await intake.read_feedback(0, after="0", limit=9, block_ms=0)
+        assert read.events[:1] == [feedback("e", 1)]
+        assert await intake.incarnation(0) == name
+        await connection.close()
+
+
+async def test_a_flushed_server_has_another_incarnation(fresh_redis_url: str) -> None:
+    connection = RedisConnection(fresh_redis_url)
+    intake = RedisIntake(connection)
+    name = await intake.incarnation(0)
+    await connection.command("FLUSHALL")
+    assert await intake.incarnation(0) != name
+    await connection.close()
+
+
+async def test_a_listener_hears_again_after_the_server_came_back(tmp_path: Path) -> None:
+    with EmbeddedValkey(tmp_path) as server:
+        connection = RedisConnection(server.url)
+        channel = RedisChannel(connection)
+        heard = aiter(channel.listen(keys.STATES))
+        async with asyncio.timeout(20.0):
+            assert await anext(heard) == (keys.STATES, "")
+            server.kill()
+            server.start()
+            assert await anext(heard) == (keys.STATES, "")
+            await channel.publish(make_state("e", version=1))
+            assert await anext(heard) == (keys.STATES, "e")
+        await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "worth"),
+    [
+        ({"appendfsync": "everysec"}, "everysec"),
+        ({"appendfsync": "no"}, "memory"),
+        ({"appendonly": "no"}, "memory"),
+        ({"maxmemory": "100mb", "maxmemory-policy": "allkeys-lru"}, "evicting"),
+        ({"maxmemory": "0", "maxmemory-policy": "allkeys-lru"}, "always"),
+        ({"maxmemory": "100mb", "maxmemory-policy": "volatile-lru"}, "always"),
+    ],
+)
+async def test_what_an_acknowledgement_is_worth(
+    fresh_redis_url: str, settings: dict[str, str], worth: str
+) -> None:
+    connection = RedisConnection(fresh_redis_url)
+    usual = {
+        "appendonly": "yes",
+        "appendfsync": "always",
+        "maxmemory": "0",
+        "maxmemory-policy": "noeviction",
+    }
+    try:
+        for name, value in (usual | settings).items():
+            await connection.command("CONFIG", "SET", name, value)
+        assert await RedisIntake(connection).durability() == worth
+    finally:
+        for name, value in usual.items():
+            await connection.command("CONFIG", "SET", name, value)
+        await connection.close()
+
+
+async def test_a_session_that_hangs_in_a_step_does_not_keep_the_shard(
+    fresh_postgres_url: str, redis_url: str
+) -> None:
+    stores = await open_stores(postgres_url=fresh_postgres_url, redis_url=redis_url)
+    term = await stores.ledger.acquire(0, holder="slow", ttl_s=0.0)
+    assert term is not None
+    async with stores.ledger.step(0, term=term):
+        # The lease has run out, but what is under way may still be committed.
+        assert await stores.ledger.acquire(0, holder="next", ttl_s=60.0) is None
+        assert await stores.ledger.acquire(0, holder="slow", ttl_s=0.0) == term
+    assert await stores.ledger.acquire(0, holder="next", ttl_s=60.0) == term + 1
+    await stores.close()
