@@ -6,6 +6,7 @@ from qbrix.environments.base import Environment, Rounds
 from qbrix.environments.bernoulli import Bernoulli
 from qbrix.environments.classification import Classification
 from qbrix.environments.linear import LinearContextual
+from qbrix.environments.piecewise import PiecewiseStationary
 from qbrix.registry import Registry
 
 __all__ = [
@@ -13,11 +14,12 @@ __all__ = [
     "Classification",
     "Environment",
     "LinearContextual",
+    "PiecewiseStationary",
     "Rounds",
     "environments",
 ]
 
 environments: Registry[Environment] = Registry(kind="environment", group="qbrix.environments")
 
-for _environment in (Bernoulli, Classification, LinearContextual):
+for _environment in (Bernoulli, Classification, LinearContextual, PiecewiseStationary):
     environments.register(_environment)

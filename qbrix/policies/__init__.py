@@ -7,6 +7,8 @@ from typing import Any
 from qbrix.policies.base import Capabilities, Policy
 from qbrix.policies.beta_ts import BetaTSPolicy
 from qbrix.policies.dirichlet_ts import DirichletTSPolicy
+from qbrix.policies.discounted_ts import DiscountedTSPolicy
+from qbrix.policies.discounted_ucb import DiscountedUCBPolicy
 from qbrix.policies.epsilon import EpsilonPolicy
 from qbrix.policies.exp3 import EXP3Policy
 from qbrix.policies.exp3_anytime import EXP3AnytimePolicy
@@ -25,6 +27,7 @@ from qbrix.policies.moss import MOSSPolicy
 from qbrix.policies.moss_any_time import MOSSAnyTimePolicy
 from qbrix.policies.random import RandomPolicy
 from qbrix.policies.scalar import ScalarPolicy
+from qbrix.policies.sliding_window_ucb import SlidingWindowUCBPolicy
 from qbrix.policies.tsallis_inf import TsallisINFPolicy
 from qbrix.policies.tsallis_inf_rv import TsallisINFRVPolicy
 from qbrix.policies.ucb1 import UCB1Policy
@@ -40,11 +43,13 @@ policies: Registry[Policy[Any, Any]] = Registry(
 )
 policies.register(BetaTSPolicy)
 policies.register(DirichletTSPolicy)
-policies.register(EpsilonPolicy)
+policies.register(DiscountedTSPolicy)
+policies.register(DiscountedUCBPolicy)
 policies.register(EXP3AnytimePolicy)
 policies.register(EXP3IXPolicy)
 policies.register(EXP3PlusPlusPolicy)
 policies.register(EXP3Policy)
+policies.register(EpsilonPolicy)
 policies.register(FPLPolicy)
 policies.register(GaussianTSPolicy)
 policies.register(HedgePolicy)
@@ -57,6 +62,7 @@ policies.register(LinUCBPolicy)
 policies.register(MOSSAnyTimePolicy)
 policies.register(MOSSPolicy)
 policies.register(RandomPolicy)
+policies.register(SlidingWindowUCBPolicy)
 policies.register(TsallisINFPolicy)
 policies.register(TsallisINFRVPolicy)
 policies.register(UCB1Policy)

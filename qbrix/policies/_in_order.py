@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qbrix.types import Array, IntArray, Interactions
+
+N = TypeVar("N", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +45,6 @@ def events(batch: Interactions) -> Iterator[Event]:
         )
 
 
-def rows(array: Array, *, axes: int = 1) -> Array:
+def rows(array: NDArray[N], *, axes: int = 1) -> NDArray[N]:
     """A view of a state's array in which the leading axes are one; the last ``axes`` stay."""
     return array.reshape(-1, *array.shape[array.ndim - axes :], copy=False)

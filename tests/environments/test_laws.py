@@ -12,6 +12,7 @@ from qbrix.environments import (
     Classification,
     Environment,
     LinearContextual,
+    PiecewiseStationary,
     Rounds,
     environments,
 )
@@ -25,6 +26,7 @@ INSTANCES: list[Environment] = [
     Classification([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]] * 20, ["a", "b", "a"] * 20),
     LinearContextual.random(n_arms=4, dim=3, seed=5),
     LinearContextual.random(n_arms=2, dim=5, seed=5, contexts="sphere", noise=0.5),
+    PiecewiseStationary([[0.1, 0.9], [0.5, 0.2], [0.4, 0.4]], changes=[5, 20]),
 ]
 
 each = pytest.mark.parametrize("environment", INSTANCES, ids=repr)

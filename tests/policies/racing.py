@@ -7,13 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from qbrix.environments import Bernoulli, Environment
+from qbrix.environments import Bernoulli, Environment, PiecewiseStationary
 from qbrix.policies import Policy
 from qbrix.simulator import simulate
 from qbrix.state import State, arrays_of
 from qbrix.types import Interactions
 
 SEED = 20
+CHANGING = PiecewiseStationary(
+    [(0.3, 0.5, 0.9), (0.3, 0.2, 0.9), (0.3, 0.2, 0.1), (0.7, 0.2, 0.1), (0.7, 0.5, 0.1)],
+    changes=[1000, 2000, 3000, 4000],
+)
 
 
 def interactions(
