@@ -26,6 +26,7 @@ from serving.publishing import state_record
 from serving.storage.base import (
     ArmRecord,
     CommittedBatch,
+    DecisionEvent,
     ExperimentRecord,
     FeedbackEvent,
     PoolRecord,
@@ -159,3 +160,23 @@ async def refolded(stores: Stores, experiment: str, resolver: Resolver | None = 
         assert stored.state_digest == deployment.state_digest
     assert deployment is not None
     return deployment
+
+
+def decided(record: ExperimentRecord, number: int) -> DecisionEvent:
+    """The decision ``number`` for the log."""
+    return DecisionEvent(
+        proxy="proxy",
+        number=number,
+        experiment=record.id,
+        context_id="somebody",
+        epoch=0,
+        decision_id=decision(number),
+        arm=0,
+        u=0.25,
+        low=0.0,
+        propensity=0.5,
+        version=0,
+        source="policy",
+        context=b"",
+        decided_ms=now_ms(),
+    )
