@@ -10,12 +10,17 @@ from qbrix.policies.dirichlet_ts import DirichletTSPolicy
 from qbrix.policies.discounted_ts import DiscountedTSPolicy
 from qbrix.policies.discounted_ucb import DiscountedUCBPolicy
 from qbrix.policies.epsilon import EpsilonPolicy
+from qbrix.policies.epsilon_decreasing import EpsilonDecreasingPolicy
+from qbrix.policies.epsilon_first import EpsilonFirstPolicy
 from qbrix.policies.exp3 import EXP3Policy
 from qbrix.policies.exp3_anytime import EXP3AnytimePolicy
 from qbrix.policies.exp3_ix import EXP3IXPolicy
 from qbrix.policies.exp3_plus_plus import EXP3PlusPlusPolicy
+from qbrix.policies.explore_then_commit import ExploreThenCommitPolicy
 from qbrix.policies.fpl import FPLPolicy
 from qbrix.policies.gaussian_ts import GaussianTSPolicy
+from qbrix.policies.gradient_bandit import GradientBanditPolicy
+from qbrix.policies.greedy import GreedyPolicy
 from qbrix.policies.hedge import HedgePolicy
 from qbrix.policies.imed import IMEDPolicy
 from qbrix.policies.klucb import KLUCBPolicy
@@ -25,9 +30,11 @@ from qbrix.policies.lin_ts import LinTSPolicy
 from qbrix.policies.lin_ucb import LinUCBPolicy
 from qbrix.policies.moss import MOSSPolicy
 from qbrix.policies.moss_any_time import MOSSAnyTimePolicy
+from qbrix.policies.optimistic_greedy import OptimisticGreedyPolicy
 from qbrix.policies.random import RandomPolicy
 from qbrix.policies.scalar import ScalarPolicy
 from qbrix.policies.sliding_window_ucb import SlidingWindowUCBPolicy
+from qbrix.policies.softmax import SoftmaxPolicy
 from qbrix.policies.tsallis_inf import TsallisINFPolicy
 from qbrix.policies.tsallis_inf_rv import TsallisINFRVPolicy
 from qbrix.policies.ucb1 import UCB1Policy
@@ -45,13 +52,18 @@ policies.register(BetaTSPolicy)
 policies.register(DirichletTSPolicy)
 policies.register(DiscountedTSPolicy)
 policies.register(DiscountedUCBPolicy)
+policies.register(EpsilonDecreasingPolicy)
+policies.register(EpsilonFirstPolicy)
+policies.register(EpsilonPolicy)
 policies.register(EXP3AnytimePolicy)
 policies.register(EXP3IXPolicy)
 policies.register(EXP3PlusPlusPolicy)
 policies.register(EXP3Policy)
-policies.register(EpsilonPolicy)
+policies.register(ExploreThenCommitPolicy)
 policies.register(FPLPolicy)
 policies.register(GaussianTSPolicy)
+policies.register(GradientBanditPolicy)
+policies.register(GreedyPolicy)
 policies.register(HedgePolicy)
 policies.register(IMEDPolicy)
 policies.register(KLUCBPlusPlusPolicy)
@@ -61,8 +73,10 @@ policies.register(LinTSPolicy)
 policies.register(LinUCBPolicy)
 policies.register(MOSSAnyTimePolicy)
 policies.register(MOSSPolicy)
+policies.register(OptimisticGreedyPolicy)
 policies.register(RandomPolicy)
 policies.register(SlidingWindowUCBPolicy)
+policies.register(SoftmaxPolicy)
 policies.register(TsallisINFPolicy)
 policies.register(TsallisINFRVPolicy)
 policies.register(UCB1Policy)
