@@ -25,6 +25,7 @@ __all__ = [
     "check_mask",
     "check_parameters",
     "check_rewards",
+    "middle",
     "param",
     "parameter_specs",
 ]
@@ -116,6 +117,18 @@ def describe_constraints(spec: ParameterSpec) -> str:
         f"{_RELATIONS[name]} {bound:g}" for name, bound in spec.constraints.items()
     )
     return f"{kind.get(spec.type, spec.type.__name__)} {bounds}".strip()
+
+
+def middle(spec: ParameterSpec) -> Any:
+    """A value well inside what is declared, for examples."""
+    if spec.type not in (int, float):
+        raise InvalidParameter(
+            f"{spec.name} is neither an integer nor a float; write an example() of the class"
+        )
+    bounds = spec.constraints
+    low = bounds.get("gt", bounds.get("gte", min(0.0, bounds.get("lt", bounds.get("lte", 0.0)))))
+    high = bounds.get("lt", bounds.get("lte", low + 2.0))
+    return spec.type((low + high) / 2.0)
 
 
 def check_rewards(rewards: Array, *, support: str, owner: str) -> None:

@@ -35,6 +35,8 @@ class Event:
 def events(batch: Interactions) -> Iterator[Event]:
     """The rows of a batch, first to last, without the padding."""
     n = batch.arms.shape[-1]
+    if n == 0:
+        return
     arms = batch.arms.reshape(-1, n)
     rewards = batch.rewards.reshape(-1, n)
     propensities = batch.propensities.reshape(-1, n)

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Generic, Literal, TypeVar, cast
+from typing import Any, ClassVar, Generic, Literal, Self, TypeVar, cast
 
 import numpy as np
 
-from qbrix.checks import ParameterSpec, check_batch, check_parameters, parameter_specs
+from qbrix.checks import ParameterSpec, check_batch, check_parameters, middle, parameter_specs
 from qbrix.errors import StateMismatch
 from qbrix.registry import identifier
 from qbrix.state import State, copy_state, leading_shape, resolve_sizes, zeros
@@ -91,6 +91,12 @@ class Policy(ABC, Generic[S, P]):
     def parameter_specs(cls) -> list[ParameterSpec]:
         """The declared hyper-parameters."""
         return parameter_specs(cls)
+
+    @classmethod
+    def example(cls) -> Self:
+        """An instance for checks and catalogues; a class whose defaults say little overrides it."""
+        required = [spec for spec in cls.parameter_specs() if spec.required]
+        return cls(**{spec.name: middle(spec) for spec in required})
 
     def parameters(self) -> dict[str, Any]:
         """Hyper-parameter name → value; ``type(self)(**self.parameters())`` equals ``self``."""

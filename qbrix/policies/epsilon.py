@@ -105,6 +105,11 @@ class EpsilonPolicy(Policy[Rewards, Greedy]):
     state_type = Rewards
     capabilities = Capabilities(reward="continuous", order_free=True, propensity="closed")
 
+    @classmethod
+    def example(cls) -> EpsilonPolicy:
+        """The textbook's: one decision in ten explores, for ever."""
+        return cls(eps=0.1, gamma=1.0)
+
     def prepare(self, state: Rewards) -> Greedy:
         """How much to explore, and whether some arm is unobserved."""
         exploration = self.eps * self.gamma ** state.pulls.sum(-1)

@@ -94,4 +94,5 @@ def _merged(states: State, weights: Array) -> tuple[State, Array]:
     keys = np.concatenate(columns, axis=-1)
     first: IntArray
     _, first, which = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-    return take(states, first), np.bincount(which.reshape(-1), weights=weights)
+    merged: Array = np.bincount(which.reshape(-1), weights=weights).astype(np.float64)
+    return take(states, first), merged

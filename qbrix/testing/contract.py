@@ -1,0 +1,102 @@
+"""What every contract suite is made of: laws, and checks that hold a subject to them.
+
+A law is a function of its subject whose docstring states it; it raises when the subject breaks it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from inspect import cleandoc
+from unittest import SkipTest
+
+__all__ = [
+    "Check",
+    "ContractViolation",
+    "expect",
+    "law_name",
+    "not_applicable",
+    "refusal",
+    "sentence",
+]
+
+
+class ContractViolation(AssertionError):
+    """A subject breaks a law of its contract; the message says which, and how."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One law held against one subject: call it, or hand it to ``pytest.mark.parametrize``.
+
+    Attributes
+    ----------
+    subject : str
+        Name of what is checked.
+    name : str
+        Name of the law, e.g. ``single_arm``.
+    law : str
+        The law as a sentence.
+    run : callable
+        Raises when the law is broken.
+    skip : str, optional
+        Why the law is not checked here.
+    """
+
+    subject: str
+    name: str
+    law: str
+    run: Callable[[], None] = field(repr=False)
+    skip: str | None = None
+
+    @property
+    def __name__(self) -> str:
+        """What pytest shows."""
+        return f"{self.subject}-{self.name}"
+
+    def __call__(self) -> None:
+        """Raise `ContractViolation` when the law is broken, SkipTest when it does not apply."""
+        if self.skip is not None:
+            raise SkipTest(self.skip)
+        try:
+            self.run()
+        except SkipTest:
+            raise
+        except Exception as error:
+            reason = str(error) if isinstance(error, AssertionError) else repr(error)
+            raise ContractViolation(
+                f"{self.subject} breaks the law: {self.law}\n{reason}"
+            ) from error
+
+
+def expect(holds: object, message: str) -> None:
+    """Raise unless ``holds``; unlike ``assert`` it also works under ``python -O``."""
+    if not holds:
+        raise ContractViolation(message)
+
+
+def not_applicable(reason: str) -> None:
+    """Leave a law that says nothing about this subject."""
+    raise SkipTest(reason)
+
+
+@contextmanager
+def refusal(error: type[Exception], *, naming: str, of: str) -> Iterator[None]:
+    """Expect that the block raises ``error`` with a message that contains ``naming``."""
+    try:
+        yield
+    except error as raised:
+        expect(naming in str(raised), f"{of} is refused without naming {naming!r}: {raised}")
+    else:
+        raise ContractViolation(f"{of} is accepted, expected {error.__name__} naming {naming!r}")
+
+
+def law_name(law: Callable[..., None]) -> str:
+    """``check_single_arm`` → ``single_arm``."""
+    return law.__name__.removeprefix("check_")
+
+
+def sentence(law: Callable[..., None]) -> str:
+    """The first paragraph of a law's docstring, on one line."""
+    return " ".join(cleandoc(law.__doc__ or "").split("\n\n")[0].split())
