@@ -74,10 +74,6 @@ class StateCache:
         """How long ago the entry was known to be the latest."""
         return max(0, round((self._clock() - entry.checked_s) * 1000))
 
-    def oldest_age_ms(self) -> int:
-        """Age of the state that was confirmed longest ago; 0 when there is none."""
-        return max(map(self.age_ms, self._entries.values()), default=0)
-
     async def load(self, experiment: str) -> Prepared | None:
         """The prepared state, fetched if need be; None when no store knows the experiment."""
         missed_s = self._absent.get(experiment)

@@ -72,9 +72,11 @@ class Motor:
         if not self.follows:
             raise Unavailable("motor does not follow state changes; restart it")
 
-    def status(self) -> dict[str, int]:
-        """How many experiments this motor decides for, and the age of the oldest state."""
-        return {"experiments": len(self._states), "oldest_age_ms": self._states.oldest_age_ms()}
+    async def refresh(self, experiment: str) -> int | None:
+        """Look into the stores now; the state version that decides afterwards."""
+        await asyncio.wait({self._states.refresh(experiment)})
+        entry = self._states.get(experiment)
+        return None if entry is None else entry.version
 
     async def _decide_unloaded(self, queries: Sequence[Query]) -> list[Outcome | QbrixError]:
         wanted = {query.experiment for query in queries}

@@ -28,6 +28,13 @@ _CORS: list[Header] = [
     (b"access-control-allow-origin", b"*"),
     (b"access-control-expose-headers", b"Retry-After"),
 ]
+_ONLY_POST: list[Header] = [*_CORS, (b"allow", b"POST, OPTIONS")]
+_NOT_ALLOWED = Answer(
+    status=405,
+    code="METHOD_NOT_ALLOWED",
+    detail="this route takes POST only",
+    grpc="UNIMPLEMENTED",
+)
 _JSON: Header = (b"content-type", b"application/json")
 
 
@@ -123,12 +130,14 @@ class HotRoutes:
         if self._draining():
             send = _closing(send)
         route = self._routes.get(scope["path"])
-        if route is not None and scope["method"] == "POST":
+        if route is None:
+            await self.app(scope, receive, send)
+        elif scope["method"] == "POST":
             await route(scope, receive, send)
-        elif route is not None and scope["method"] == "OPTIONS":
+        elif scope["method"] == "OPTIONS":
             await respond(send, status=200, headers=_preflight(scope), body=b"{}")
         else:
-            await self.app(scope, receive, send)
+            await respond(send, status=405, headers=_ONLY_POST, body=encode_error(_NOT_ALLOWED))
 
 
 async def read_body(receive: Receive, *, limit_bytes: int) -> bytes:

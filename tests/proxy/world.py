@@ -10,16 +10,19 @@ from typing import Any
 import httpx
 
 from qbrix.bundle import TrustedKeys
+from serving.cortex.service import Cortex
 from serving.loading import PolicyLoader
 from serving.motor.service import Motor
 from serving.proxy.app import build_app
 from serving.proxy.auth import ROLES, Principal
 from serving.proxy.gateway import Gateway, Trust
 from serving.settings import MotorSettings, ProxySettings
-from serving.storage.base import Stores
+from serving.storage.base import FeedbackEvent, Stores
 from serving.storage.memory import memory_stores
+from serving.wire.selection import Selector
 
 TOKEN_KEY = bytes(range(32))
+SHARDS = 2
 DRAW_KEY = bytes(range(32, 64))
 
 
@@ -56,6 +59,19 @@ class World:
         assert answer.status_code == 201, answer.text
         return dict(answer.json())
 
+    async def stranger(self, *, role: str = "admin") -> dict[str, str]:
+        """Headers of somebody in another workspace."""
+        tenant = await self.stores.catalog.create_tenant(f"stranger {role}")
+        return {"X-API-Key": await self.key(role=role, tenant=tenant)}
+
+    async def events(self, experiment: str) -> list[FeedbackEvent]:
+        """The feedback of an experiment that waits to be learned."""
+        record = await self.stores.ledger.experiment(experiment)
+        assert record is not None
+        intake = self.stores.intake
+        read = await intake.read_feedback(record.shard, after="0", limit=10**6, block_ms=0)
+        return [event for event in read.events if event.experiment == experiment]
+
     async def select(self, experiment: str, **context: Any) -> httpx.Response:
         """One select."""
         body = {"experiment_id": experiment, "context": {"id": "user-1", **context}}
@@ -68,11 +84,18 @@ class World:
 
 
 @asynccontextmanager
-async def open_world(stores: Stores | None = None, **settings: Any) -> AsyncIterator[World]:
+async def open_world(
+    stores: Stores | None = None,
+    *,
+    trusted: TrustedKeys | None = None,
+    selector: Selector | None = None,
+    **settings: Any,
+) -> AsyncIterator[World]:
     """Start everything, hand it out, stop everything."""
     stores = stores or memory_stores()
     settings = {"durability": "memory", "control_wait_s": 0, **settings}
-    loader = PolicyLoader(stores.ledger.bundle, TrustedKeys())
+    trusted = trusted or TrustedKeys()
+    loader = PolicyLoader(stores.ledger.bundle, trusted)
     motor = Motor(
         MotorSettings(),
         channel=stores.channel,
@@ -83,20 +106,38 @@ async def open_world(stores: Stores | None = None, **settings: Any) -> AsyncIter
     gateway = Gateway(
         ProxySettings(**settings),
         stores,
-        selector=motor,
+        selector=selector or motor,
         loader=loader,
-        trust=Trust(token_keys=[TOKEN_KEY], bundle_keys=TrustedKeys()),
-        shards=2,
+        trust=Trust(token_keys=[TOKEN_KEY], bundle_keys=trusted),
+        shards=SHARDS,
         cortex_pulse=stores.channel.ping,
     )
     await motor.start()
     await gateway.start()
     tenant = await stores.catalog.create_tenant("local")
     transport = httpx.ASGITransport(build_app(gateway), raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://proxy") as http:
-        world = World(stores, gateway, motor, http, tenant)
-        http.headers["X-API-Key"] = await world.key()
-        yield world
-    await gateway.stop()
-    await motor.stop()
-    await stores.close()
+    try:
+        async with httpx.AsyncClient(transport=transport, base_url="http://proxy") as http:
+            world = World(stores, gateway, motor, http, tenant)
+            http.headers["X-API-Key"] = await world.key()
+            yield world
+    finally:
+        await gateway.stop()
+        await motor.stop()
+        await stores.close()
+
+
+@asynccontextmanager
+async def learning(world: World, *, trusted: TrustedKeys | None = None) -> AsyncIterator[Cortex]:
+    """A cortex over the world's stores."""
+    cortex = Cortex(
+        world.stores,
+        PolicyLoader(world.stores.ledger.bundle, trusted or TrustedKeys()),
+        shards=range(SHARDS),
+        holder="test",
+    )
+    await cortex.start()
+    try:
+        yield cortex
+    finally:
+        await cortex.stop()
