@@ -141,8 +141,8 @@ def event(
         gate=gate,
         recorded=recorded,
         context=np.array(list(context), dtype="<f8").tobytes(),
-        decided_ms=now_ms(),
-        received_ms=now_ms(),
+        decided_ms=1_790_000_000_000 + number,
+        received_ms=1_790_000_000_500 + number,
     )
 
 
@@ -178,5 +178,5 @@ def decided(record: ExperimentRecord, number: int) -> DecisionEvent:
         version=0,
         source="policy",
         context=b"",
-        decided_ms=now_ms(),
+        decided_ms=1_790_000_000_000 + number,
     )
