@@ -36,9 +36,8 @@ class GreedyPolicy(SumPolicy[Rewards, Rewards]):
     Examples
     --------
     >>> policy = GreedyPolicy()
-    >>> state = Rewards(pulls=np.array([2.0, 0.0]), total_reward=np.array([-1.0, 0.0]))
-    >>> policy.propensities(state)
-    array([0., 1.])
+    >>> policy.propensities(policy.init(n_arms=4))
+    array([0.25, 0.25, 0.25, 0.25])
 
     Notes
     -----
