@@ -108,18 +108,19 @@ def _serve(experiment: str, stack: Stack, claims: Claims) -> Traffic:
     digits = Classification.digits()
     half = len(digits.target) // 2
     before = stack.pid("cortex")
+    live = sys.stdout.isatty()
 
     def progress(traffic: Traffic) -> None:
         if traffic.decisions == half:
             stack.kill("cortex")
             print(f"\n  cortex (process {before}) was killed with SIGKILL")
-        if traffic.decisions % 25 == 0 or traffic.decisions == half:
+        if traffic.decisions % (10 if live else 200) == 0:
             recent = float(np.mean(traffic.rewards[-200:]))
             line = (
                 f"  {traffic.decisions:5d} decisions   mean reward {traffic.mean_reward:.3f}   "
                 f"last 200 {recent:.3f}   state version {traffic.versions[-1]}"
             )
-            print(line, end="\r" if sys.stdout.isatty() else "\n", flush=True)
+            print(line, end="\r" if live else "\n", flush=True)
 
     traffic = asyncio.run(
         send(

@@ -98,7 +98,7 @@ class Selection:
     """
 
     arm: Arm
-    request_id: str | None
+    request_id: str | None = field(repr=False)
     is_default: bool
     propensity: float | None
     state_version: int | None

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["COLOURS", "INK", "label_lines", "spread", "style"]
 
-# Middle luminance: a contrast of at least 3 : 1 against white and against #111111.
-INK = "#808080"
+# A contrast of at least 3 : 1 against white and against #111111. Below middle luminance, because
+# notebooks put a transparent picture with light tick labels on black, whatever the theme.
+INK = "#737373"
 COLOURS = (
     "#3b87d4",
     "#d9731a",
