@@ -1,4 +1,4 @@
-"""``python -m benchmarks.fresh``: the README's two commands in a fresh clone with an empty environment.
+"""``python -m benchmarks.fresh``: the README's commands in a fresh clone, empty environment.
 
 Measures the first and the second run of ``make demo`` and ``make test`` and writes the times down.
 """
@@ -27,7 +27,7 @@ def main() -> int:
         empty = {"HOME": str(home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
         for target, run in (("demo", "first"), ("demo", "second"), ("test", "first")):
             started = time.perf_counter()
-            done = subprocess.run(["make", target], cwd=clone, env=empty)
+            done = subprocess.run(["make", target], cwd=clone, env=empty, check=False)
             seconds = time.perf_counter() - started
             failed += done.returncode != 0
             outcome = "passed" if done.returncode == 0 else f"exit {done.returncode}"

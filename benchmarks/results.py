@@ -13,7 +13,10 @@ from pathlib import Path
 __all__ = ["machine", "markdown_table", "write_section"]
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
-_TITLE = "# Measured\n\nEvery section is written by the command that it names, and says when and where it ran.\n"
+_TITLE = """# Measured
+
+Every section is written by the command that it names, and says when and where it ran.
+"""
 
 
 def write_section(name: str, *, title: str, command: str, body: str) -> None:

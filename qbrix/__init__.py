@@ -21,10 +21,11 @@ from importlib.metadata import PackageNotFoundError, distribution
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from qbrix.bundle import Bundle, export, load
+    from qbrix.bundle import Bundle, load
+    from qbrix.bundle.export import export
     from qbrix.client import Client
     from qbrix.evaluation import LoggedData
-    from qbrix.magic import load_ipython_extension
+    from qbrix.magic import load_ipython_extension as load_ipython_extension
     from qbrix.policies import Capabilities, Policy, ScalarPolicy, get
     from qbrix.simulator import Schedule, SimulationResult, simulate
 

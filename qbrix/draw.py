@@ -63,7 +63,8 @@ def mix_floor(propensities: Array, *, floor: float, mask: BoolArray | None = Non
     if floor == 0.0:
         return propensities
     allowed = np.ones(propensities.shape[-1]) if mask is None else mask.astype(np.float64)
-    return (1.0 - floor) * propensities + floor * allowed / allowed.sum(-1, keepdims=True)
+    share: Array = floor * allowed / allowed.sum(-1, keepdims=True)
+    return (1.0 - floor) * propensities + share
 
 
 def edges(propensities: Array) -> Array:

@@ -10,7 +10,7 @@ import hashlib
 
 import numpy as np
 
-from qbrix.errors import InvalidParameter
+from qbrix.checks import check_integer
 
 __all__ = ["stream"]
 
@@ -32,8 +32,7 @@ def stream(seed: int, *names: str | int) -> np.random.Generator:
     >>> a == b, a == stream(7, "policy", "random").random()
     (True, False)
     """
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise InvalidParameter(f"seed = {seed!r}, expected an integer >= 0")
+    check_integer(seed, name="seed", least=0)
     path = "\x1f".join(f"{type(name).__name__}:{name}" for name in names)
     words = np.frombuffer(hashlib.blake2b(path.encode(), digest_size=16).digest(), dtype="<u4")
     entropy = np.random.SeedSequence([int(seed), *(int(word) for word in words)])

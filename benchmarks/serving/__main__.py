@@ -61,9 +61,7 @@ def main() -> None:
             name = "split" if split else "fused"
             with Stack(Path(directory) / name, split=split) as stack, stack.client() as client:
                 pool = client.create_pool("arms", ARMS)
-                experiment = client.create_experiment(
-                    "bench", pool=pool.id, policy="BetaTSPolicy"
-                )
+                experiment = client.create_experiment("bench", pool=pool.id, policy="BetaTSPolicy")
                 roles = ("proxy", "motor") if split else ("proxy",)
                 pids = tuple(pid for role in roles if (pid := stack.pid(role)) is not None)
                 target = Target(
@@ -72,7 +70,13 @@ def main() -> None:
                 for connections in CONNECTIONS:
                     rows += _compare(target, echo, experiment.id, connections=connections)
     header = [
-        "what, connections", "requests/s", "of bare", "p50 ms", "p99 ms", "CPU µs/request", "× bare"
+        "what, connections",
+        "requests/s",
+        "of bare",
+        "p50 ms",
+        "p99 ms",
+        "CPU µs/request",
+        "× bare",
     ]
     table = markdown_table(header, rows)
     print(table)
@@ -101,9 +105,7 @@ def _compare(target: Target, echo: Target, experiment: str, *, connections: int)
     ]
     for _ in range(ROUNDS):
         bare.append(_run(echo, "/", contexts, connections=connections)[0])
-        figures, measured = _run(
-            target, "/api/v1/agent/select", contexts, connections=connections
-        )
+        figures, measured = _run(target, "/api/v1/agent/select", contexts, connections=connections)
         select.append(figures)
         rewards = [
             json.dumps({"request_id": json.loads(answer)["request_id"], "reward": number % 2})
@@ -122,7 +124,8 @@ def _run(
     target: Target, path: str, bodies: list[str], *, connections: int
 ) -> tuple[Figures, Measured]:
     address = urlsplit(target.url)
-    assert address.hostname is not None and address.port is not None
+    assert address.hostname is not None
+    assert address.port is not None
     load = Load(
         host=address.hostname,
         port=address.port,
@@ -193,9 +196,7 @@ def _echo() -> Iterator[Target]:
     process = subprocess.Popen([sys.executable, "-m", "benchmarks.serving.echo", str(port)])
     try:
         _wait_for(port)
-        yield Target(
-            name="bare", url=f"http://127.0.0.1:{port}", headers={}, pids=(process.pid,)
-        )
+        yield Target(name="bare", url=f"http://127.0.0.1:{port}", headers={}, pids=(process.pid,))
     finally:
         process.terminate()
         process.wait()

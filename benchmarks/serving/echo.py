@@ -39,6 +39,11 @@ async def app(
 
 if __name__ == "__main__":
     uvicorn.run(
-        app, port=int(sys.argv[1]), loop="uvloop", http="httptools", lifespan="off",
-        access_log=False, log_level="warning",
+        app,
+        port=int(sys.argv[1]),
+        loop="uvloop",
+        http="httptools",
+        lifespan="off",
+        access_log=False,
+        log_level="warning",
     )

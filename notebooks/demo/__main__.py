@@ -76,9 +76,7 @@ def _research(claims: Claims) -> tuple[Policy[Any, Any], SimulationResult]:
     return own, predicted
 
 
-def _promote(
-    own: Policy[Any, Any], stack: Stack, client: qbrix.Client, claims: Claims
-) -> str:
+def _promote(own: Policy[Any, Any], stack: Stack, client: qbrix.Client, claims: Claims) -> str:
     _title(2, "Promotion: the exported file is verified and served, unchanged")
     digits = Classification.digits()
     bundle = qbrix.export(

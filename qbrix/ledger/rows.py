@@ -127,7 +127,9 @@ class Batch:
             header["n"] = len(self.rows)
             header["decision_ids"] = "".join(self.rows.decision_ids)
             header["feedback_ids"] = list(self.rows.feedback_ids)
-            parts += [getattr(self.rows, name).astype(kind).tobytes() for name, kind in _COLUMNS.items()]
+            parts += [
+                getattr(self.rows, name).astype(kind).tobytes() for name, kind in _COLUMNS.items()
+            ]
             for name in _MATRICES:
                 matrix = getattr(self.rows, name)
                 header[name] = None if matrix is None else matrix.shape[1]
@@ -156,7 +158,9 @@ class Batch:
 def _read_rows(data: bytes, header: dict[str, Any], *, offset: int) -> Rows:
     n = header["n"]
     columns: dict[str, NDArray[Any]] = {}
-    layout = [(name, kind, (n,)) for name, kind in _COLUMNS.items()]
+    layout: list[tuple[str, str, tuple[int, ...]]] = [
+        (name, kind, (n,)) for name, kind in _COLUMNS.items()
+    ]
     layout += [(name, "<f8", (n, header[name])) for name in _MATRICES if header[name] is not None]
     for name, kind, shape in layout:
         size = int(np.prod(shape, dtype=np.int64))
