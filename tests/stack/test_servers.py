@@ -15,6 +15,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from qbrix.errors import Conflict
 from serving.stack.account import give
@@ -119,7 +121,7 @@ async def test_nobody_gets_in_without_the_password(
             database="postgres",
         )
     with (
-        redis.Redis(port=valkey.port) as client,
+        redis.Redis(port=valkey.port, retry=Retry(NoBackoff(), 0)) as client,
         pytest.raises(redis.exceptions.AuthenticationError),
     ):
         client.ping()

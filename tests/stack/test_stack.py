@@ -84,21 +84,21 @@ def test_what_a_stack_that_never_ran_does_not_have_is_said(tmp_path: Path) -> No
         _ = Stack(tmp_path).url
 
 
-def test_up_says_that_it_is_ready_leaves_when_asked_and_goes_on_where_it_was(
+def test_up_says_that_it_is_ready_and_goes_on_where_it_was_killed(
     tmp_path: Path,
 ) -> None:
     command = (sys.executable, "-m", "serving.cli", "up", "--data-dir", str(tmp_path))
     ready, pools = [], []
-    for start in ("first", "second"):
+    for start, number, code in (("first", signal.SIGKILL, -9), ("second", signal.SIGTERM, 0)):
         with running(*command, "--http-port", "0", "--grpc-port", "0") as up:
             assert up.stdout is not None
             ready.append(json.loads(up.stdout.readline()))
             url, key = ready[-1]["http"], ready[-1]["api_key"]
             add_pool(url, key, start)
             pools.append(names_of_pools(url, key))
-            up.send_signal(signal.SIGTERM)
+            up.send_signal(number)
             up.communicate()
-            assert up.returncode == 0
+            assert up.returncode == code
 
     assert ready[0]["ready"] is True
     assert ready[0] == ready[1]
