@@ -31,6 +31,7 @@ class Cortex:
         lease_ttl_s: float = 5.0,
         lease_renew_s: float = 1.0,
     ) -> None:
+        self.holder = holder
         self._stores = stores
         self._workers = [
             ShardWorker(

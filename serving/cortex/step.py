@@ -68,12 +68,11 @@ async def commit_feedback(
             dead += learned.dead
             if learned.batches:
                 moved.append(await _store(step, live, learned, term=term))
-        failpoint("cortex.after_snapshot")
+        failpoint("cortex.after_fold")
         await _bury(step, dead, [*feedback.damaged, *decisions.damaged])
         await _archive(step, decisions.events)
         for place in places:
             await step.move(place.stream, incarnation=place.incarnation, position=place.position)
-        failpoint("cortex.before_commit")
     failpoint("cortex.after_commit")
     for live in moved:
         deployments.put(live)
@@ -89,7 +88,6 @@ async def commit_change(
         if not await step.settle_control(request.id, status="applied", outcome=change.outcome):
             return False
         await step.append(live.record.id, _committed(change.batch, live.deployment))
-        failpoint("cortex.control_after_append")
         await step.put_snapshot(_snapshot(live, term=term))
         if change.certificate is not None:
             await step.put_promotion(
@@ -159,7 +157,6 @@ async def _heads(
 async def _store(step: LedgerStep, live: Live, learned: Learned, *, term: int) -> Live:
     for batch, deployment in learned.batches:
         await step.append(live.record.id, _committed(batch, deployment))
-        failpoint("cortex.after_append")
     moved = Live(record=live.record, deployment=learned.deployment, resolver=live.resolver)
     await step.put_snapshot(_snapshot(moved, term=term))
     return moved

@@ -165,7 +165,7 @@ async def refolded(stores: Stores, experiment: str, resolver: Resolver | None = 
 def decided(record: ExperimentRecord, number: int) -> DecisionEvent:
     """The decision ``number`` for the log."""
     return DecisionEvent(
-        proxy="proxy",
+        proxy=record.id,
         number=number,
         experiment=record.id,
         context_id="somebody",

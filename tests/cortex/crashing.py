@@ -1,0 +1,43 @@
+"""A cortex in a process of its own, to be killed."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.context import ForkServerProcess
+
+from serving.storage.connect import open_stores
+from tests.cortex.world import cortex_of
+
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload([__name__])
+
+
+@contextmanager
+def cortex_process(
+    *, postgres_url: str, redis_url: str, shard: int, failpoint: str = ""
+) -> Iterator[ForkServerProcess]:
+    """A running cortex for one shard; killed at the end if it still runs."""
+    process = CONTEXT.Process(target=_main, args=(postgres_url, redis_url, shard, failpoint))
+    process.start()
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.join(10.0)
+        process.close()
+
+
+def _main(postgres_url: str, redis_url: str, shard: int, failpoint: str) -> None:
+    os.environ["QBRIX_FAILPOINT"] = failpoint
+    asyncio.run(_run(postgres_url, redis_url, shard))
+
+
+async def _run(postgres_url: str, redis_url: str, shard: int) -> None:
+    stores = await open_stores(postgres_url=postgres_url, redis_url=redis_url)
+    cortex = cortex_of(stores, shards=[shard])
+    await cortex.start()
+    await cortex.wait()
