@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from qbrix.policies.base import Capabilities, Policy
+from qbrix.policies.bayes_ucb import BayesUCBPolicy
 from qbrix.policies.beta_ts import BetaTSPolicy
+from qbrix.policies.cpucb import CPUCBPolicy
+from qbrix.policies.cusum_ucb import CUSUMUCBPolicy
 from qbrix.policies.dirichlet_ts import DirichletTSPolicy
 from qbrix.policies.discounted_ts import DiscountedTSPolicy
 from qbrix.policies.discounted_ucb import DiscountedUCBPolicy
@@ -18,7 +21,10 @@ from qbrix.policies.exp3_ix import EXP3IXPolicy
 from qbrix.policies.exp3_plus_plus import EXP3PlusPlusPolicy
 from qbrix.policies.explore_then_commit import ExploreThenCommitPolicy
 from qbrix.policies.fpl import FPLPolicy
+from qbrix.policies.gaussian_klucb import GaussianKLUCBPolicy
 from qbrix.policies.gaussian_ts import GaussianTSPolicy
+from qbrix.policies.gittins import GittinsPolicy
+from qbrix.policies.glr_klucb import GLRKLUCBPolicy
 from qbrix.policies.gradient_bandit import GradientBanditPolicy
 from qbrix.policies.greedy import GreedyPolicy
 from qbrix.policies.hedge import HedgePolicy
@@ -30,11 +36,13 @@ from qbrix.policies.lin_ts import LinTSPolicy
 from qbrix.policies.lin_ucb import LinUCBPolicy
 from qbrix.policies.moss import MOSSPolicy
 from qbrix.policies.moss_any_time import MOSSAnyTimePolicy
+from qbrix.policies.mucb import MUCBPolicy
 from qbrix.policies.optimistic_greedy import OptimisticGreedyPolicy
 from qbrix.policies.random import RandomPolicy
 from qbrix.policies.scalar import ScalarPolicy
 from qbrix.policies.sliding_window_ucb import SlidingWindowUCBPolicy
 from qbrix.policies.softmax import SoftmaxPolicy
+from qbrix.policies.top_two_ts import TopTwoTSPolicy
 from qbrix.policies.tsallis_inf import TsallisINFPolicy
 from qbrix.policies.tsallis_inf_rv import TsallisINFRVPolicy
 from qbrix.policies.ucb1 import UCB1Policy
@@ -48,7 +56,10 @@ __all__ = ["Capabilities", "Policy", "ScalarPolicy", "get", "policies"]
 policies: Registry[Policy[Any, Any]] = Registry(
     kind="policy", group="qbrix.policies", suffix="Policy"
 )
+policies.register(BayesUCBPolicy)
 policies.register(BetaTSPolicy)
+policies.register(CPUCBPolicy)
+policies.register(CUSUMUCBPolicy)
 policies.register(DirichletTSPolicy)
 policies.register(DiscountedTSPolicy)
 policies.register(DiscountedUCBPolicy)
@@ -61,7 +72,10 @@ policies.register(EXP3PlusPlusPolicy)
 policies.register(EXP3Policy)
 policies.register(ExploreThenCommitPolicy)
 policies.register(FPLPolicy)
+policies.register(GaussianKLUCBPolicy)
 policies.register(GaussianTSPolicy)
+policies.register(GittinsPolicy)
+policies.register(GLRKLUCBPolicy)
 policies.register(GradientBanditPolicy)
 policies.register(GreedyPolicy)
 policies.register(HedgePolicy)
@@ -73,10 +87,12 @@ policies.register(LinTSPolicy)
 policies.register(LinUCBPolicy)
 policies.register(MOSSAnyTimePolicy)
 policies.register(MOSSPolicy)
+policies.register(MUCBPolicy)
 policies.register(OptimisticGreedyPolicy)
 policies.register(RandomPolicy)
 policies.register(SlidingWindowUCBPolicy)
 policies.register(SoftmaxPolicy)
+policies.register(TopTwoTSPolicy)
 policies.register(TsallisINFPolicy)
 policies.register(TsallisINFRVPolicy)
 policies.register(UCB1Policy)
