@@ -110,12 +110,12 @@ class Agent:
             outcome.low,
             outcome.propensity,
             outcome.version,
-            "bandit",
+            "policy",
             query.context,
             now_ms,
         )
         self.decisions.add(view.record.shard, event)
-        self.metrics.decisions.add("bandit")
+        self.metrics.decisions.add("policy")
         self.metrics.state_age_s.observe(outcome.age_ms / 1000)
         return Selection(
             view.arms[outcome.arm],

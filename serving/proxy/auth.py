@@ -68,16 +68,13 @@ class Authenticator:
         """The principal if memory has it: the path of nearly every request."""
         if credential is None:
             return None
-        principal = self._principals.peek(digest_of(credential))
-        if principal is not None:
-            self._used[principal.key_id] = time.time_ns() // 1_000_000
-        return principal
+        return self._noted(self._principals.peek(digest_of(credential)))
 
     async def authenticate(self, credential: str | None) -> Principal:
         """The principal; raises Unauthorised, or Unavailable when nobody can tell."""
         principal = self.known(credential)
         if principal is None and credential is not None and credential.startswith(_PREFIX):
-            principal = await self._principals.get(digest_of(credential))
+            principal = self._noted(await self._principals.get(digest_of(credential)))
         if principal is None:
             raise Unauthorised(
                 "no valid API key; send it as X-API-Key (qbrix key create makes one)"
@@ -104,6 +101,12 @@ class Authenticator:
     async def close(self) -> None:
         """Stop looking up."""
         await self._principals.close()
+
+    def _noted(self, principal: Principal | None) -> Principal | None:
+        """Remember that the credential was used."""
+        if principal is not None:
+            self._used[principal.key_id] = time.time_ns() // 1_000_000
+        return principal
 
     async def _find(self, key_sha256: str) -> Principal | None:
         record = await self._catalog.find_api_key(key_sha256)

@@ -72,8 +72,8 @@ class Experiments:
     async def create(self, tenant: str, new: NewExperiment) -> ExperimentView:
         """Stored and served when this returns; raises NotFound, Conflict, InvalidParameter."""
         policy = requested_policy(new.policy)
-        dim, parameters = take_dim(policy, new.policy_params)
-        made = make_policy(policy, parameters)
+        dim, given = take_dim(policy, new.policy_params)
+        parameters = make_policy(policy, given).parameters()
         pool = await self.pools.get(tenant, new.pool_id)
         now_ms = time.time_ns() // 1_000_000
         experiment = uuid4().hex
@@ -94,7 +94,7 @@ class Experiments:
             support=policy.capabilities.reward,
         )
         configuration = Configuration(
-            policy=PolicyRef(name=policy.identifier(), parameters=made.parameters()),
+            policy=PolicyRef(name=policy.identifier(), parameters=parameters),
             n_arms=len(pool.arms),
             dim=dim,
             floor=new.floor,
@@ -187,7 +187,8 @@ class Experiments:
         deciding: dict[str, Any] = {}
         parameters = before.parameters
         if change.policy_params is not None:
-            parameters, ref = await self.hyper_parameters.replaced(before, change.policy_params)
+            ref = await self.hyper_parameters.replaced(before, change.policy_params)
+            parameters = dict(ref.parameters)
             deciding["policy"] = asdict(ref)
         floor = before.floor if change.floor is None else change.floor
         if floor != before.floor:

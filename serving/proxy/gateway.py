@@ -102,7 +102,10 @@ class Gateway:
             deadline_s=settings.promotion_deadline_s,
         )
         self.doors = Doors(
-            auth=self.auth, metrics=self.metrics, limit_bytes=settings.body_limit_bytes
+            auth=self.auth,
+            metrics=self.metrics,
+            limit_bytes=settings.body_limit_bytes,
+            draining=lambda: self.draining,
         )
         self.pulses: dict[str, Pulse] = {
             "redis": channel.ping,

@@ -28,6 +28,7 @@ _CORS: list[Header] = [
     (b"access-control-allow-origin", b"*"),
     (b"access-control-expose-headers", b"Retry-After"),
 ]
+_CLOSE: Header = (b"connection", b"close")
 _ONLY_POST: list[Header] = [*_CORS, (b"allow", b"POST, OPTIONS")]
 _NOT_ALLOWED = Answer(
     status=405,
@@ -45,6 +46,7 @@ class Doors:
     auth: Authenticator
     metrics: ProxyMetrics
     limit_bytes: int
+    draining: Callable[[], bool]
 
 
 class HotRoute(Generic[T]):
@@ -88,6 +90,8 @@ class HotRoute(Generic[T]):
         self._doors.metrics.requests.add(self.path, str(status))
         if self._timed is not None:
             self._timed.observe(time.perf_counter() - started_s)
+        if self._doors.draining():
+            headers = [*headers, _CLOSE]
         await respond(send, status=status, headers=headers, body=body)
 
     async def _answered(self, scope: Scope, receive: Receive) -> object:
@@ -127,17 +131,23 @@ class HotRoutes:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        if self._draining():
-            send = _closing(send)
         route = self._routes.get(scope["path"])
         if route is None:
-            await self.app(scope, receive, send)
+            await self.app(scope, receive, self._closing(send))
         elif scope["method"] == "POST":
             await route(scope, receive, send)
         elif scope["method"] == "OPTIONS":
             await respond(send, status=200, headers=_preflight(scope), body=b"{}")
         else:
             await respond(send, status=405, headers=_ONLY_POST, body=encode_error(_NOT_ALLOWED))
+
+    def _closing(self, send: Send) -> Send:
+        async def closing(message: Message) -> None:
+            if message["type"] == "http.response.start" and self._draining():
+                message["headers"] = [*message["headers"], _CLOSE]
+            await send(message)
+
+        return closing
 
 
 async def read_body(receive: Receive, *, limit_bytes: int) -> bytes:
@@ -177,15 +187,6 @@ def _preflight(scope: Scope) -> list[Header]:
         (b"access-control-allow-headers", asked),
         (b"access-control-max-age", b"86400"),
     ]
-
-
-def _closing(send: Send) -> Send:
-    async def closing(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message["headers"] = [*message["headers"], (b"connection", b"close")]
-        await send(message)
-
-    return closing
 
 
 def encode_error(answer: Answer) -> bytes:

@@ -22,27 +22,24 @@ class HyperParameters:
 
     loader: PolicyLoader
 
-    async def replaced(
-        self, record: ExperimentRecord, params: dict[str, Any]
-    ) -> tuple[dict[str, Any], PolicyRef]:
-        """What the record shows and what decides after ``params`` took the place of the old ones.
+    async def replaced(self, record: ExperimentRecord, params: dict[str, Any]) -> PolicyRef:
+        """What decides after ``params`` took the place of the old ones.
 
         Raises InvalidParameter, or Conflict for what only a new experiment or a reset can change.
         """
         policy = await self._class_of(record)
-        dim, parameters = take_dim(policy, params, stored=record.dim)
+        dim, given = take_dim(policy, params, stored=record.dim)
         if dim != record.dim:
             raise Conflict(
                 f"policy_params.dim = {dim}, but experiment {record.id} has {record.dim} for life; "
                 "leave dim out, or create another experiment",
                 code="CONTEXT_DIM_IMMUTABLE",
             )
-        made = make_policy(policy, parameters)
+        made = make_policy(policy, given)
         _refuse_structural(policy, make_policy(policy, record.parameters), made)
-        ref = PolicyRef(
+        return PolicyRef(
             name=policy.identifier(), parameters=made.parameters(), bundle=record.bundle
         )
-        return parameters, ref
 
     async def _class_of(self, record: ExperimentRecord) -> type[Policy[Any, Any]]:
         if record.bundle is None:

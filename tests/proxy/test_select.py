@@ -237,7 +237,7 @@ async def test_every_decision_is_logged_with_a_number() -> None:
         assert {event.proxy for event in read.events} == {world.gateway.decisions.proxy}
         for event, answer in zip(read.events, answers, strict=True):
             assert event.decision_id == (await opened(answer, world)).decision_id
-            assert (event.context_id, event.source) == ("user-1", "bandit")
+            assert (event.context_id, event.source) == ("user-1", "policy")
 
 
 async def test_a_decision_id_is_a_uuid_of_version_7_in_order_of_time() -> None:

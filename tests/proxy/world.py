@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -114,7 +115,8 @@ async def open_world(
     )
     await motor.start()
     await gateway.start()
-    tenant = await stores.catalog.create_tenant("local")
+    found = await stores.catalog.find_tenant("local")
+    tenant = found or await stores.catalog.create_tenant("local")
     transport = httpx.ASGITransport(build_app(gateway), raise_app_exceptions=False)
     try:
         async with httpx.AsyncClient(transport=transport, base_url="http://proxy") as http:
@@ -125,6 +127,12 @@ async def open_world(
         await gateway.stop()
         await motor.stop()
         await stores.close()
+
+
+async def settle() -> None:
+    """Let every task do what is due."""
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 @asynccontextmanager

@@ -1,0 +1,88 @@
+"""Stores that can be switched off, slowed down, or made to promise less."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from dataclasses import replace
+from typing import Any
+
+from qbrix.errors import Unavailable
+from serving.storage.base import FeedbackEvent, Stores
+from serving.storage.memory import memory_stores
+from serving.storage.memory.intake import MemoryIntake
+
+
+class Switch:
+    """A store behind a switch: while ``away``, every call is refused as by a dead server."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        self.away = False
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._store, name)
+        if not inspect.iscoroutinefunction(found):
+            return found
+
+        async def call(*arguments: Any, **named: Any) -> Any:
+            if self.away:
+                raise Unavailable(f"{name}: the server is away")
+            return await found(*arguments, **named)
+
+        return call
+
+
+class SteerableIntake(MemoryIntake):
+    """Memory whose writes wait for a go, and which claims what a test says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = asyncio.Event()
+        self.go.set()
+        self.asked = asyncio.Event()
+        self.groups: list[int] = []
+        self.claims = "always"
+        self.away = False
+
+    async def append_feedback(self, shard: int, events: Any) -> str:
+        self.groups.append(len(events))
+        self.asked.set()
+        await self.go.wait()
+        if self.away:
+            raise Unavailable("redis is away")
+        return await super().append_feedback(shard, events)
+
+    async def append_decisions(self, shard: int, events: Any) -> str:
+        if self.away:
+            raise Unavailable("redis is away")
+        return await super().append_decisions(shard, events)
+
+    async def durability(self) -> str:
+        if self.away:
+            raise Unavailable("redis is away")
+        return self.claims
+
+    async def stored(self, shard: int) -> list[FeedbackEvent]:
+        """What was written."""
+        read = await self.read_feedback(shard, after="0", limit=10**6, block_ms=0)
+        return read.events
+
+
+def switched_stores() -> Stores:
+    """Memory stores, each but the intake behind a switch."""
+    stores = memory_stores()
+    return replace(
+        stores,
+        catalog=Switch(stores.catalog),
+        ledger=Switch(stores.ledger),
+        channel=Switch(stores.channel),
+        intake=SteerableIntake(),
+    )
+
+
+def switch(stores: Stores, *, away: bool) -> None:
+    """All stores off or on."""
+    switches: list[Any] = [stores.catalog, stores.ledger, stores.channel, stores.intake]
+    for store in switches:
+        store.away = away

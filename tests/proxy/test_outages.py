@@ -1,0 +1,220 @@
+"""What goes on when the stores do not, and what feedback is promised."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from qbrix.errors import Unavailable
+from serving.proxy.intake import FeedbackIntake, suffices
+from serving.settings import ProxySettings
+from serving.storage.base import FeedbackEvent
+from serving.telemetry import ProxyMetrics
+from tests.proxy.outage import SteerableIntake, switch, switched_stores
+from tests.proxy.world import open_world
+
+
+def event(number: int) -> FeedbackEvent:
+    return FeedbackEvent(
+        "e" * 32, 0, f"{number:032x}", "", 0, 1.0, 0.5, 0.0, 1.0, 0, False, (), b"", 0, 0
+    )
+
+
+async def intake_over(store: SteerableIntake, **settings: object) -> FeedbackIntake:
+    made = FeedbackIntake(ProxySettings.model_validate(settings), store, ProxyMetrics(), shards=2)
+    await made.check()
+    return made
+
+
+async def test_selection_goes_on_when_every_store_is_away_and_says_how_old_it_is() -> None:
+    async with open_world(switched_stores(), durability="always") as world:
+        experiment = await world.experiment()
+        fresh = await world.select(experiment["id"])
+        assert fresh.status_code == 200
+        switch(world.stores, away=True)
+        answer = await world.select(experiment["id"])
+        assert answer.status_code == 200
+        assert answer.json()["state_age_ms"] >= 0
+
+
+async def test_feedback_is_503_with_retry_after_while_redis_is_away_and_201_afterwards() -> None:
+    async with open_world(switched_stores(), durability="always") as world:
+        experiment = await world.experiment()
+        request_id = (await world.select(experiment["id"])).json()["request_id"]
+        switch(world.stores, away=True)
+        refused = await world.feedback(request_id)
+        assert refused.status_code == 503
+        assert refused.json()["code"] == "SERVICE_UNAVAILABLE"
+        assert int(refused.headers["Retry-After"]) >= 1
+        switch(world.stores, away=False)
+        taken = await world.feedback(request_id)
+        assert (taken.status_code, taken.json()["duplicate"]) == (201, False)
+
+
+async def test_control_routes_are_503_while_postgres_is_away() -> None:
+    async with open_world(switched_stores(), durability="always") as world:
+        switch(world.stores, away=True)
+        answer = await world.http.get("/api/v1/pools")
+        assert answer.status_code == 503
+        assert "Retry-After" in answer.headers
+
+
+async def test_an_unknown_key_is_503_not_401_while_nobody_can_tell() -> None:
+    async with open_world(switched_stores(), durability="always") as world:
+        switch(world.stores, away=True)
+        headers = {"X-API-Key": "optiq_" + "x" * 43}
+        assert (await world.http.get("/api/v1/pools", headers=headers)).status_code == 503
+
+
+async def test_decisions_wait_for_redis_and_those_beyond_the_buffer_are_counted() -> None:
+    async with open_world(switched_stores(), durability="always", decision_buffer=3) as world:
+        experiment = await world.experiment()
+        assert (await world.select(experiment["id"])).status_code == 200
+        switch(world.stores, away=True)
+        for _ in range(4):
+            await world.select(experiment["id"])
+        assert await world.gateway.decisions.flush() is False
+        assert len(world.gateway.decisions) == 3
+        assert world.gateway.metrics.dropped.total() == 2
+        switch(world.stores, away=False)
+        assert await world.gateway.decisions.flush() is True
+        assert len(world.gateway.decisions) == 0
+
+
+async def test_what_waits_together_is_written_together() -> None:
+    store = SteerableIntake()
+    intake = await intake_over(store)
+    store.go.clear()
+    first = asyncio.create_task(intake.append(0, event(0)))
+    await asyncio.sleep(0)
+    rest = [asyncio.create_task(intake.append(0, event(number))) for number in range(1, 100)]
+    await asyncio.sleep(0)
+    store.go.set()
+    await asyncio.gather(first, *rest)
+    assert store.groups == [1, 99]
+    assert [one.decision_id for one in await store.stored(0)] == [f"{n:032x}" for n in range(100)]
+
+
+async def test_nothing_is_acknowledged_before_it_is_written() -> None:
+    store = SteerableIntake()
+    intake = await intake_over(store)
+    store.go.clear()
+    waiting = asyncio.create_task(intake.append(0, event(0)))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    assert await store.stored(0) == []
+    store.go.set()
+    await waiting
+    assert len(await store.stored(0)) == 1
+
+
+async def test_who_goes_away_does_not_take_the_group_along() -> None:
+    store = SteerableIntake()
+    intake = await intake_over(store)
+    store.go.clear()
+    tasks = [asyncio.create_task(intake.append(0, event(number))) for number in range(3)]
+    await asyncio.sleep(0)
+    tasks[1].cancel()
+    store.go.set()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(result) for result in results] == [
+        type(None),
+        asyncio.CancelledError,
+        type(None),
+    ]
+
+
+async def test_a_write_that_fails_fails_its_group_and_the_next_one_is_tried_anew() -> None:
+    store = SteerableIntake()
+    intake = await intake_over(store)
+    store.away = True
+    with pytest.raises(Unavailable):
+        await intake.append(0, event(0))
+    store.away = False
+    await intake.append(0, event(0))
+
+
+async def test_a_store_that_hangs_is_given_up_after_the_deadline() -> None:
+    store = SteerableIntake()
+    intake = await intake_over(store, intake_deadline_s=0.02)
+    store.go.clear()
+    with pytest.raises(Unavailable, match="did not answer in time"):
+        await intake.append(0, event(0))
+
+
+async def test_too_much_in_the_queue_is_refused_at_once() -> None:
+    store = SteerableIntake()
+    intake = await intake_over(store, intake_limit=2)
+    store.go.clear()
+    first = asyncio.create_task(intake.append(0, event(0)))
+    await asyncio.sleep(0)
+    others = [asyncio.create_task(intake.append(0, event(number))) for number in (1, 2)]
+    await asyncio.sleep(0)
+    with pytest.raises(Unavailable, match="too much feedback"):
+        await intake.append(0, event(3))
+    store.go.set()
+    await asyncio.gather(first, *others)
+
+
+async def test_too_much_unread_in_the_stream_is_refused_until_it_is_trimmed() -> None:
+    store = SteerableIntake()
+    intake = await intake_over(store, backlog_limit=1)
+    for number in range(2):
+        await intake.append(0, event(number))
+    await intake.check()
+    with pytest.raises(Unavailable, match="too much feedback"):
+        await intake.append(0, event(3))
+    await intake.append(1, event(3))
+    incarnation = await store.incarnation(0)
+    await store.trim(0, incarnation=incarnation, feedback="2", decisions="0")
+    await intake.check()
+    await intake.append(0, event(3))
+
+
+@pytest.mark.parametrize(
+    ("offered", "demanded", "enough"),
+    [
+        ("always", "always", True),
+        ("everysec", "always", False),
+        ("memory", "always", False),
+        ("evicting", "always", False),
+        ("always", "everysec", True),
+        ("everysec", "everysec", True),
+        ("memory", "everysec", False),
+        ("evicting", "everysec", False),
+        ("memory", "memory", True),
+        ("evicting", "memory", True),
+    ],
+)
+def test_an_acknowledgement_is_worth_what_was_demanded(
+    offered: str, demanded: str, enough: bool
+) -> None:
+    assert suffices(offered, demanded=demanded) is enough
+
+
+async def test_a_store_that_does_not_persist_takes_no_feedback_until_someone_accepts_that() -> None:
+    store = SteerableIntake()
+    store.claims = "everysec"
+    intake = await intake_over(store)
+    with pytest.raises(Unavailable, match="PROXY_DURABILITY"):
+        await intake.append(0, event(0))
+    store.claims = "always"
+    await intake.check()
+    await intake.append(0, event(0))
+    store.claims = "evicting"
+    await intake.check()
+    with pytest.raises(Unavailable, match="evicting"):
+        await intake.append(0, event(1))
+
+
+async def test_nothing_is_accepted_before_the_store_said_what_it_is_worth() -> None:
+    store = SteerableIntake()
+    store.away = True
+    intake = await intake_over(store)
+    store.away = False
+    with pytest.raises(Unavailable, match="not known yet"):
+        await intake.append(0, event(0))
+    await intake.check()
+    await intake.append(0, event(0))

@@ -1,0 +1,146 @@
+"""A signed bundle becomes what decides; everything else is refused with its reason."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from qbrix.bundle import Bundle, SigningKey, TrustedKeys, export
+from qbrix.policies.beta_ts import BetaTSPolicy
+from qbrix.policies.epsilon import EpsilonPolicy
+from tests.proxy.world import World, learning, open_world
+
+KEY = SigningKey(bytes(range(32)))
+TRUSTED = TrustedKeys([KEY.public])
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A signed bundle of a library policy for three arms."""
+    path = tmp_path_factory.mktemp("bundle") / "epsilon.qbrix"
+    policy = EpsilonPolicy(eps=0.25, gamma=1.0)
+    return export(policy, path=path, arms=["a", "b", "c"], key=KEY)
+
+
+async def promote(world: World, experiment: str, data: bytes) -> tuple[int, dict[str, object]]:
+    answer = await world.http.post(
+        f"/api/v1/experiments/{experiment}/promote",
+        content=data,
+        headers={"Content-Type": "application/zip"},
+    )
+    return answer.status_code, answer.json()
+
+
+async def test_a_promoted_bundle_decides_and_the_record_says_so(bundle: Bundle) -> None:
+    async with open_world(trusted=TRUSTED) as world, learning(world, trusted=TRUSTED):
+        made = await world.experiment()
+        status, answer = await promote(world, made["id"], bundle.data)
+        assert status == 200, answer
+        assert answer["experiment_id"] == made["id"]
+        assert answer["bundle"] == bundle.sha256
+        assert (answer["epoch"], answer["version"]) == (1, 1)
+        assert isinstance(answer["certificate"], dict)
+        url = f"/api/v1/experiments/{made['id']}"
+        shown = (await world.http.get(url)).json()
+        assert shown["policy"] == "EpsilonPolicy"
+        assert shown["policy_params"] == {"eps": 0.25, "gamma": 1.0}
+        assert shown["bundle"] == bundle.sha256
+        await world.motor.refresh(made["id"])
+        assert (await world.select(made["id"])).json()["state_version"] == 1
+        data = (await world.http.get(f"/api/v1/bundles/{bundle.sha256}")).content
+        assert hashlib.sha256(data).hexdigest() == bundle.sha256
+
+
+async def test_the_support_of_rewards_follows_the_promoted_policy(bundle: Bundle) -> None:
+    async with open_world(trusted=TRUSTED) as world, learning(world, trusted=TRUSTED):
+        made = await world.experiment()
+        before = (await world.select(made["id"])).json()["request_id"]
+        assert (await world.feedback(before, 7.0)).status_code == 422
+        await promote(world, made["id"], bundle.data)
+        assert (await world.feedback(before, 7.0)).status_code == 201
+
+
+async def test_hyper_parameters_of_a_promoted_policy_are_checked_and_changed(
+    bundle: Bundle,
+) -> None:
+    async with (
+        open_world(trusted=TRUSTED, control_wait_s=5) as world,
+        learning(world, trusted=TRUSTED),
+    ):
+        made = await world.experiment()
+        await promote(world, made["id"], bundle.data)
+        url = f"/api/v1/experiments/{made['id']}"
+        for params, status in (({"eps": 2, "gamma": 1}, 400), ({"eps": 0.5, "gamma": 1}, 200)):
+            answer = await world.http.patch(url, json={"policy_params": params})
+            assert answer.status_code == status, answer.text
+        state = (await world.http.get(f"{url}/state")).json()
+        assert '"eps":0.5' in state["configuration"]
+        assert bundle.sha256 in state["configuration"]
+
+
+async def test_what_is_not_signed_by_a_trusted_key_is_refused(bundle: Bundle) -> None:
+    stranger = bundle.sign(SigningKey.generate())
+    async with open_world(trusted=TRUSTED) as world, learning(world, trusted=TRUSTED):
+        made = await world.experiment()
+        for data, reason in (
+            (stranger.data, "untrusted"),
+            (b"no zip at all", "format"),
+            (b"", "format"),
+            (bundle.data[:-100], "format"),
+        ):
+            status, answer = await promote(world, made["id"], data)
+            assert (status, answer["code"]) == (400, "BUNDLE_REJECTED")
+            assert answer["context"] == {"reason": reason}
+        assert (await world.http.get(f"/api/v1/bundles/{stranger.sha256}")).status_code == 404
+
+
+async def test_a_bundle_for_another_number_of_arms_is_refused(tmp_path: Path) -> None:
+    two = export(BetaTSPolicy(), path=tmp_path / "two.qbrix", arms=2, key=KEY)
+    async with open_world(trusted=TRUSTED) as world, learning(world, trusted=TRUSTED):
+        made = await world.experiment()
+        status, answer = await promote(world, made["id"], two.data)
+        assert (status, answer["code"]) == (400, "BUNDLE_REJECTED")
+        assert "2 arms" in str(answer["detail"])
+        assert (await world.http.get(f"/api/v1/experiments/{made['id']}")).json() == made
+
+
+async def test_without_a_cortex_the_promotion_is_taken_back(bundle: Bundle) -> None:
+    async with open_world(trusted=TRUSTED, promotion_deadline_s=0.05) as world:
+        made = await world.experiment()
+        status, answer = await promote(world, made["id"], bundle.data)
+        assert (status, answer["code"]) == (503, "SERVICE_UNAVAILABLE")
+        async with learning(world, trusted=TRUSTED) as cortex:
+            await cortex.drain()
+        state = (await world.http.get(f"/api/v1/experiments/{made['id']}/state")).json()
+        assert state["version"] == 0
+
+
+async def test_a_bundle_beyond_the_limit_is_413(bundle: Bundle) -> None:
+    async with open_world(trusted=TRUSTED, bundle_limit_bytes=2000) as world:
+        made = await world.experiment()
+        status, answer = await promote(world, made["id"], bundle.data)
+        assert (status, answer["code"]) == (413, "PAYLOAD_TOO_LARGE")
+
+
+async def test_promoting_needs_the_scope_and_an_experiment_of_ones_own(bundle: Bundle) -> None:
+    async with open_world(trusted=TRUSTED) as world:
+        made = await world.experiment()
+        viewer = {"X-API-Key": await world.key(role="viewer")}
+        stranger = await world.stranger()
+        for headers, status in ((viewer, 403), (stranger, 404)):
+            answer = await world.http.post(
+                f"/api/v1/experiments/{made['id']}/promote", content=bundle.data, headers=headers
+            )
+            assert answer.status_code == status
+
+
+async def test_selects_go_on_during_a_promotion(bundle: Bundle) -> None:
+    async with open_world(trusted=TRUSTED) as world, learning(world, trusted=TRUSTED):
+        made = await world.experiment()
+        promotion = asyncio.create_task(promote(world, made["id"], bundle.data))
+        answers = [await world.select(made["id"]) for _ in range(50)]
+        assert {answer.status_code for answer in answers} == {200}
+        assert (await promotion)[0] == 200
