@@ -7,30 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from qbrix.checks import param
-from qbrix.policies._counts import Rewards
+from qbrix.policies._change import Blocks, Watch
 from qbrix.policies._forced import by_turns
-from qbrix.policies._in_order import events, rows
+from qbrix.policies._in_order import events
 from qbrix.policies._index import IndexPolicy, largest_mean
-from qbrix.policies._logarithm import natural_log, x_log_x
 from qbrix.policies.base import Capabilities, Policy
-from qbrix.state import array, zeros
+from qbrix.state import zeros
 from qbrix.types import Array, Interactions
 
 __all__ = ["GLRKLUCBPolicy"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Blocks(Rewards):
-    """Counts and sums since the last restart, and the history of every arm in blocks.
-
-    Blocks of an arm hold equally many observations, all but the last one; when there is no room
-    for another block, neighbours join and the length doubles; a length of 0 stands for 1, that of
-    the beginning. ``alarms`` counts the restarts.
-    """
-
-    block_reward: Array = array("K", "blocks")
-    block_length: Array = array("K")
-    alarms: Array = array()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,57 +99,10 @@ class GLRKLUCBPolicy(IndexPolicy[Blocks]):
 
     def update_in_place(self, state: Blocks, batch: Interactions) -> None:
         """Count, test the history of the observed arm, restart after an alarm."""
-        pulls, total, lengths = (
-            rows(array) for array in (state.pulls, state.total_reward, state.block_length)
-        )
-        blocks, alarms = rows(state.block_reward, axes=2), rows(state.alarms, axes=0)
-        threshold = -float(natural_log(np.array(self.delta)))
+        watch = Watch.of(state)
         for event in events(batch):
-            cell = (event.at, event.arm)
-            length = np.maximum(lengths[cell], 1.0)
-            blocks[(*cell, (pulls[cell] // length).astype(np.int64))] += event.reward
-            pulls[cell] += 1.0
-            total[cell] += event.reward
-            full = pulls[cell] == length * blocks.shape[-1]
-            due = pulls[cell] % self.every == 0.0
-            n = pulls[cell][due]
-            ratio = _largest_ratio(
-                blocks[cell][due], length=length[due], n=n, total=total[cell][due]
-            )
-            restart = event.at[due][ratio > 1.5 * natural_log(n) + threshold]
-            if full.any():
-                wide = (event.at[full], event.arm[full])
-                lengths[wide] = 2.0 * length[full]
-                blocks[wide] = _joined(blocks[wide])
-            if restart.size:
-                alarms[restart] += 1.0
-                for array in (pulls, total, lengths, blocks):
-                    array[restart] = 0.0
+            watch.learn(event, delta=self.delta, every=self.every)
 
     def merge(self, a: Blocks, b: Blocks) -> Blocks:
         """Refused: which history is the older one is not in the states."""
         return Policy.merge(self, a, b)
-
-
-def _largest_ratio(blocks: Array, *, length: Array, n: Array, total: Array) -> Array:
-    """Log-likelihood ratio of the likeliest change between two blocks, against none, (m,)."""
-    complete = int((n // length).max(initial=1.0))
-    s = length[:, np.newaxis] * np.arange(1, complete + 1)
-    before = blocks[:, :complete].cumsum(-1)
-    whole, paid = n[:, np.newaxis], total[:, np.newaxis]
-    parts = _likelihood(np.stack([before, paid - before]), np.stack([s, whole - s]))
-    largest: Array = np.where(s < whole, parts[0] + parts[1], -np.inf).max(-1)
-    return largest - _likelihood(total, n)
-
-
-def _likelihood(total: Array, count: Array) -> Array:
-    """Largest Bernoulli log-likelihood of ``count`` rewards with this sum."""
-    parts = x_log_x(np.maximum(np.stack([total, count - total, count]), 0.0))
-    likelihood: Array = parts[0] + parts[1] - parts[2]
-    return likelihood
-
-
-def _joined(blocks: Array) -> Array:
-    """Sums of neighbours, followed by as many empty blocks."""
-    pairs = blocks[:, 0::2] + blocks[:, 1::2]
-    return np.concatenate([pairs, np.zeros_like(pairs)], axis=-1)
