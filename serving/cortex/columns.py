@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from qbrix.ledger import Deployment, Disposition, Rows
 from qbrix.types import Array, BoolArray, IntArray
 from serving.storage.records import FeedbackEvent
-from serving.storage.rows import is_id
+from serving.storage.rows import are_ids, is_id
 
 __all__ = ["Columns", "Dead", "columns_of"]
 
@@ -79,7 +79,7 @@ class Columns:
         recorded_only = self.dispositions != Disposition.FOLDED
         k, epoch = configuration.n_arms, deployment.epoch
         yield (
-            _flags(is_id(event.decision_id) for event in events),
+            _ids([event.decision_id for event in events]),
             "the decision id is not 32 lowercase hex characters",
         )
         yield (
@@ -142,6 +142,10 @@ def columns_of(events: Sequence[FeedbackEvent], *, epoch: int) -> Columns:
         epochs=epochs,
         dispositions=dispositions.astype(np.int64),
     )
+
+
+def _ids(words: Sequence[str]) -> BoolArray:
+    return np.ones(len(words), dtype=bool) if are_ids(words) else _flags(map(is_id, words))
 
 
 def _supported(rewards: Array, support: str) -> BoolArray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from qbrix.errors import QbrixError, Unavailable
@@ -27,7 +27,7 @@ from serving.storage.base import (
     Read,
     StateRecord,
 )
-from serving.storage.rows import is_id
+from serving.storage.rows import are_ids, is_id
 
 __all__ = ["Place", "commit_change", "commit_feedback", "commit_rejection"]
 
@@ -58,7 +58,7 @@ async def commit_feedback(
     groups = _by_experiment(feedback.events)
     heads, dead = await _heads(deployments, groups)
     async with ledger.step(shard, term=term) as step:
-        known = await step.known(_keys(event for name in heads for event in groups[name]))
+        known = await step.known(_keys([event for name in heads for event in groups[name]]))
         failpoint("cortex.after_known")
         moved: list[Live] = []
         for name, live in heads.items():
@@ -214,10 +214,10 @@ def _by_experiment(events: Sequence[FeedbackEvent]) -> dict[str, list[FeedbackEv
     return groups
 
 
-def _keys(events: Iterable[FeedbackEvent]) -> list[Key]:
+def _keys(events: Sequence[FeedbackEvent]) -> list[Key]:
     """Keys that a ledger can hold; events with others are dead anyway."""
+    if not are_ids([event.decision_id for event in events]):
+        events = [event for event in events if is_id(event.decision_id)]
     return [
-        (event.experiment, event.epoch, event.decision_id, event.feedback_id)
-        for event in events
-        if is_id(event.decision_id) and _NUL not in event.feedback_id
+        (event.experiment, event.epoch, event.decision_id, event.feedback_id) for event in events
     ]

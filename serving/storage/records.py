@@ -111,7 +111,7 @@ class ControlRequest(msgspec.Struct, frozen=True, kw_only=True):
     outcome: dict[str, Any] = {}
 
 
-class FeedbackEvent(msgspec.Struct, frozen=True, array_like=True):
+class FeedbackEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A reward with all that its decision's token carried; the unit of the intake stream."""
 
     experiment: str
@@ -131,7 +131,7 @@ class FeedbackEvent(msgspec.Struct, frozen=True, array_like=True):
     received_ms: Int64
 
 
-class DecisionEvent(msgspec.Struct, frozen=True, array_like=True):
+class DecisionEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A decision for the log; ``number`` counts per ``proxy``, so that gaps can be seen."""
 
     proxy: str

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from qbrix.ledger import Batch, Disposition, Rows
 from serving.storage.records import DecisionEvent, Key
 
-__all__ = ["batch_keys", "decision_of", "is_id", "row_decision"]
+__all__ = ["are_ids", "batch_keys", "decision_of", "is_id", "row_decision"]
 
 _ID = re.compile(r"[0-9a-f]{32}")
+_HEX = re.compile(r"[0-9a-f]*")
 
 
 def is_id(word: str) -> bool:
     """Whether this is 32 lowercase hex characters."""
     return _ID.fullmatch(word) is not None
+
+
+def are_ids(words: Sequence[str]) -> bool:
+    """Whether each of them is one; much faster than to ask for each."""
+    return set(map(len, words)) <= {32} and _HEX.fullmatch("".join(words)) is not None
 
 
 def batch_keys(experiment: str, batch: Batch) -> list[Key]:

@@ -34,23 +34,20 @@ class PostgresStep:
         self._positions: dict[str, tuple[str, str]] = {}
 
     async def known(self, keys: Sequence[Key]) -> set[Key]:
-        """See `LedgerStep`."""
+        """See `LedgerStep`; one index search per decision, whatever the planner believes."""
         if not keys:
             return set()
-        experiments, epochs, decisions, feedbacks = zip(*keys, strict=True)
         rows = await self._connection.fetch(
-            "SELECT asked.* FROM unnest($1::text[], $2::bigint[], $3::uuid[], $4::text[])"
-            " AS asked (experiment, epoch, decision_id, feedback_id)"
-            " JOIN ledger_keys USING (experiment, epoch, decision_id, feedback_id)",
-            experiments,
-            epochs,
-            decisions,
-            feedbacks,
+            "SELECT found.* FROM unnest(string_to_array($1, ',')::uuid[]) AS asked (id),"
+            " LATERAL (SELECT experiment, epoch, decision_id, feedback_id FROM ledger_keys"
+            " WHERE decision_id = asked.id OFFSET 0) AS found",
+            ",".join([key[2] for key in keys]),
         )
-        return {
+        found = {
             (row["experiment"], row["epoch"], row["decision_id"].hex, row["feedback_id"])
             for row in rows
         }
+        return found.intersection(keys)
 
     async def append(self, experiment: str, committed: CommittedBatch) -> None:
         """See `LedgerStep`."""
