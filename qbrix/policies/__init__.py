@@ -6,7 +6,9 @@ from typing import Any
 
 from qbrix.policies.base import Capabilities, Policy
 from qbrix.policies.bayes_ucb import BayesUCBPolicy
+from qbrix.policies.besa import BESAPolicy
 from qbrix.policies.beta_ts import BetaTSPolicy
+from qbrix.policies.bootstrap_ts import BootstrapTSPolicy
 from qbrix.policies.cpucb import CPUCBPolicy
 from qbrix.policies.cusum_ucb import CUSUMUCBPolicy
 from qbrix.policies.dirichlet_ts import DirichletTSPolicy
@@ -38,6 +40,7 @@ from qbrix.policies.moss import MOSSPolicy
 from qbrix.policies.moss_any_time import MOSSAnyTimePolicy
 from qbrix.policies.mucb import MUCBPolicy
 from qbrix.policies.optimistic_greedy import OptimisticGreedyPolicy
+from qbrix.policies.phe import PHEPolicy
 from qbrix.policies.random import RandomPolicy
 from qbrix.policies.scalar import ScalarPolicy
 from qbrix.policies.sliding_window_ucb import SlidingWindowUCBPolicy
@@ -57,7 +60,9 @@ policies: Registry[Policy[Any, Any]] = Registry(
     kind="policy", group="qbrix.policies", suffix="Policy"
 )
 policies.register(BayesUCBPolicy)
+policies.register(BESAPolicy)
 policies.register(BetaTSPolicy)
+policies.register(BootstrapTSPolicy)
 policies.register(CPUCBPolicy)
 policies.register(CUSUMUCBPolicy)
 policies.register(DirichletTSPolicy)
@@ -89,6 +94,7 @@ policies.register(MOSSAnyTimePolicy)
 policies.register(MOSSPolicy)
 policies.register(MUCBPolicy)
 policies.register(OptimisticGreedyPolicy)
+policies.register(PHEPolicy)
 policies.register(RandomPolicy)
 policies.register(SlidingWindowUCBPolicy)
 policies.register(SoftmaxPolicy)
