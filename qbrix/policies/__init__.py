@@ -39,6 +39,7 @@ from qbrix.policies.lin_ucb import LinUCBPolicy
 from qbrix.policies.moss import MOSSPolicy
 from qbrix.policies.moss_any_time import MOSSAnyTimePolicy
 from qbrix.policies.mucb import MUCBPolicy
+from qbrix.policies.normal_inverse_gamma_ts import NormalInverseGammaTSPolicy
 from qbrix.policies.optimistic_greedy import OptimisticGreedyPolicy
 from qbrix.policies.phe import PHEPolicy
 from qbrix.policies.random import RandomPolicy
@@ -93,6 +94,7 @@ policies.register(LinUCBPolicy)
 policies.register(MOSSAnyTimePolicy)
 policies.register(MOSSPolicy)
 policies.register(MUCBPolicy)
+policies.register(NormalInverseGammaTSPolicy)
 policies.register(OptimisticGreedyPolicy)
 policies.register(PHEPolicy)
 policies.register(RandomPolicy)
