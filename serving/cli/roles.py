@@ -119,7 +119,7 @@ async def _cortex(settings: CortexSettings, shared: SharedSettings) -> None:
         await made.start()
         opened.push_async_callback(made.stop)
         address = f"{settings.host}:{settings.grpc_port}"
-        server = GrpcServer({}, address=address, healthy=lambda: True)
+        server = GrpcServer({}, address=address, healthy=lambda: made.healthy)
         port = await server.start()
         opened.push_async_callback(server.stop, grace_s=0.0)
         await until_asked("cortex", run_dir=shared.run_dir, ports={"grpc": port}, ends=made.wait)

@@ -18,11 +18,15 @@ _PAGE = 100
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Live:
-    """An experiment with what decides for it, and the code that can fold its next batch."""
+    """An experiment with what decides for it, and the code that can fold its next batch.
+
+    ``snapshot_version`` is the version of its snapshot when it was loaded.
+    """
 
     record: ExperimentRecord
     deployment: Deployment
     resolver: Resolver
+    snapshot_version: int = -1
 
 
 class Deployments:
@@ -82,7 +86,12 @@ class Deployments:
                 if control is not None:
                     resolver = await self._loader.resolver_for(control.configuration)
                 deployment = await asyncio.to_thread(fold, deployment, committed.batch, resolver)
-        return Live(record=record, deployment=deployment, resolver=resolver)
+        return Live(
+            record=record,
+            deployment=deployment,
+            resolver=resolver,
+            snapshot_version=snapshot.version,
+        )
 
 
 def _restored(

@@ -44,6 +44,11 @@ class Lease:
         """The term, while the lease is surely ours."""
         return self._term if self._clock() < self._until_s else None
 
+    @property
+    def known(self) -> bool:
+        """Whether the ledger said lately who holds the lease."""
+        return self._clock() < self._until_s
+
     async def renew(self) -> int | None:
         """Take or renew the lease now; None when somebody else has it."""
         asked_s = self._clock()

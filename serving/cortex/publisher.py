@@ -9,13 +9,11 @@ from contextlib import suppress
 
 import structlog
 
-from qbrix.bundle.source import foreign_code
 from qbrix.errors import QbrixError, Unavailable
 from serving.cortex.deployments import Live
-from serving.cortex.times import now_ms
+from serving.cortex.published import published
 from serving.failpoints import failpoint
-from serving.publishing import state_record
-from serving.storage.base import Channel, StateRecord
+from serving.storage.base import Channel
 
 __all__ = ["Publisher"]
 
@@ -84,7 +82,7 @@ class Publisher:
         live, term = found
         began = self._clock()
         try:
-            record = await asyncio.to_thread(_record, live, term=term)
+            record = await asyncio.to_thread(published, live, term=term)
             prepared_s = self._clock() - began
             await self._channel.publish(record)
         except Unavailable:
@@ -96,10 +94,3 @@ class Publisher:
         self._due[experiment] = began + max(_INTERVAL_S, _PREPARE_SHARE * prepared_s)
         if self._waiting.get(experiment) is found:
             del self._waiting[experiment]
-
-
-def _record(live: Live, *, term: int) -> StateRecord:
-    deployment = live.deployment
-    name = deployment.configuration.policy.name
-    with foreign_code("prepare", doing=f"preparing {name} at version {deployment.version}"):
-        return state_record(deployment, tenant=live.record.tenant, term=term, published_ms=now_ms())

@@ -53,6 +53,11 @@ class Cortex:
         """How many shards this process leads now."""
         return sum(worker.leads for worker in self._workers)
 
+    @property
+    def healthy(self) -> bool:
+        """Whether every shard that this process leads moves on, and the stores answer."""
+        return all(worker.healthy for worker in self._workers)
+
     async def start(self) -> None:
         """Begin to lead and learn."""
         self._tasks = [asyncio.create_task(worker.run()) for worker in self._workers]

@@ -12,9 +12,10 @@ from serving.cortex.columns import Dead
 from serving.cortex.control import Change, record_after
 from serving.cortex.deployments import Deployments, Live
 from serving.cortex.learn import Learned, learn
+from serving.cortex.published import snapshot_of
+from serving.cortex.snapshots import Snapshots
 from serving.cortex.times import now_ms
 from serving.failpoints import failpoint
-from serving.publishing import state_record
 from serving.storage import codec
 from serving.storage.base import (
     CommittedBatch,
@@ -25,11 +26,16 @@ from serving.storage.base import (
     Ledger,
     LedgerStep,
     Read,
-    StateRecord,
 )
 from serving.storage.rows import are_ids, is_id
 
-__all__ = ["Place", "commit_change", "commit_feedback", "commit_rejection"]
+__all__ = [
+    "Place",
+    "commit_change",
+    "commit_feedback",
+    "commit_rejection",
+    "commit_snapshots",
+]
 
 _NUL = "\x00"  # what no text column holds
 
@@ -46,6 +52,7 @@ class Place:
 async def commit_feedback(
     ledger: Ledger,
     deployments: Deployments,
+    snapshots: Snapshots,
     *,
     shard: int,
     term: int,
@@ -67,8 +74,10 @@ async def commit_feedback(
             )
             dead += learned.dead
             if learned.batches:
-                moved.append(await _store(step, live, learned, term=term))
+                moved.append(await _append(step, live, learned))
         failpoint("cortex.after_fold")
+        due = [live for live in moved if snapshots.due(live)]
+        await _put_snapshots(step, due, term=term)
         await _bury(step, dead, [*feedback.damaged, *decisions.damaged])
         await _archive(step, decisions.events)
         for place in places:
@@ -76,11 +85,18 @@ async def commit_feedback(
     failpoint("cortex.after_commit")
     for live in moved:
         deployments.put(live)
+        (snapshots.took if live in due else snapshots.owe)(live)
     return moved
 
 
 async def commit_change(
-    ledger: Ledger, *, shard: int, term: int, request: ControlRequest, change: Change
+    ledger: Ledger,
+    snapshots: Snapshots,
+    *,
+    shard: int,
+    term: int,
+    request: ControlRequest,
+    change: Change,
 ) -> bool:
     """Make a control change the next version; False when it was cancelled meanwhile."""
     live = change.live
@@ -88,7 +104,7 @@ async def commit_change(
         if not await step.settle_control(request.id, status="applied", outcome=change.outcome):
             return False
         await step.append(live.record.id, _committed(change.batch, live.deployment))
-        await step.put_snapshot(_snapshot(live, term=term))
+        await _put_snapshots(step, [live], term=term)
         if change.certificate is not None:
             await step.put_promotion(
                 live.record.id,
@@ -100,7 +116,18 @@ async def commit_change(
             await _tell_record(step, live)
         failpoint("cortex.control_before_commit")
     failpoint("cortex.control_after_commit")
+    snapshots.took(live)
     return True
+
+
+async def commit_snapshots(
+    ledger: Ledger, snapshots: Snapshots, owed: Sequence[Live], *, shard: int, term: int
+) -> None:
+    """Write heads that were left out."""
+    async with ledger.step(shard, term=term) as step:
+        await _put_snapshots(step, owed, term=term)
+    for live in owed:
+        snapshots.took(live)
 
 
 async def commit_rejection(
@@ -154,12 +181,10 @@ async def _heads(
     return heads, dead
 
 
-async def _store(step: LedgerStep, live: Live, learned: Learned, *, term: int) -> Live:
+async def _append(step: LedgerStep, live: Live, learned: Learned) -> Live:
     for batch, deployment in learned.batches:
         await step.append(live.record.id, _committed(batch, deployment))
-    moved = Live(record=live.record, deployment=learned.deployment, resolver=live.resolver)
-    await step.put_snapshot(_snapshot(moved, term=term))
-    return moved
+    return Live(record=live.record, deployment=learned.deployment, resolver=live.resolver)
 
 
 def _committed(batch: Batch, deployment: Deployment) -> CommittedBatch:
@@ -171,15 +196,9 @@ def _committed(batch: Batch, deployment: Deployment) -> CommittedBatch:
     )
 
 
-def _snapshot(live: Live, *, term: int) -> StateRecord:
-    """The law is left to whoever loads it: at this moment nobody waits for it."""
-    return state_record(
-        live.deployment,
-        tenant=live.record.tenant,
-        term=term,
-        published_ms=now_ms(),
-        with_law=False,
-    )
+async def _put_snapshots(step: LedgerStep, lives: Sequence[Live], *, term: int) -> None:
+    for live in lives:
+        await step.put_snapshot(await asyncio.to_thread(snapshot_of, live, term=term))
 
 
 async def _bury(step: LedgerStep, dead: Sequence[Dead], damaged: Sequence[bytes]) -> None:

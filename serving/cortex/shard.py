@@ -1,0 +1,218 @@
+"""What one round of learning does for a shard: controls, feedback, one transaction, trim."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import structlog
+
+from qbrix.errors import Conflict, QbrixError, Unavailable
+from serving.cortex.control import plan_change
+from serving.cortex.deployments import Deployments, Live
+from serving.cortex.publisher import Publisher
+from serving.cortex.snapshots import Snapshots
+from serving.cortex.step import (
+    Place,
+    commit_change,
+    commit_feedback,
+    commit_rejection,
+    commit_snapshots,
+)
+from serving.failpoints import failpoint
+from serving.loading import PolicyLoader
+from serving.storage import keys
+from serving.storage.base import ControlRequest, DecisionEvent, FeedbackEvent, Read, Stores
+
+__all__ = ["Shard"]
+
+_log = structlog.get_logger("cortex")
+
+_START = "0"  # before the first entry of any stream
+_LIMIT = 8192  # events in one transaction, more or less
+
+
+class Shard:
+    """One shard's place in its streams and the heads of its experiments, in one term."""
+
+    def __init__(
+        self, stores: Stores, loader: PolicyLoader, publisher: Publisher, *, number: int
+    ) -> None:
+        self._stores = stores
+        self._loader = loader
+        self._publisher = publisher
+        self._number = number
+        self._deployments = Deployments(stores.ledger, loader)
+        self._snapshots = Snapshots()
+        self._places: tuple[Place, Place] | None = None  # of feedback and of decisions
+        self._term = 0
+
+    @property
+    def position(self) -> str | None:
+        """Where reading of feedback goes on; None while nobody leads."""
+        return None if self._places is None else self._places[0].position
+
+    def forget(self) -> None:
+        """Nothing that is in memory can be relied on."""
+        self._term = 0
+        self._places = None
+        self._deployments.forget_all()
+        self._snapshots.forget_all()
+        self._publisher.forget_all()
+
+    async def round(self, term: int, *, controls: bool) -> bool:
+        """Do what there is to do; False when there was nothing."""
+        if term != self._term:
+            await self._begin(term)
+        worked = controls and await self._apply_controls()
+        if await self._learn() or worked:
+            return True
+        return await self._write_owed()
+
+    @contextmanager
+    def _committing(self) -> Iterator[None]:
+        """When a step fails, whether it was committed is known to the ledger only."""
+        try:
+            yield
+        except BaseException:
+            self.forget()
+            raise
+
+    async def _begin(self, term: int) -> None:
+        """A new term: everything is read anew, and the copies are made good."""
+        self.forget()
+        await self._publish_all(term)
+        self._places = (
+            await self._place(keys.feedback_stream(self._number)),
+            await self._place(keys.decision_stream(self._number)),
+        )
+        self._term = term
+
+    async def _place(self, stream: str) -> Place:
+        stored = await self._stores.ledger.position(stream)
+        incarnation, position = stored or ("", _START)
+        return Place(stream=stream, incarnation=incarnation, position=position)
+
+    async def _publish_all(self, term: int) -> None:
+        for record in await self._stores.ledger.experiments(self._number):
+            try:
+                live = await self._deployments.get(record.id)
+            except Unavailable:
+                raise
+            except QbrixError as error:
+                _log.error("cannot_run", experiment=record.id, error=str(error))
+                continue
+            if live is not None:
+                self._publisher.offer(live, term=term)
+                if live.deployment.version > live.snapshot_version:
+                    self._snapshots.owe(live)
+
+    async def _learn(self) -> bool:
+        before = await self._follow_incarnation()
+        feedback, decisions = await self._read(before)
+        places = (
+            replace(before[0], position=feedback.position),
+            replace(before[1], position=decisions.position),
+        )
+        if places == before:
+            return False
+        with self._committing():
+            moved = await commit_feedback(
+                self._stores.ledger,
+                self._deployments,
+                self._snapshots,
+                shard=self._number,
+                term=self._term,
+                feedback=feedback,
+                decisions=decisions,
+                places=places,
+            )
+        self._places = places
+        for live in moved:
+            self._publisher.offer(live, term=self._term)
+        await self._trim(places)
+        return True
+
+    async def _read(
+        self, places: tuple[Place, Place]
+    ) -> tuple[Read[FeedbackEvent], Read[DecisionEvent]]:
+        intake = self._stores.intake
+        feedback = await intake.read_feedback(
+            self._number, after=places[0].position, limit=_LIMIT, block_ms=0
+        )
+        decisions = await intake.read_decisions(
+            self._number, after=places[1].position, limit=_LIMIT, block_ms=0
+        )
+        return feedback, decisions
+
+    async def _trim(self, places: tuple[Place, Place]) -> None:
+        feedback, decisions = places
+        await self._stores.intake.trim(
+            self._number,
+            incarnation=feedback.incarnation,
+            feedback=feedback.position,
+            decisions=decisions.position,
+        )
+        failpoint("cortex.after_trim")
+
+    async def _follow_incarnation(self) -> tuple[Place, Place]:
+        """Streams that were made anew are read from their start; the copies are lost as well.
+
+        What is read twice is counted once. A stream that is replaced between this look and the
+        read is read behind the old position now, and from its start in the next round.
+        """
+        assert self._places is not None
+        incarnation = await self._stores.intake.incarnation(self._number)
+        known = {place.incarnation for place in self._places}
+        if known == {incarnation}:
+            return self._places
+        if known != {""}:
+            _log.warning("streams_replaced", shard=self._number, incarnation=incarnation)
+            await self._publish_all(self._term)
+        feedback, decisions = self._places
+        self._places = (
+            replace(feedback, incarnation=incarnation, position=_START),
+            replace(decisions, incarnation=incarnation, position=_START),
+        )
+        return self._places
+
+    async def _write_owed(self) -> bool:
+        owed = self._snapshots.owed()
+        if not owed:
+            return False
+        with self._committing():
+            await commit_snapshots(
+                self._stores.ledger, self._snapshots, owed, shard=self._number, term=self._term
+            )
+        return True
+
+    async def _apply_controls(self) -> bool:
+        requests = await self._stores.ledger.pending_controls(self._number)
+        for request in requests:
+            await self._apply(request)
+        return bool(requests)
+
+    async def _apply(self, request: ControlRequest) -> None:
+        ledger, shard, term = self._stores.ledger, self._number, self._term
+        live: Live | None = None
+        try:
+            live = await self._deployments.get(request.experiment)
+            if live is None:
+                raise Conflict(f"experiment {request.experiment} was deleted")
+            change = await plan_change(request, live, loader=self._loader)
+        except Unavailable:
+            raise
+        except QbrixError as error:
+            with self._committing():
+                await commit_rejection(
+                    ledger, shard=shard, term=term, request=request, error=error, live=live
+                )
+            return
+        with self._committing():
+            applied = await commit_change(
+                ledger, self._snapshots, shard=shard, term=term, request=request, change=change
+            )
+        if applied:
+            self._deployments.put(change.live)
+            self._publisher.offer(change.live, term=term)
