@@ -1,0 +1,133 @@
+"""A policy inside a policy: named in a hyper-parameter, its state packed into a row of numbers."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from qbrix.errors import InvalidParameter
+from qbrix.policies.base import Policy
+from qbrix.state import State, array_specs, arrays_of
+from qbrix.types import Array, Interactions
+
+AnyPolicy = Policy[Any, Any]
+
+_SPOKEN = re.compile(r"([\w@]+)\s*(?:\((.*)\))?", re.DOTALL)
+
+
+@lru_cache(maxsize=256)
+def learner_of(text: str) -> AnyPolicy:
+    """The policy that a text names: a name of the catalogue, or what `repr` shows of a policy.
+
+    Raises
+    ------
+    UnknownName
+        The catalogue has no such policy.
+    InvalidParameter
+        The text is neither, or the policy cannot be nested.
+    """
+    from qbrix.policies import get
+
+    match = _SPOKEN.fullmatch(text.strip())
+    given = None if match is None else _keywords(match[2] or "")
+    if match is None or given is None:
+        raise _unclear(text)
+    try:
+        policy: AnyPolicy = get(match[1])(**given)
+    except TypeError:
+        raise _unclear(text) from None
+    _check_fit(policy)
+    return policy
+
+
+def initial(policy: AnyPolicy, n_arms: int) -> Array:
+    """The packed state before the first interaction, shape (m,)."""
+    return packed(policy.init(n_arms=n_arms))
+
+
+def packed(state: State) -> Array:
+    """All numbers of a state in a row, shape (..., m)."""
+    specs = array_specs(type(state))
+    rows = []
+    for name, value in arrays_of(state):
+        leading = value.shape[: value.ndim - len(specs[name].shape)]
+        rows.append(value.reshape(*leading, -1).astype(np.float64))
+    return np.concatenate(rows, axis=-1)
+
+
+def unpacked(policy: AnyPolicy, numbers: Array, *, n_arms: int) -> State:
+    """The state that was packed; its arrays are copies."""
+    made: dict[str, Any] = {}
+    start = 0
+    for name, value in arrays_of(_template(policy, n_arms)):
+        part = numbers[..., start : start + value.size]
+        shape = (*numbers.shape[:-1], *value.shape)
+        made[name] = np.array(part, dtype=value.dtype, order="C").reshape(shape)
+        start += value.size
+    return policy.state_type(**made)
+
+
+def learned(policy: AnyPolicy, numbers: Array, batch: Interactions, *, n_arms: int) -> Array:
+    """The packed state after a batch."""
+    state = unpacked(policy, numbers, n_arms=n_arms)
+    if type(policy).update_in_place is Policy.update_in_place:
+        return packed(policy.update(state, batch))
+    policy.update_in_place(state, batch)
+    return packed(state)
+
+
+def one_by_one(batch: Interactions) -> Iterator[Interactions]:
+    """The rows of a batch as batches of one row, shape (..., 1)."""
+    for row in range(batch.arms.shape[-1]):
+        chosen = slice(row, row + 1)
+        yield Interactions(
+            arms=batch.arms[..., chosen],
+            rewards=batch.rewards[..., chosen],
+            propensities=batch.propensities[..., chosen],
+            state_versions=batch.state_versions[..., chosen],
+        )
+
+
+@lru_cache(maxsize=256)
+def _template(policy: AnyPolicy, n_arms: int) -> State:
+    state: State = policy.init(n_arms=n_arms)
+    return state
+
+
+def _keywords(text: str) -> dict[str, Any] | None:
+    """``a=1, b=0.5`` as a dictionary, None when it is anything else."""
+    try:
+        call = ast.parse(f"f({text})", mode="eval").body
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args:
+            return None
+        return {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
+    except (SyntaxError, ValueError):
+        return None
+
+
+def _check_fit(policy: AnyPolicy) -> None:
+    can = policy.capabilities
+    reasons = {
+        "it decides by context": can.context,
+        "it learns from binary rewards only": can.reward == "binary",
+        "it records numbers at the decision": can.recorded > 0,
+        "its bits are not exact": can.bits != "exact",
+    }
+    for reason, holds in reasons.items():
+        if holds:
+            raise InvalidParameter(
+                f"learner = {type(policy).__name__}: {reason}; name a policy without context "
+                "that learns from rewards in [0, 1]"
+            )
+
+
+def _unclear(text: str) -> InvalidParameter:
+    return InvalidParameter(
+        f"learner = {text!r}: expected a policy of the catalogue with its hyper-parameters, as "
+        "repr() shows it; write for example 'BetaTSPolicy(alpha_prior=2.0)'"
+    )
