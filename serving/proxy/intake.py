@@ -91,18 +91,17 @@ class FeedbackIntake:
         finally:
             del self._writers[shard]
 
-    async def _append(self, shard: int, events: list[FeedbackEvent]) -> Unavailable | None:
+    async def _append(self, shard: int, events: list[FeedbackEvent]) -> BaseException | None:
+        """Write one group; what prevented it, so that everybody who waits can be told."""
         self._metrics.intake_group.observe(len(events))
-        try:
-            async with asyncio.timeout(self._settings.intake_deadline_s):
-                await self._intake.append_feedback(shard, events)
-        except Unavailable as error:
-            return error
-        except TimeoutError:
-            return Unavailable(
-                "the feedback store did not answer in time; send it again, it counts once"
-            )
-        return None
+        writing = asyncio.create_task(self._intake.append_feedback(shard, events))
+        await asyncio.wait({writing}, timeout=self._settings.intake_deadline_s)
+        if writing.done():
+            return writing.exception()
+        writing.cancel()
+        return Unavailable(
+            "the feedback store did not answer in time; send it again, it counts once"
+        )
 
 
 def suffices(offered: str, *, demanded: str) -> bool:
@@ -110,7 +109,7 @@ def suffices(offered: str, *, demanded: str) -> bool:
     return _WORTH[offered] >= _WORTH[demanded] or demanded == "memory"
 
 
-def _acknowledge(group: list[Waiting], failure: Unavailable | None) -> None:
+def _acknowledge(group: list[Waiting], failure: BaseException | None) -> None:
     for _, acknowledged in group:
         if acknowledged.done():  # its client went away
             continue

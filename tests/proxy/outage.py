@@ -13,12 +13,15 @@ from serving.storage.memory import memory_stores
 from serving.storage.memory.intake import MemoryIntake
 
 
+AWAY = Unavailable("the server is away")
+
+
 class Switch:
-    """A store behind a switch: while ``away``, every call is refused as by a dead server."""
+    """A store behind a switch: while there is a ``failure``, every call ends with it."""
 
     def __init__(self, store: Any) -> None:
         self._store = store
-        self.away = False
+        self.failure: Exception | None = None
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._store, name)
@@ -26,8 +29,8 @@ class Switch:
             return found
 
         async def call(*arguments: Any, **named: Any) -> Any:
-            if self.away:
-                raise Unavailable(f"{name}: the server is away")
+            if self.failure is not None:
+                raise self.failure
             return await found(*arguments, **named)
 
         return call
@@ -43,24 +46,24 @@ class SteerableIntake(MemoryIntake):
         self.asked = asyncio.Event()
         self.groups: list[int] = []
         self.claims = "always"
-        self.away = False
+        self.failure: Exception | None = None
 
     async def append_feedback(self, shard: int, events: Any) -> str:
         self.groups.append(len(events))
         self.asked.set()
         await self.go.wait()
-        if self.away:
-            raise Unavailable("redis is away")
+        if self.failure is not None:
+            raise self.failure
         return await super().append_feedback(shard, events)
 
     async def append_decisions(self, shard: int, events: Any) -> str:
-        if self.away:
-            raise Unavailable("redis is away")
+        if self.failure is not None:
+            raise self.failure
         return await super().append_decisions(shard, events)
 
     async def durability(self) -> str:
-        if self.away:
-            raise Unavailable("redis is away")
+        if self.failure is not None:
+            raise self.failure
         return self.claims
 
     async def stored(self, shard: int) -> list[FeedbackEvent]:
@@ -81,8 +84,8 @@ def switched_stores() -> Stores:
     )
 
 
-def switch(stores: Stores, *, away: bool) -> None:
-    """All stores off or on."""
+def switch(stores: Stores, *, failure: Exception | None) -> None:
+    """All stores off or, with None, on."""
     switches: list[Any] = [stores.catalog, stores.ledger, stores.channel, stores.intake]
     for store in switches:
-        store.away = away
+        store.failure = failure

@@ -11,7 +11,7 @@ from serving.proxy.intake import FeedbackIntake, suffices
 from serving.settings import ProxySettings
 from serving.storage.base import FeedbackEvent
 from serving.telemetry import ProxyMetrics
-from tests.proxy.outage import SteerableIntake, switch, switched_stores
+from tests.proxy.outage import AWAY, SteerableIntake, switch, switched_stores
 from tests.proxy.world import open_world
 
 
@@ -32,7 +32,7 @@ async def test_selection_goes_on_when_every_store_is_away_and_says_how_old_it_is
         experiment = await world.experiment()
         fresh = await world.select(experiment["id"])
         assert fresh.status_code == 200
-        switch(world.stores, away=True)
+        switch(world.stores, failure=AWAY)
         answer = await world.select(experiment["id"])
         assert answer.status_code == 200
         assert answer.json()["state_age_ms"] >= 0
@@ -42,19 +42,19 @@ async def test_feedback_is_503_with_retry_after_while_redis_is_away_and_201_afte
     async with open_world(switched_stores(), durability="always") as world:
         experiment = await world.experiment()
         request_id = (await world.select(experiment["id"])).json()["request_id"]
-        switch(world.stores, away=True)
+        switch(world.stores, failure=AWAY)
         refused = await world.feedback(request_id)
         assert refused.status_code == 503
         assert refused.json()["code"] == "SERVICE_UNAVAILABLE"
         assert int(refused.headers["Retry-After"]) >= 1
-        switch(world.stores, away=False)
+        switch(world.stores, failure=None)
         taken = await world.feedback(request_id)
         assert (taken.status_code, taken.json()["duplicate"]) == (201, False)
 
 
 async def test_control_routes_are_503_while_postgres_is_away() -> None:
     async with open_world(switched_stores(), durability="always") as world:
-        switch(world.stores, away=True)
+        switch(world.stores, failure=AWAY)
         answer = await world.http.get("/api/v1/pools")
         assert answer.status_code == 503
         assert "Retry-After" in answer.headers
@@ -62,7 +62,7 @@ async def test_control_routes_are_503_while_postgres_is_away() -> None:
 
 async def test_an_unknown_key_is_503_not_401_while_nobody_can_tell() -> None:
     async with open_world(switched_stores(), durability="always") as world:
-        switch(world.stores, away=True)
+        switch(world.stores, failure=AWAY)
         headers = {"X-API-Key": "optiq_" + "x" * 43}
         assert (await world.http.get("/api/v1/pools", headers=headers)).status_code == 503
 
@@ -71,13 +71,13 @@ async def test_decisions_wait_for_redis_and_those_beyond_the_buffer_are_counted(
     async with open_world(switched_stores(), durability="always", decision_buffer=3) as world:
         experiment = await world.experiment()
         assert (await world.select(experiment["id"])).status_code == 200
-        switch(world.stores, away=True)
+        switch(world.stores, failure=AWAY)
         for _ in range(4):
             await world.select(experiment["id"])
         assert await world.gateway.decisions.flush() is False
         assert len(world.gateway.decisions) == 3
         assert world.gateway.metrics.dropped.total() == 2
-        switch(world.stores, away=False)
+        switch(world.stores, failure=None)
         assert await world.gateway.decisions.flush() is True
         assert len(world.gateway.decisions) == 0
 
@@ -129,10 +129,10 @@ async def test_who_goes_away_does_not_take_the_group_along() -> None:
 async def test_a_write_that_fails_fails_its_group_and_the_next_one_is_tried_anew() -> None:
     store = SteerableIntake()
     intake = await intake_over(store)
-    store.away = True
+    store.failure = AWAY
     with pytest.raises(Unavailable):
         await intake.append(0, event(0))
-    store.away = False
+    store.failure = None
     await intake.append(0, event(0))
 
 
@@ -211,9 +211,9 @@ async def test_a_store_that_does_not_persist_takes_no_feedback_until_someone_acc
 
 async def test_nothing_is_accepted_before_the_store_said_what_it_is_worth() -> None:
     store = SteerableIntake()
-    store.away = True
+    store.failure = AWAY
     intake = await intake_over(store)
-    store.away = False
+    store.failure = None
     with pytest.raises(Unavailable, match="not known yet"):
         await intake.append(0, event(0))
     await intake.check()

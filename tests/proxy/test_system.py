@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.proxy.outage import switch, switched_stores
 from tests.proxy.world import open_world
 
 
@@ -139,18 +140,16 @@ async def test_what_does_not_exist_is_told_in_the_form_of_all_errors() -> None:
 
 
 async def test_a_bug_is_500_without_a_word_about_it() -> None:
-    async with open_world() as world:
+    async with open_world(switched_stores(), durability="always") as world:
         experiment = await world.experiment()
-
-        def broken(*_: object) -> str:
-            raise ValueError("secret")
-
-        world.gateway.agent.sealer.seal = broken  # type: ignore[method-assign, assignment]
-        world.gateway.pools.catalog.list_pools = broken  # type: ignore[method-assign, assignment]
-        for answer in (await world.select(experiment["id"]), await world.http.get("/api/v1/pools")):
-            assert answer.status_code == 500
-            assert answer.json()["code"] == "INTERNAL"
-            assert "secret" not in answer.text
+        request_id = (await world.select(experiment["id"])).json()["request_id"]
+        switch(world.stores, failure=ValueError("secret"))
+        answers = [await world.feedback(request_id), await world.http.get("/api/v1/pools")]
+        switch(world.stores, failure=None)
+    for answer in answers:
+        assert answer.status_code == 500
+        assert answer.json()["code"] == "INTERNAL"
+        assert "secret" not in answer.text
 
 
 async def test_a_get_with_a_content_type_and_a_post_of_no_length_are_no_errors() -> None:
