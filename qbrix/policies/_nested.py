@@ -12,7 +12,7 @@ import numpy as np
 
 from qbrix.errors import InvalidParameter
 from qbrix.policies.base import Policy
-from qbrix.state import State, array_specs, arrays_of
+from qbrix.state import State, arrays_of, leading_shape
 from qbrix.types import Array, Interactions
 
 AnyPolicy = Policy[Any, Any]
@@ -52,12 +52,9 @@ def initial(policy: AnyPolicy, n_arms: int) -> Array:
 
 def packed(state: State) -> Array:
     """All numbers of a state in a row, shape (..., m)."""
-    specs = array_specs(type(state))
-    rows = []
-    for name, value in arrays_of(state):
-        leading = value.shape[: value.ndim - len(specs[name].shape)]
-        rows.append(value.reshape(*leading, -1).astype(np.float64))
-    return np.concatenate(rows, axis=-1)
+    leading = leading_shape(state)
+    numbers = [value.reshape(*leading, -1) for _, value in arrays_of(state)]
+    return np.concatenate(numbers, axis=-1, dtype=np.float64)
 
 
 def unpacked(policy: AnyPolicy, numbers: Array, *, n_arms: int) -> State:

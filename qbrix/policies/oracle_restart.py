@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -78,7 +79,7 @@ class OracleRestartPolicy(Policy[Restarted, Any]):
     def __post_init__(self) -> None:
         Policy.__post_init__(self)
         learner_of(self.learner)
-        self._counts()
+        _counts(self.changes)
 
     @classmethod
     def example(cls) -> Self:
@@ -115,32 +116,34 @@ class OracleRestartPolicy(Policy[Restarted, Any]):
 
     def update_in_place(self, state: Restarted, batch: Interactions) -> None:
         """Let the learner learn, at once where no restart lies between, and start it over."""
-        counts = self._counts()
+        counts = _counts(self.changes)
         seen = state.pulls.sum(-1)
         after = seen + (batch.arms >= 0).sum(-1)
         passed = np.searchsorted(counts, after, "right") > np.searchsorted(counts, seen, "right")
-        for part in one_by_one(batch) if passed.any() else (batch,):
-            self._learn(state, part, counts=counts)
+        if not passed.any():
+            self._learn(state, batch)
+            return
+        for part in one_by_one(batch):
+            self._learn(state, part)
+            real = part.arms[..., 0] >= 0
+            due = np.atleast_1d(real & np.isin(state.pulls.sum(-1), counts)).reshape(-1)
+            rows(state.learner)[due] = initial(learner_of(self.learner), state.pulls.shape[-1])
 
-    def _learn(self, state: Restarted, batch: Interactions, *, counts: Array) -> None:
-        learner = learner_of(self.learner)
-        n_arms = state.pulls.shape[-1]
+    def _learn(self, state: Restarted, batch: Interactions) -> None:
+        learner, n_arms = learner_of(self.learner), state.pulls.shape[-1]
         state.learner[...] = learned(learner, state.learner, batch, n_arms=n_arms)
-        before = state.pulls.sum(-1)
         Cells.of(batch, n_arms).add(state.pulls, 1.0)
-        now = state.pulls.sum(-1)
-        due = np.isin(now, counts) & (now > before)
-        rows(state.learner)[np.atleast_1d(due).reshape(-1)] = initial(learner, n_arms)
 
-    def _counts(self) -> Array:
-        """The numbers in ``changes``; raises `InvalidParameter`."""
-        words = self.changes.split()
-        counts = np.array(
-            [int(word) if word.isdecimal() else 0 for word in words], dtype=np.float64
+
+@lru_cache(maxsize=256)
+def _counts(changes: str) -> Array:
+    """The numbers in ``changes``; raises `InvalidParameter`."""
+    words = changes.split()
+    counts = np.array([int(word) if word.isdecimal() else 0 for word in words], dtype=np.float64)
+    if (np.diff(counts, prepend=0.0) < 1.0).any():
+        raise InvalidParameter(
+            f"OracleRestartPolicy(changes={changes!r}): expected increasing integers >= 1 "
+            "with spaces between; write for example '1000 2000'"
         )
-        if (np.diff(counts, prepend=0.0) < 1.0).any():
-            raise InvalidParameter(
-                f"OracleRestartPolicy(changes={self.changes!r}): expected increasing integers >= 1 "
-                "with spaces between; write for example '1000 2000'"
-            )
-        return counts
+    counts.flags.writeable = False
+    return counts
