@@ -30,6 +30,7 @@ from qbrix.policies.glr_klucb import GLRKLUCBPolicy
 from qbrix.policies.gradient_bandit import GradientBanditPolicy
 from qbrix.policies.greedy import GreedyPolicy
 from qbrix.policies.hedge import HedgePolicy
+from qbrix.policies.ids import IDSPolicy
 from qbrix.policies.imed import IMEDPolicy
 from qbrix.policies.klucb import KLUCBPolicy
 from qbrix.policies.klucb_plus import KLUCBPlusPolicy
@@ -85,6 +86,7 @@ policies.register(GLRKLUCBPolicy)
 policies.register(GradientBanditPolicy)
 policies.register(GreedyPolicy)
 policies.register(HedgePolicy)
+policies.register(IDSPolicy)
 policies.register(IMEDPolicy)
 policies.register(KLUCBPlusPlusPolicy)
 policies.register(KLUCBPlusPolicy)
