@@ -37,7 +37,6 @@ class Lease:
         self._clock = clock
         self._term: int | None = None
         self._until_s = 0.0
-        self._held = asyncio.Event()
 
     @property
     def term(self) -> int | None:
@@ -56,10 +55,6 @@ class Lease:
         if term != self._term:
             _log.info("lease", shard=self._shard, term=term, before=self._term)
         self._term, self._until_s = term, asked_s + self._ttl_s
-        if term is None:
-            self._held.clear()
-        else:
-            self._held.set()
         return term
 
     async def keep(self) -> None:
@@ -70,13 +65,6 @@ class Lease:
             except Unavailable as error:
                 _log.warning("lease_not_renewed", shard=self._shard, error=str(error))
             await asyncio.sleep(self._renew_s)
-
-    async def held(self) -> int:
-        """Wait until the lease is ours."""
-        while (term := self.term) is None:
-            self._held.clear()
-            await self._held.wait()
-        return term
 
     async def release(self) -> None:
         """Let others have it at once."""

@@ -51,7 +51,7 @@ class Publisher:
                     await self._offered.wait()
             self._offered.clear()
             try:
-                await self._publish_due()
+                await self.publish_due()
             except Unavailable as error:
                 _log.warning("publish_delayed", error=str(error))
                 await asyncio.sleep(error.retry_after_s)
@@ -69,7 +69,8 @@ class Publisher:
         now = self._clock()
         return max(0.0, min(self._due.get(name, now) for name in self._waiting) - now)
 
-    async def _publish_due(self) -> None:
+    async def publish_due(self) -> None:
+        """Publish what has waited long enough; raises Unavailable when the channel is away."""
         now = self._clock()
         async with self._publishing:
             for experiment in [name for name in self._waiting if self._due.get(name, now) <= now]:
