@@ -20,7 +20,9 @@ from qbrix.policies.epsilon_first import EpsilonFirstPolicy
 from qbrix.policies.exp3 import EXP3Policy
 from qbrix.policies.exp3_anytime import EXP3AnytimePolicy
 from qbrix.policies.exp3_ix import EXP3IXPolicy
+from qbrix.policies.exp3_p import EXP3PPolicy
 from qbrix.policies.exp3_plus_plus import EXP3PlusPlusPolicy
+from qbrix.policies.exp3_s import EXP3SPolicy
 from qbrix.policies.explore_then_commit import ExploreThenCommitPolicy
 from qbrix.policies.fpl import FPLPolicy
 from qbrix.policies.gaussian_klucb import GaussianKLUCBPolicy
@@ -61,8 +63,8 @@ __all__ = ["Capabilities", "Policy", "ScalarPolicy", "get", "policies"]
 policies: Registry[Policy[Any, Any]] = Registry(
     kind="policy", group="qbrix.policies", suffix="Policy"
 )
-policies.register(BayesUCBPolicy)
 policies.register(BESAPolicy)
+policies.register(BayesUCBPolicy)
 policies.register(BetaTSPolicy)
 policies.register(BootstrapTSPolicy)
 policies.register(CPUCBPolicy)
@@ -70,19 +72,21 @@ policies.register(CUSUMUCBPolicy)
 policies.register(DirichletTSPolicy)
 policies.register(DiscountedTSPolicy)
 policies.register(DiscountedUCBPolicy)
+policies.register(EXP3AnytimePolicy)
+policies.register(EXP3IXPolicy)
+policies.register(EXP3PPolicy)
+policies.register(EXP3PlusPlusPolicy)
+policies.register(EXP3Policy)
+policies.register(EXP3SPolicy)
 policies.register(EpsilonDecreasingPolicy)
 policies.register(EpsilonFirstPolicy)
 policies.register(EpsilonPolicy)
-policies.register(EXP3AnytimePolicy)
-policies.register(EXP3IXPolicy)
-policies.register(EXP3PlusPlusPolicy)
-policies.register(EXP3Policy)
 policies.register(ExploreThenCommitPolicy)
 policies.register(FPLPolicy)
+policies.register(GLRKLUCBPolicy)
 policies.register(GaussianKLUCBPolicy)
 policies.register(GaussianTSPolicy)
 policies.register(GittinsPolicy)
-policies.register(GLRKLUCBPolicy)
 policies.register(GradientBanditPolicy)
 policies.register(GreedyPolicy)
 policies.register(HedgePolicy)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from qbrix.policies._change import largest_ratio
-from qbrix.policies._logarithm import natural_log, x_log_x
+from qbrix.policies._elementary import natural_log, x_log_x
 from qbrix.policies.glr_klucb import GLRKLUCBPolicy
 from qbrix.simulator import simulate
 from tests.policies.racing import (
