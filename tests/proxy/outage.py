@@ -12,7 +12,6 @@ from serving.storage.base import FeedbackEvent, Stores
 from serving.storage.memory import memory_stores
 from serving.storage.memory.intake import MemoryIntake
 
-
 AWAY = Unavailable("the server is away")
 
 

@@ -1,0 +1,175 @@
+"""Between proxy and motor: nothing changes on the way, and what waits rides together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qbrix.errors import NotFound, QbrixError, ShapeError, Unavailable
+from serving.wire.convert import (
+    read_decided,
+    read_queries,
+    write_decided,
+    write_health,
+    write_queries,
+)
+from serving.wire.motor_client import MotorClient
+from serving.wire.selection import Outcome, Query
+from serving.wire.server import GrpcServer, check_health
+
+UNIT = st.floats(0, 1)
+COUNT = st.integers(0, 2**62)
+
+queries = st.builds(Query, st.text(), st.text(), st.text(), st.binary(max_size=64))
+outcomes = st.builds(
+    Outcome,
+    arm=st.integers(0, 2**31),
+    u=UNIT,
+    low=UNIT,
+    propensity=UNIT,
+    recorded=st.lists(st.floats(allow_nan=False), max_size=4).map(tuple),
+    epoch=COUNT,
+    version=COUNT,
+    age_ms=COUNT,
+)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(queries, max_size=5))
+def test_queries_arrive_as_they_were_sent(asked: list[Query]) -> None:
+    assert read_queries(write_queries(asked)) == asked
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(outcomes, max_size=5))
+def test_outcomes_arrive_as_they_were_sent(made: list[Outcome]) -> None:
+    assert read_decided(write_decided(made)) == made
+
+
+def test_errors_arrive_as_what_they_were() -> None:
+    sent: list[Outcome | QbrixError] = [
+        NotFound("experiment", "e"),
+        ShapeError("context has 2 features"),
+        Unavailable("later", retry_after_s=3.0),
+    ]
+    got = read_decided(write_decided(sent))
+    assert [(type(error), str(error)) for error in got] == [
+        (type(error), str(error)) for error in sent
+    ]
+    assert isinstance(got[2], Unavailable)
+    assert got[2].retry_after_s == 3.0
+
+
+class Motor:
+    """Answers each query with its own number; can be told to wait."""
+
+    def __init__(self) -> None:
+        self.calls: list[int] = []
+        self.asked = asyncio.Event()
+        self.go = asyncio.Event()
+        self.go.set()
+
+    async def decide(self, request: bytes, _: Any) -> bytes:
+        asked = read_queries(request)
+        self.calls.append(len(asked))
+        self.asked.set()
+        await self.go.wait()
+        return write_decided([outcome(int(query.decision_id)) for query in asked])
+
+    async def health(self, _: bytes, __: Any) -> bytes:
+        return write_health(serving=True)
+
+
+def outcome(number: int) -> Outcome:
+    return Outcome(number, 0.5, 0.0, 1.0, (), 0, 0, 0)
+
+
+@asynccontextmanager
+async def connected(**options: Any) -> AsyncIterator[tuple[Motor, MotorClient]]:
+    motor = Motor()
+    server = GrpcServer(
+        {"qbrix.motor.MotorService": {"Decide": motor.decide, "Health": motor.health}},
+        address="127.0.0.1:0",
+        healthy=lambda: True,
+    )
+    port = await server.start()
+    client = MotorClient(f"127.0.0.1:{port}", **options)
+    await client.start()
+    try:
+        yield motor, client
+    finally:
+        motor.go.set()
+        await client.stop()
+        await server.stop(grace_s=0)
+
+
+async def ask(client: MotorClient, numbers: Sequence[int]) -> list[int]:
+    answers = await client.decide([Query("t", "e", str(number)) for number in numbers])
+    return [answer.arm for answer in answers if isinstance(answer, Outcome)]
+
+
+async def test_everybody_gets_the_answer_to_the_own_question() -> None:
+    async with connected() as (_, client):
+        answers = await asyncio.gather(*(ask(client, [n, n + 1]) for n in range(0, 500, 2)))
+        assert answers == [[n, n + 1] for n in range(0, 500, 2)]
+
+
+async def test_what_waits_rides_together_and_nothing_waits_for_a_timer() -> None:
+    async with connected(in_flight=1, together=64) as (motor, client):
+        motor.go.clear()
+        first = asyncio.create_task(ask(client, [0]))
+        await motor.asked.wait()
+        rest = [asyncio.create_task(ask(client, [number])) for number in range(1, 101)]
+        await asyncio.sleep(0)
+        motor.go.set()
+        await asyncio.gather(first, *rest)
+        assert motor.calls == [1, 64, 36]
+
+
+async def test_a_motor_that_hangs_is_given_up_after_the_deadline() -> None:
+    async with connected(deadline_s=0.1) as (motor, client):
+        motor.go.clear()
+        with pytest.raises(Unavailable, match="did not answer in time"):
+            await ask(client, [0])
+        motor.go.set()
+        assert await ask(client, [1]) == [1]
+
+
+async def test_without_a_motor_the_answer_is_unavailable() -> None:
+    client = MotorClient("127.0.0.1:1", deadline_s=0.5)
+    await client.start()
+    (answer,) = await client.decide([Query("t", "e", "0")])
+    assert isinstance(answer, Unavailable)
+    with pytest.raises(Unavailable):
+        await client.ping()
+    await client.stop()
+
+
+async def test_too_many_who_wait_are_refused_at_once() -> None:
+    async with connected(limit=2) as (_, client):
+        with pytest.raises(Unavailable, match="too many"):
+            await ask(client, [0, 1, 2])
+
+
+async def test_a_server_tells_its_health() -> None:
+    healthy = True
+    server = GrpcServer({}, address="127.0.0.1:0", healthy=lambda: healthy)
+    port = await server.start()
+    await check_health(f"127.0.0.1:{port}")
+    healthy = False
+    with pytest.raises(Unavailable, match="does not serve"):
+        await check_health(f"127.0.0.1:{port}")
+    await server.stop(grace_s=0)
+    with pytest.raises(Unavailable, match="does not answer"):
+        await check_health(f"127.0.0.1:{port}", deadline_s=0.5)
+
+
+async def test_a_motor_tells_whether_it_serves() -> None:
+    async with connected() as (_, client):
+        await client.ping()
