@@ -24,7 +24,9 @@ from qbrix.policies.exp3_p import EXP3PPolicy
 from qbrix.policies.exp3_plus_plus import EXP3PlusPlusPolicy
 from qbrix.policies.exp3_s import EXP3SPolicy
 from qbrix.policies.explore_then_commit import ExploreThenCommitPolicy
+from qbrix.policies.exponential_klucb import ExponentialKLUCBPolicy
 from qbrix.policies.fpl import FPLPolicy
+from qbrix.policies.gamma_poisson_ts import GammaPoissonTSPolicy
 from qbrix.policies.gaussian_klucb import GaussianKLUCBPolicy
 from qbrix.policies.gaussian_ts import GaussianTSPolicy
 from qbrix.policies.gittins import GittinsPolicy
@@ -45,6 +47,7 @@ from qbrix.policies.mucb import MUCBPolicy
 from qbrix.policies.normal_inverse_gamma_ts import NormalInverseGammaTSPolicy
 from qbrix.policies.optimistic_greedy import OptimisticGreedyPolicy
 from qbrix.policies.phe import PHEPolicy
+from qbrix.policies.poisson_klucb import PoissonKLUCBPolicy
 from qbrix.policies.random import RandomPolicy
 from qbrix.policies.scalar import ScalarPolicy
 from qbrix.policies.sliding_window_ucb import SlidingWindowUCBPolicy
@@ -63,8 +66,8 @@ __all__ = ["Capabilities", "Policy", "ScalarPolicy", "get", "policies"]
 policies: Registry[Policy[Any, Any]] = Registry(
     kind="policy", group="qbrix.policies", suffix="Policy"
 )
-policies.register(BESAPolicy)
 policies.register(BayesUCBPolicy)
+policies.register(BESAPolicy)
 policies.register(BetaTSPolicy)
 policies.register(BootstrapTSPolicy)
 policies.register(CPUCBPolicy)
@@ -72,21 +75,23 @@ policies.register(CUSUMUCBPolicy)
 policies.register(DirichletTSPolicy)
 policies.register(DiscountedTSPolicy)
 policies.register(DiscountedUCBPolicy)
-policies.register(EXP3AnytimePolicy)
-policies.register(EXP3IXPolicy)
-policies.register(EXP3PPolicy)
-policies.register(EXP3PlusPlusPolicy)
-policies.register(EXP3Policy)
-policies.register(EXP3SPolicy)
 policies.register(EpsilonDecreasingPolicy)
 policies.register(EpsilonFirstPolicy)
 policies.register(EpsilonPolicy)
+policies.register(EXP3AnytimePolicy)
+policies.register(EXP3IXPolicy)
+policies.register(EXP3PlusPlusPolicy)
+policies.register(EXP3Policy)
+policies.register(EXP3PPolicy)
+policies.register(EXP3SPolicy)
 policies.register(ExploreThenCommitPolicy)
+policies.register(ExponentialKLUCBPolicy)
 policies.register(FPLPolicy)
-policies.register(GLRKLUCBPolicy)
+policies.register(GammaPoissonTSPolicy)
 policies.register(GaussianKLUCBPolicy)
 policies.register(GaussianTSPolicy)
 policies.register(GittinsPolicy)
+policies.register(GLRKLUCBPolicy)
 policies.register(GradientBanditPolicy)
 policies.register(GreedyPolicy)
 policies.register(HedgePolicy)
@@ -103,6 +108,7 @@ policies.register(MUCBPolicy)
 policies.register(NormalInverseGammaTSPolicy)
 policies.register(OptimisticGreedyPolicy)
 policies.register(PHEPolicy)
+policies.register(PoissonKLUCBPolicy)
 policies.register(RandomPolicy)
 policies.register(SlidingWindowUCBPolicy)
 policies.register(SoftmaxPolicy)
