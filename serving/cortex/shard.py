@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -31,6 +32,7 @@ _log = structlog.get_logger("cortex")
 
 _START = "0"  # before the first entry of any stream
 _LIMIT = 8192  # events in one transaction, more or less
+_LONG_S = 2.0  # a step that takes longer is followed by a smaller one
 
 
 class Shard:
@@ -47,6 +49,7 @@ class Shard:
         self._snapshots = Snapshots()
         self._places: tuple[Place, Place] | None = None  # of feedback and of decisions
         self._term = 0
+        self._limit = _LIMIT
 
     @property
     def position(self) -> str | None:
@@ -78,6 +81,16 @@ class Shard:
         except BaseException:
             self.forget()
             raise
+
+    @contextmanager
+    def _pacing(self) -> Iterator[None]:
+        """Steps grow and shrink with the speed of the policies that they fold."""
+        began_s = time.monotonic()
+        try:
+            yield
+        finally:
+            slow = time.monotonic() - began_s > _LONG_S
+            self._limit = max(self._limit // 2, 1) if slow else min(2 * self._limit, _LIMIT)
 
     async def _begin(self, term: int) -> None:
         """A new term: everything is read anew, and the copies are made good."""
@@ -117,7 +130,7 @@ class Shard:
         )
         if places == before:
             return False
-        with self._committing():
+        with self._committing(), self._pacing():
             moved = await commit_feedback(
                 self._stores.ledger,
                 self._deployments,
@@ -139,10 +152,10 @@ class Shard:
     ) -> tuple[Read[FeedbackEvent], Read[DecisionEvent]]:
         intake = self._stores.intake
         feedback = await intake.read_feedback(
-            self._number, after=places[0].position, limit=_LIMIT, block_ms=0
+            self._number, after=places[0].position, limit=self._limit, block_ms=0
         )
         decisions = await intake.read_decisions(
-            self._number, after=places[1].position, limit=_LIMIT, block_ms=0
+            self._number, after=places[1].position, limit=self._limit, block_ms=0
         )
         return feedback, decisions
 

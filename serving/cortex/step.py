@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import structlog
+
 from qbrix.errors import QbrixError, Unavailable
 from qbrix.ledger import Batch, Deployment
 from serving.cortex.columns import Dead
@@ -36,6 +38,8 @@ __all__ = [
     "commit_rejection",
     "commit_snapshots",
 ]
+
+_log = structlog.get_logger("cortex")
 
 _NUL = "\x00"  # what no text column holds
 
@@ -202,6 +206,9 @@ async def _put_snapshots(step: LedgerStep, lives: Sequence[Live], *, term: int) 
 
 
 async def _bury(step: LedgerStep, dead: Sequence[Dead], damaged: Sequence[bytes]) -> None:
+    if dead or damaged:
+        reasons = sorted({letter.reason for letter in dead})
+        _log.warning("dead_letters", events=len(dead), damaged=len(damaged), reasons=reasons[:5])
     for letter in dead:
         payload = codec.pack_feedback([letter.event])
         experiment = letter.event.experiment.replace(_NUL, "")

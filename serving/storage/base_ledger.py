@@ -9,9 +9,11 @@ from typing import Any, Protocol
 from serving.storage.records import (
     CommittedBatch,
     ControlRequest,
+    DeadLetter,
     DecisionEvent,
     ExperimentRecord,
     Key,
+    Promotion,
     StateRecord,
 )
 
@@ -122,6 +124,14 @@ class Ledger(Protocol):
 
     async def find_decision(self, tenant: str, decision_id: str) -> DecisionEvent:
         """One archived decision, also when only its feedback was kept. Raises NotFound."""
+        ...
+
+    async def promotions(self, experiment: str) -> list[Promotion]:
+        """Oldest first."""
+        ...
+
+    async def dead_letters(self, experiment: str, *, limit: int) -> list[DeadLetter]:
+        """Newest first; ``""`` is the experiment of what could not even be read."""
         ...
 
     async def bundle(self, sha256: str) -> bytes:

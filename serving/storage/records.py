@@ -16,11 +16,13 @@ __all__ = [
     "ArmRecord",
     "CommittedBatch",
     "ControlRequest",
+    "DeadLetter",
     "DecisionEvent",
     "ExperimentRecord",
     "FeedbackEvent",
     "Key",
     "PoolRecord",
+    "Promotion",
     "StateRecord",
 ]
 
@@ -169,6 +171,22 @@ class StateRecord(msgspec.Struct, frozen=True, kw_only=True):
     ledger_digest: str
     state_digest: str
     published_ms: int
+
+
+class Promotion(msgspec.Struct, frozen=True, kw_only=True):
+    """The certificate of a bundle beside the version that it let in."""
+
+    version: int
+    bundle: str
+    certificate: str
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """What could not be learned, as it was packed for the stream, and why."""
+
+    experiment: str
+    reason: str
+    payload: bytes
 
 
 class CommittedBatch(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,6 @@ from qbrix.ledger import Disposition
 from qbrix.state import to_bytes
 from serving.storage.base import ControlRequest, ExperimentRecord, StateRecord, Stores
 from serving.storage.memory import memory_stores
-from serving.storage.memory.ledger import MemoryLedger
 from tests.cortex.world import TENANT, cortex_of, create, event, refolded
 
 
@@ -200,11 +199,10 @@ async def test_a_promotion_brings_the_bundles_code_and_its_certificate(
     assert published.law is not None
     # bonus + what each arm has paid in the new epoch, of their sum: 2, 2 and 3 of 7.
     assert np.allclose(np.frombuffer(published.law, dtype="<f8"), [2 / 7, 2 / 7, 3 / 7])
-    assert isinstance(stores.ledger, MemoryLedger)
-    ((place, (bundle, certificate)),) = stores.ledger._world.promotions.items()
-    assert place == (record.id, settled.outcome["version"])
-    assert bundle == own_bundle.sha256
-    assert Certificate.from_json(certificate).bundle == own_bundle.sha256
+    (promotion,) = await stores.ledger.promotions(record.id)
+    assert promotion.version == settled.outcome["version"]
+    assert promotion.bundle == own_bundle.sha256
+    assert Certificate.from_json(promotion.certificate).bundle == own_bundle.sha256
 
 
 async def test_the_record_tells_the_promoted_policy_and_keeps_what_is_the_experiments(

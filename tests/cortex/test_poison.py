@@ -19,7 +19,6 @@ from serving.cortex.learn import learn
 from serving.storage import codec, keys
 from serving.storage.base import ExperimentRecord, FeedbackEvent
 from serving.storage.memory import memory_stores
-from serving.storage.memory.ledger import MemoryLedger
 from tests.cortex.world import cortex_of, create, decided, event, refolded
 
 RAISES, OVERFLOWS, LEAVES = 0.5, 0.25, 0.125
@@ -212,17 +211,25 @@ async def test_poison_of_every_kind_in_the_streams_stops_nobody() -> None:
     ]
     await stores.intake.append_feedback(0, events)
     await stores.intake._append(keys.feedback_stream(0), b"\x01broken")  # type: ignore[attr-defined]
-    await stores.intake.append_decisions(
-        0, [decided(record, 1), msgspec.structs.replace(decided(record, 2), context_id="\x00")]
-    )
+    nul_decision = msgspec.structs.replace(decided(record, 2), context_id="\x00")
+    await stores.intake.append_decisions(0, [decided(record, 1), nul_decision])
     await cortex_of(stores).drain()
     deployment = await refolded(stores, record.id)
     assert deployment.version == 1
     assert deployment.state.successes.tolist() == [1.0, 0.0, 0.0]  # type: ignore[attr-defined]
     archived, _ = await stores.ledger.decisions(record.id, after=0, limit=9)
     assert archived == [decided(record, 1)]
-    assert isinstance(stores.ledger, MemoryLedger)
-    letters = stores.ledger._world.dead_letters
-    assert len(letters) == 6
-    assert {codec.unpack_feedback(payload)[0] for *_, payload in letters[:4]} == set(events[:4])
-    assert letters[4][2] == b"\x01broken"
+    letters = {
+        experiment: await stores.ledger.dead_letters(experiment, limit=9)
+        for experiment in (record.id, "b" * 32, "")
+    }
+    buried = {
+        experiment: [codec.unpack_feedback(letter.payload)[0] for letter in letters[experiment]]
+        for experiment in (record.id, "b" * 32)
+    }
+    assert buried == {record.id: [events[3], events[0]], "b" * 32: [events[2]]}
+    assert {letter.payload for letter in letters[""]} == {
+        codec.pack_decisions([nul_decision]),
+        b"\x01broken",
+        codec.pack_feedback([events[1]]),
+    }

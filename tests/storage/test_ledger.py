@@ -8,7 +8,7 @@ import pytest
 
 from qbrix.errors import Conflict, NotFound
 from serving.storage import codec
-from serving.storage.base import Ledger, LedgerStep, Stores
+from serving.storage.base import DeadLetter, Ledger, LedgerStep, Promotion, Stores
 from tests.storage.records import (
     TENANT,
     committed,
@@ -179,6 +179,10 @@ async def test_a_step_is_committed_as_a_whole_or_not_at_all(stores: Stores, fail
     ledger = stores.ledger
     snapshot, stored = await ledger.snapshot(record.id), await ledger.experiment(record.id)
     decisions, _ = await ledger.decisions(record.id, after=0, limit=9)
+    promotion = Promotion(version=1, bundle="5" * 64, certificate='{"format":1}')
+    letter = DeadLetter(experiment=record.id, reason="poison", payload=b"\x00\xff")
+    assert await ledger.promotions(record.id) == ([] if fails else [promotion])
+    assert await ledger.dead_letters(record.id, limit=9) == ([] if fails else [letter])
     assert snapshot is not None
     assert stored is not None
     assert {

@@ -15,9 +15,11 @@ from serving.storage.memory.world import Lease, World
 from serving.storage.records import (
     CommittedBatch,
     ControlRequest,
+    DeadLetter,
     DecisionEvent,
     ExperimentRecord,
     Key,
+    Promotion,
     StateRecord,
 )
 from serving.storage.rows import batch_keys, decision_of
@@ -78,8 +80,8 @@ class MemoryStep:
         self, experiment: str, *, version: int, bundle: str, certificate: str
     ) -> None:
         """See `LedgerStep`."""
-        entry = {(experiment, version): (bundle, certificate)}
-        self._writes.append(lambda: self._world.promotions.update(entry))
+        promotion = Promotion(version=version, bundle=bundle, certificate=certificate)
+        self._writes.append(lambda: self._world.promotions.append((experiment, promotion)))
 
     async def put_policy(
         self,
@@ -104,7 +106,7 @@ class MemoryStep:
 
     async def bury(self, experiment: str, *, reason: str, payload: bytes) -> None:
         """See `LedgerStep`."""
-        letter = (experiment, reason, payload)
+        letter = DeadLetter(experiment=experiment, reason=reason, payload=payload)
         self._writes.append(lambda: self._world.dead_letters.append(letter))
 
     async def put_decisions(self, decisions: Sequence[DecisionEvent]) -> None:
@@ -210,6 +212,15 @@ class MemoryLedger:
                 if found is not None:
                     return found
         raise NotFound("decision", decision_id)
+
+    async def promotions(self, experiment: str) -> list[Promotion]:
+        """See `Ledger`."""
+        return [one for name, one in self._world.promotions if name == experiment]
+
+    async def dead_letters(self, experiment: str, *, limit: int) -> list[DeadLetter]:
+        """See `Ledger`."""
+        letters = reversed(self._world.dead_letters)
+        return [one for one in letters if one.experiment == experiment][:limit]
 
     async def bundle(self, sha256: str) -> bytes:
         """See `Ledger`."""

@@ -12,10 +12,12 @@ from serving.storage.records import (
     ApiKeyRecord,
     CommittedBatch,
     ControlRequest,
+    DeadLetter,
     DecisionEvent,
     ExperimentRecord,
     Key,
     PoolRecord,
+    Promotion,
     StateRecord,
 )
 
@@ -45,9 +47,9 @@ class World:
     batches: dict[str, list[CommittedBatch]] = field(default_factory=dict)
     keys: set[Key] = field(default_factory=set)
     snapshots: dict[str, StateRecord] = field(default_factory=dict)
-    promotions: dict[tuple[str, int], tuple[str, str]] = field(default_factory=dict)
+    promotions: list[tuple[str, Promotion]] = field(default_factory=list)
     decisions: dict[tuple[str, int], DecisionEvent] = field(default_factory=dict)
-    dead_letters: list[tuple[str, str, bytes]] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
     positions: dict[str, tuple[str, str]] = field(default_factory=dict)
     leases: dict[int, Lease] = field(default_factory=dict)
     control_ids: Iterator[int] = field(default_factory=lambda: count(1))

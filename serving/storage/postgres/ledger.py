@@ -17,8 +17,10 @@ from serving.storage.postgres.step import PostgresStep
 from serving.storage.records import (
     CommittedBatch,
     ControlRequest,
+    DeadLetter,
     DecisionEvent,
     ExperimentRecord,
+    Promotion,
     StateRecord,
 )
 from serving.storage.rows import is_id, row_decision
@@ -157,6 +159,25 @@ class PostgresLedger:
         if row is not None:
             return tables.decision(row)
         return await self._decision_of_feedback(tenant, decision_id)
+
+    async def promotions(self, experiment: str) -> list[Promotion]:
+        """See `Ledger`."""
+        rows = await self._database.fetch(
+            "SELECT version, bundle, certificate FROM promotions WHERE experiment = $1"
+            " ORDER BY version",
+            experiment,
+        )
+        return [Promotion(**row) for row in rows]
+
+    async def dead_letters(self, experiment: str, *, limit: int) -> list[DeadLetter]:
+        """See `Ledger`."""
+        rows = await self._database.fetch(
+            "SELECT experiment, reason, payload FROM dead_letters WHERE experiment = $1"
+            " ORDER BY id DESC LIMIT $2",
+            experiment,
+            limit,
+        )
+        return [DeadLetter(**row) for row in rows]
 
     async def bundle(self, sha256: str) -> bytes:
         """See `Ledger`."""

@@ -169,6 +169,8 @@ CREATE TABLE dead_letters (
     buried_at timestamptz NOT NULL DEFAULT now()
 );
 
+CREATE INDEX dead_letters_of_experiment ON dead_letters (experiment, id);
+
 CREATE TABLE decisions (
     cursor bigint GENERATED ALWAYS AS IDENTITY,
     experiment text NOT NULL,
