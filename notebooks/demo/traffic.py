@@ -10,9 +10,10 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
-import httpx
+import aiohttp
 import numpy as np
 
 from qbrix.rng import stream
@@ -74,7 +75,7 @@ class Traffic:
 class _Session:
     """One experiment over one HTTP connection pool."""
 
-    def __init__(self, http: httpx.AsyncClient, experiment: str, traffic: Traffic) -> None:
+    def __init__(self, http: aiohttp.ClientSession, experiment: str, traffic: Traffic) -> None:
         self._http = http
         self._experiment = experiment
         self._traffic = traffic
@@ -99,13 +100,15 @@ class _Session:
     async def _post(self, path: str, body: dict[str, Any]) -> tuple[dict[str, Any], float]:
         for _ in range(20):
             start = time.perf_counter()
-            response = await self._http.post(path, json=body)
-            seconds = time.perf_counter() - start
-            if response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-                return response.raise_for_status().json(), seconds
+            async with self._http.post(path, json=body) as response:
+                answer: dict[str, Any] = await response.json()
+                seconds = time.perf_counter() - start
+                if response.status != HTTPStatus.SERVICE_UNAVAILABLE:
+                    response.raise_for_status()
+                    return answer, seconds
             self._traffic.retries += 1
             await asyncio.sleep(float(response.headers.get("Retry-After", "1")))
-        raise RuntimeError(f"{path} stayed unavailable: {response.text}")
+        raise RuntimeError(f"{path} stayed unavailable: {answer}")
 
 
 async def send(
@@ -135,10 +138,11 @@ async def send(
     traffic = Traffic()
     queue = iter(range(len(arms)))
     started = time.perf_counter()
-    limits = httpx.Limits(max_connections=users.concurrent)
     async with (
-        httpx.AsyncClient(
-            base_url=url, headers={"X-API-Key": api_key}, timeout=30.0, limits=limits
+        aiohttp.ClientSession(
+            url,
+            headers={"X-API-Key": api_key},
+            connector=aiohttp.TCPConnector(limit=users.concurrent),
         ) as http,
         asyncio.TaskGroup() as later,
         asyncio.TaskGroup() as now,
