@@ -1,0 +1,36 @@
+"""An environment with real stores and secrets, as an operator would set it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+import pytest
+
+from qbrix.bundle import SigningKey, TrustedKeys
+
+
+@pytest.fixture
+def environment(tmp_path: Path, fresh_postgres_url: str, fresh_redis_url: str) -> dict[str, str]:
+    """Variables for the roles; ports are chosen by the system."""
+    for name in ("draw", "token"):
+        (tmp_path / f"{name}.key").write_text(secrets.token_hex(32))
+    trusted = tmp_path / "trusted_keys"
+    trusted.mkdir()
+    key = SigningKey.load_or_create(tmp_path / "signing_key")
+    TrustedKeys([key.public]).save(trusted / "local.pub")
+    run = tmp_path / "run"
+    run.mkdir()
+    return {
+        **os.environ,
+        "QBRIX_POSTGRES_URL": fresh_postgres_url,
+        "QBRIX_REDIS_URL": fresh_redis_url,
+        "QBRIX_RUN_DIR": str(run),
+        "QBRIX_DRAW_KEY_FILE": str(tmp_path / "draw.key"),
+        "QBRIX_TRUSTED_KEYS_DIR": str(trusted),
+        "PROXY_TOKEN_KEY_FILE": str(tmp_path / "token.key"),
+        "PROXY_HTTP_PORT": "0",
+        "MOTOR_GRPC_PORT": "0",
+        "CORTEX_GRPC_PORT": "0",
+    }
