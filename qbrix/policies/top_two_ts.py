@@ -9,7 +9,7 @@ import numpy as np
 from qbrix.checks import param
 from qbrix.policies.base import Capabilities, Policy
 from qbrix.policies.beta_ts import BetaTSPolicy, Outcomes
-from qbrix.types import Array, BoolArray, IntArray
+from qbrix.types import Array, BoolArray
 
 __all__ = ["TopTwoTSPolicy"]
 
@@ -75,16 +75,8 @@ class TopTwoTSPolicy(BetaTSPolicy):
         law /= law.sum(-1, keepdims=True)
         return law
 
-    def sample(
-        self,
-        prepared: Outcomes,
-        context: Array | None = None,
-        *,
-        mask: BoolArray | None = None,
-        rng: np.random.Generator,
-    ) -> IntArray:
-        """One arm per leading index, drawn from the propensities."""
-        return Policy.sample(self, prepared, context, mask=mask, rng=rng)
+    # The shortcut of the class above draws from another law.
+    sample = Policy.sample
 
 
 def _sum_of_others(values: Array) -> Array:

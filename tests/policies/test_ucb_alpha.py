@@ -13,6 +13,8 @@ from tests.policies.numbers import (
     best_in_testbed,
     seen,
 )
+from tests.policies.racing import CHANGING
+from tests.policies.racing import assert_regret as assert_dynamic_regret
 
 
 def test_index_is_mean_plus_scaled_width() -> None:
@@ -48,3 +50,14 @@ def test_share_of_the_best_arm_in_the_testbed() -> None:
     """86.1 % at step 1000 with c = 2, figure 2.4 of Sutton and Barto; 4 of our standard errors."""
     best = best_in_testbed(UCBAlphaPolicy(alpha=8.0), replications=1000, horizon=1000)
     assert abs(best.mean() - 0.861) < 4.0 * best.std() / np.sqrt(best.size)
+
+
+def test_regret_where_the_means_change() -> None:
+    """Problem P1: three arms, four changes in 5000 rounds, 1000 runs."""
+    assert_dynamic_regret(
+        UCBAlphaPolicy(alpha=1.0),
+        environment=CHANGING,
+        replications=200,
+        mean=275.8,
+        error=2.0,
+    )
