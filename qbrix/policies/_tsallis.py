@@ -38,15 +38,17 @@ def tsallis_law(losses: Array, rate: Array, mask: BoolArray | None = None) -> Ar
     Array, shape (..., K)
     """
     kept = -allowed(-losses, mask)
-    behind = 0.5 * rate * (kept - kept.min(-1, keepdims=True))
+    behind = kept - np.minimum.reduce(kept, axis=-1, keepdims=True)
+    behind *= 0.5 * rate
     y = np.ones((*behind.shape[:-1], 1))
     for _ in range(5 if behind.shape[-1] <= _FEW else 7):
         root = 1.0 / (y + behind)
         squares = root * root
-        total = squares.sum(-1, keepdims=True)
-        slope = (squares * root).sum(-1, keepdims=True)
-        y = y + (total * np.sqrt(total) - total) / slope
-    root = 1.0 / (y + behind)
-    law = root * root
-    law /= law.sum(-1, keepdims=True)
+        total = np.add.reduce(squares, axis=-1, keepdims=True)
+        squares *= root
+        y += (total * np.sqrt(total) - total) / np.add.reduce(squares, axis=-1, keepdims=True)
+    law = y + behind
+    law *= law
+    np.divide(1.0, law, out=law)
+    law /= np.add.reduce(law, axis=-1, keepdims=True)
     return law
