@@ -12,8 +12,13 @@ from qbrix.bundle import SigningKey, TrustedKeys
 
 
 @pytest.fixture
-def environment(tmp_path: Path, fresh_postgres_url: str, fresh_redis_url: str) -> dict[str, str]:
-    """Variables for the roles; ports are chosen by the system."""
+def environment(
+    tmp_path: Path,
+    fresh_postgres_url: str,
+    fresh_redis_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> dict[str, str]:
+    """Variables for the roles, set in this process too; ports are chosen by the system."""
     for name in ("draw", "token"):
         (tmp_path / f"{name}.key").write_text(secrets.token_hex(32))
     trusted = tmp_path / "trusted_keys"
@@ -22,8 +27,7 @@ def environment(tmp_path: Path, fresh_postgres_url: str, fresh_redis_url: str) -
     TrustedKeys([key.public]).save(trusted / "local.pub")
     run = tmp_path / "run"
     run.mkdir()
-    return {
-        **os.environ,
+    wanted = {
         "QBRIX_POSTGRES_URL": fresh_postgres_url,
         "QBRIX_REDIS_URL": fresh_redis_url,
         "QBRIX_RUN_DIR": str(run),
@@ -34,3 +38,6 @@ def environment(tmp_path: Path, fresh_postgres_url: str, fresh_redis_url: str) -
         "MOTOR_GRPC_PORT": "0",
         "CORTEX_GRPC_PORT": "0",
     }
+    for name, value in wanted.items():
+        monkeypatch.setenv(name, value)
+    return {**os.environ, **wanted}

@@ -10,44 +10,50 @@ import pytest
 from qbrix.bundle import SigningKey, TrustedKeys, export, load
 from qbrix.policies.beta_ts import BetaTSPolicy
 from serving.cli import main
-from tests.cli.processes import qbrix
+
+Output = pytest.CaptureFixture[str]
 
 
-def test_a_key_is_printed_once_and_alone(environment: dict[str, str]) -> None:
-    wanted = ("--tenant", "local", "--name", "admin", "--role", "admin")
-    first = qbrix("key", "create", *wanted, environment=environment)
-    second = qbrix("key", "create", *wanted, environment=environment)
-    for made in (first, second):
-        assert made.returncode == 0, made.stderr
-        assert re.fullmatch(r"optiq_[A-Za-z0-9_-]{43}\n", made.stdout)
-    assert first.stdout != second.stdout
+@pytest.mark.usefixtures("environment")
+def test_a_key_is_printed_once_and_alone(capsys: Output) -> None:
+    wanted = ["--tenant", "local", "--name", "admin", "--role", "admin"]
+    keys = set()
+    for _ in range(2):
+        assert main(["key", "create", *wanted]) == 0
+        printed = capsys.readouterr().out
+        assert re.fullmatch(r"optiq_[A-Za-z0-9_-]{43}\n", printed)
+        keys.add(printed)
+    assert len(keys) == 2
 
 
+@pytest.mark.usefixtures("environment")
 def test_migrating_twice_is_migrating_once(
-    environment: dict[str, str], empty_postgres_url: str
+    empty_postgres_url: str, monkeypatch: pytest.MonkeyPatch, capsys: Output
 ) -> None:
-    environment["QBRIX_POSTGRES_URL"] = empty_postgres_url
-    answers = [qbrix("migrate", environment=environment) for _ in range(2)]
-    assert [answer.returncode for answer in answers] == [0, 0]
-    assert answers[0].stdout == answers[1].stdout
+    monkeypatch.setenv("QBRIX_POSTGRES_URL", empty_postgres_url)
+    assert main(["doctor"]) == 1
+    assert "run qbrix migrate" in capsys.readouterr().out
+    answers = []
+    for _ in range(2):
+        assert main(["migrate"]) == 0
+        answers.append(capsys.readouterr().out)
+    assert answers[0] == answers[1]
 
 
-def test_the_doctor_finds_everything_in_order(environment: dict[str, str]) -> None:
-    found = qbrix("doctor", environment=environment)
-    assert found.returncode == 0, found.stdout + found.stderr
-    assert all(line.startswith("ok") for line in found.stdout.splitlines())
+@pytest.mark.usefixtures("environment")
+def test_the_doctor_finds_everything_in_order(capsys: Output) -> None:
+    status, found = main(["doctor"]), capsys.readouterr().out
+    assert status == 0, found
+    assert all(line.startswith("ok") for line in found.splitlines())
 
 
-def test_the_doctor_finds_what_is_wrong_and_says_what_to_do(
-    environment: dict[str, str], empty_postgres_url: str, tmp_path: Path
-) -> None:
-    environment["QBRIX_POSTGRES_URL"] = empty_postgres_url
+@pytest.mark.usefixtures("environment")
+def test_the_doctor_finds_what_is_wrong(tmp_path: Path, capsys: Output) -> None:
     (tmp_path / "draw.key").write_text("short")
-    found = qbrix("doctor", environment=environment)
-    assert found.returncode == 1
-    assert "FAIL  draw key" in found.stdout
-    assert "run qbrix migrate" in found.stdout
-    assert "ok    redis" in found.stdout
+    assert main(["doctor"]) == 1
+    found = capsys.readouterr().out
+    assert "FAIL  draw key" in found
+    assert "ok    redis" in found
 
 
 @pytest.fixture(scope="module")
@@ -57,14 +63,12 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_a_bundle_is_shown(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bundle_is_shown(bundle: Path, capsys: Output) -> None:
     assert main(["bundle", "show", str(bundle)]) == 0
     assert '"name": "BetaTSPolicy"' in capsys.readouterr().out
 
 
-def test_a_bundle_is_signed_and_verified(
-    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_bundle_is_signed_and_verified(bundle: Path, tmp_path: Path, capsys: Output) -> None:
     key = SigningKey.load_or_create(tmp_path / "key")
     TrustedKeys([key.public]).save(tmp_path / "trusted.pub")
     trusted = ["--trusted", str(tmp_path / "trusted.pub")]
@@ -79,7 +83,7 @@ def test_a_bundle_is_signed_and_verified(
 
 
 def test_promoting_without_a_key_or_a_server_is_told(
-    bundle: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    bundle: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("QBRIX_API_KEY", raising=False)
     words = ["promote", "--experiment", "e", "--url", "http://127.0.0.1:1", str(bundle)]
@@ -90,7 +94,7 @@ def test_promoting_without_a_key_or_a_server_is_told(
 
 
 def test_settings_that_are_missing_are_named_as_the_variables_they_are(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("QBRIX_POSTGRES_URL", "QBRIX_REDIS_URL"):
         monkeypatch.delenv(name, raising=False)

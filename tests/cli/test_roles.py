@@ -8,23 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from tests.cli.processes import PATIENCE_S, qbrix, role
 
 
 def admin(environment: Mapping[str, str]) -> str:
-    made = qbrix(
-        "key",
-        "create",
-        "--tenant",
-        "local",
-        "--name",
-        "admin",
-        "--role",
-        "admin",
-        environment=environment,
-    )
+    wanted = ("--tenant", "local", "--name", "admin", "--role", "admin")
+    made = qbrix("key", "create", *wanted, environment=environment)
     assert made.returncode == 0, made.stderr
     return made.stdout.strip()
 
@@ -36,12 +26,12 @@ def until(true: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def play(http: httpx.Client, *, rounds: int) -> dict[str, Any]:
+def play(http: httpx.Client, *, name: str, rounds: int) -> dict[str, Any]:
     """An experiment with as many selects and rewards."""
-    arms = {"name": "p", "arms": [{"name": "a"}, {"name": "b"}]}
+    arms = {"name": name, "arms": [{"name": "a"}, {"name": "b"}]}
     pool = http.post("/api/v1/pools", json=arms).json()
     asked = {
-        "name": "e",
+        "name": name,
         "pool_id": pool["id"],
         "policy": "LinUCBPolicy",
         "policy_params": {"dim": 2},
@@ -71,27 +61,23 @@ def folded(http: httpx.Client, experiment: str) -> int:
     return sum(len(one) for one in rows if one is not None)
 
 
-@pytest.mark.parametrize("split", [False, True], ids=["fused", "split"])
-def test_the_loop_runs_over_processes_and_real_stores(
-    environment: dict[str, str], split: bool
-) -> None:
+def test_the_loop_runs_over_processes_and_real_stores(environment: dict[str, str]) -> None:
     key = admin(environment)
     with role("cortex", environment=environment) as cortex:
         environment["PROXY_CORTEX_ADDRESS"] = f"127.0.0.1:{cortex['ports']['grpc']}"
-        if not split:
-            with role("proxy", "--fused", environment=environment) as proxy:
-                check_loop(proxy, key)
-            return
         with role("motor", environment=environment) as motor:
             address = f"127.0.0.1:{motor['ports']['grpc']}"
             with role("proxy", "--motor-address", address, environment=environment) as proxy:
-                check_loop(proxy, key)
+                check_loop(proxy, key, name="split")
+        with role("proxy", "--fused", environment=environment) as proxy:
+            check_loop(proxy, key, name="fused")
+    assert not list(Path(environment["QBRIX_RUN_DIR"]).glob("*.ready"))
 
 
-def check_loop(proxy: dict[str, Any], key: str) -> None:
+def check_loop(proxy: dict[str, Any], key: str, *, name: str) -> None:
     url = f"http://127.0.0.1:{proxy['ports']['http']}"
     with httpx.Client(base_url=url, headers={"X-API-Key": key}) as http:
-        made = play(http, rounds=20)
+        made = play(http, name=name, rounds=20)
         until(lambda: folded(http, made["id"]) == 20)
         state = http.get(f"/api/v1/experiments/{made['id']}/state").json()
         body = {"experiment_id": made["id"], "context": {"id": "u", "vector": [1.0, 0.5]}}
@@ -118,9 +104,3 @@ def test_a_role_that_cannot_start_says_why_in_one_sentence(environment: dict[str
     assert failed.returncode == 1
     assert "PROXY_TOKEN_KEY_FILE is not set" in failed.stderr
     assert "Traceback" not in failed.stderr
-
-
-def test_the_word_about_being_ready_is_taken_back(environment: dict[str, str]) -> None:
-    with role("motor", environment=environment):
-        pass
-    assert not list(Path(environment["QBRIX_RUN_DIR"]).glob("*.ready"))
