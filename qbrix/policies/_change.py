@@ -95,7 +95,8 @@ class Watch:
         cell = (event.at[due], event.arm[due])
         n = self.pulls[cell]
         ratio = largest_ratio(self.blocks[cell], length=length[due], n=n, total=self.total[cell])
-        return cell[0][ratio > 1.5 * natural_log(n) - natural_log(np.array(delta))]
+        changed: IntArray = cell[0][ratio > 1.5 * natural_log(n) - natural_log(np.array(delta))]
+        return changed
 
 
 def largest_ratio(blocks: Array, *, length: Array, n: Array, total: Array) -> Array:

@@ -41,6 +41,6 @@ def next_round(pulls: Array) -> Array:
 def softmax(scores: Array, mask: BoolArray | None) -> Array:
     """exp(scores) over its sum, (..., K), relative to the largest, so that nothing overflows."""
     kept = allowed(scores, mask)
-    weights = np.exp(kept - kept.max(-1, keepdims=True))
+    weights: Array = np.exp(kept - kept.max(-1, keepdims=True))
     weights /= weights.sum(-1, keepdims=True)
     return weights

@@ -7,6 +7,7 @@ import pytest
 
 from qbrix.policies._weighted import Losses
 from qbrix.policies.exp3_anytime import EXP3AnytimePolicy
+from qbrix.testing.enumeration import exact_regret
 from tests.policies.racing import (
     assert_cuts_and_padding_change_nothing,
     assert_regret,
@@ -46,6 +47,17 @@ def test_one_arm_is_certain() -> None:
 
 def test_batches_can_be_cut_anywhere() -> None:
     assert_cuts_and_padding_change_nothing(EXP3AnytimePolicy())
+
+
+def test_two_rounds_in_expectation_by_hand() -> None:
+    """Arms (.9, .8): ½ lose .1 in round 1. In round 2 an arm that lost has q = ℓ/(1 + ℓ), with
+    ℓ = exp(−√ln 2); arm 0 lost with probability .05, arm 1 with .1, none with .85.
+    """
+    lost = np.exp(-np.sqrt(np.log(2.0)))
+    q = lost / (1.0 + lost)
+    second = 0.1 * (0.85 * 0.5 + 0.05 * (1.0 - q) + 0.1 * q)
+    found = exact_regret(EXP3AnytimePolicy(), [0.9, 0.8], horizon=2)
+    assert found == pytest.approx([0.05, 0.05 + second], abs=1e-12)
 
 
 def test_regret_on_two_arms() -> None:
