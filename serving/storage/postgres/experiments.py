@@ -151,9 +151,10 @@ async def _insert(connection: Connection, record: ExperimentRecord) -> None:
 
 
 async def _update(connection: Connection, record: ExperimentRecord) -> None:
+    # A lock that does not wait for cortex, whose steps refer to the experiment.
     stored = await connection.fetchrow(
         "SELECT policy, bundle FROM experiments"
-        " WHERE id = $1 AND tenant = $2 AND NOT deleted FOR UPDATE",
+        " WHERE id = $1 AND tenant = $2 AND NOT deleted FOR NO KEY UPDATE",
         record.id,
         record.tenant,
     )
