@@ -24,10 +24,10 @@ def check_sample_follows_propensities(policy: AnyPolicy) -> None:
     """`sample` chooses each arm as often as `propensities` says.
 
     A faithful policy is accused with a probability of at most 1e-6 (Chernoff's bound on every
-    frequency, over all arms and situations). 40,000 draws find a deviation of 0.015.
+    frequency, over all arms and situations). 20,000 draws find a deviation of 0.02.
     """
     subject = Subject(policy)
-    draws = 4_000 if type(policy).sample is Policy.sample else 40_000
+    draws = 4_000 if type(policy).sample is Policy.sample else 20_000
     mask = np.ones(subject.n_arms, dtype=np.bool_)
     mask[1] = False
     learned = subject.learned("sample", rows=25)
