@@ -86,7 +86,7 @@ class CUSUMUCBPolicy(IndexPolicy[Walks]):
     References
     ----------
     Liu, Lee and Shroff (2018), *A Change-Detection Based Framework for Piecewise-Stationary
-    Multi-Armed Bandit Problem*, Algorithms 1 and 2, Theorem 2. Page (1954), *Continuous Inspection
+    Multi-Armed Bandit Problem*, Algorithms 1 and 2. Page (1954), *Continuous Inspection
     Schemes*.
     """
 

@@ -67,7 +67,7 @@ class EXP3PPolicy(Policy[Bounds, Bounds]):
     References
     ----------
     Auer, Cesa-Bianchi, Freund and Schapire (2002), *The Nonstochastic Multiarmed Bandit Problem*,
-    figure 2 and Theorem 6.3.
+    section 6 and Theorem 6.3.
     """
 
     gamma: float = param(0.1, gt=0, lte=1, doc="share of uniform exploration")

@@ -68,7 +68,7 @@ class EXP3SPolicy(Policy[Weights, Weights]):
     References
     ----------
     Auer, Cesa-Bianchi, Freund and Schapire (2002), *The Nonstochastic Multiarmed Bandit Problem*,
-    figure 3, Theorem 8.1 and Corollary 8.2.
+    section 8, Theorem 8.1 and Corollary 8.2.
     """
 
     gamma: float = param(0.1, gt=0, lte=1, doc="share of uniform exploration")

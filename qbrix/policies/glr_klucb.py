@@ -73,7 +73,7 @@ class GLRKLUCBPolicy(IndexPolicy[Blocks]):
     References
     ----------
     Besson, Kaufmann, Maillard and Seznec (2022), *Efficient Change-Point Detection for Tackling
-    Piecewise-Stationary Bandits*, Algorithm 1, Definition 1 and section 6 (sparse splits).
+    Piecewise-Stationary Bandits*, Algorithm 1; the authors test sparsely too.
     """
 
     delta: float = param(0.01, gt=0, lt=1, doc="level of the test for a change")

@@ -72,7 +72,7 @@ class MUCBPolicy(IndexPolicy[Halves]):
     References
     ----------
     Cao, Wen, Kveton and Xie (2019), *Nearly Optimal Adaptive Procedure with Change Detection for
-    Piecewise-Stationary Bandit*, Algorithms 1 and 2, Theorem 3.1 and Corollary 1.
+    Piecewise-Stationary Bandit*, Algorithms 1 and 2.
     """
 
     half_window: int = param(50, gte=1, doc="half of the window of a detector", structural=True)
