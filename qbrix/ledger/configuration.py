@@ -98,8 +98,8 @@ class Control:
     configuration : Configuration
         The whole configuration after the change.
     start : {"keep", "init", "bundle"}
-        What happens to the state: it stays (and grows with new arms), starts anew, or is the one
-        in the policy's bundle. The last two begin a new epoch.
+        What happens to the state: it stays, starts anew, or is the one in the policy's bundle. The
+        last two begin a new epoch.
     """
 
     reason: str
