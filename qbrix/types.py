@@ -50,6 +50,9 @@ class Interactions:
         What was known at the decision; None for policies that use no context.
     recorded : Array, shape (..., n, r), optional
         What `Policy.record` returned at the decision.
+    cells : IntArray, shape (m,), optional
+        Where the rows belong in a flattened (..., K) array, ``row of the leading axes * K + arm``,
+        from a caller who knows it anyway; no row is padding then.
     """
 
     arms: IntArray
@@ -58,3 +61,4 @@ class Interactions:
     state_versions: IntArray
     contexts: Array | None = None
     recorded: Array | None = None
+    cells: IntArray | None = None

@@ -1,7 +1,7 @@
 """``python -m benchmarks.speed``: decisions a second of `simulate`, beside compiled loops.
 
-Both sides play the same workload on one core and take turns; the fastest turn counts, in processor
-time, which other people's processes disturb least.
+Both sides play the same workload on one core and take turns of about the same length, so that what
+else the machine does disturbs them alike; medians of processor time count.
 Their mean regrets must agree, or the loop would not do the same thing.
 """
 
@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 from time import process_time
 
 import numpy as np
@@ -36,7 +37,6 @@ HORIZON = 10_000
 MEANS = np.arange(1, 11) * 0.05
 LINEAR = LinearContextual.random(n_arms=10, dim=20, seed=1)
 SEED = 1
-LOOPS_PER_TURN = 3
 AGREEMENT = 5.0
 
 Loop = Callable[[int, int, np.ndarray], np.ndarray]
@@ -118,11 +118,12 @@ CASES = (
 
 
 def measure(case: Case, *, turns: int) -> Measurement:
-    """Let both sides take turns."""
-    case.loop(10, 1, seeded(0))
+    """Let both sides take turns of about the same length; medians of the times count."""
     state = seeded(SEED)
-    ours, theirs = np.inf, np.inf
-    ours_regret, loop_regret = np.empty(0), np.empty(0)
+    case.loop(10, 1, state)
+    ours: list[float] = []
+    theirs: list[float] = []
+    regret, loop_regret = np.empty(0), np.empty(0)
     for turn in range(turns):
         begin = process_time()
         result = simulate(
@@ -133,23 +134,23 @@ def measure(case: Case, *, turns: int) -> Measurement:
             seed=SEED + turn,
             progress=False,
         )
-        ours = min(ours, process_time() - begin)
-        ours_regret = np.append(ours_regret, result.traces["it"].regret[:, -1])
-        for _ in range(LOOPS_PER_TURN):
-            begin = process_time()
-            found = case.loop(HORIZON, case.replications, state)
-            theirs = min(theirs, process_time() - begin)
-            loop_regret = np.append(loop_regret, found)
+        ours.append(process_time() - begin)
+        regret = np.append(regret, result.traces["it"].regret[:, -1])
+        begin, runs = process_time(), 0
+        while process_time() - begin < ours[-1]:
+            loop_regret = np.append(loop_regret, case.loop(HORIZON, case.replications, state))
+            runs += 1
+        theirs.append((process_time() - begin) / runs)
     decisions = HORIZON * case.replications
     return Measurement(
         workload=case.workload,
         policy=type(case.policy).__name__,
-        decisions_per_s=decisions / ours,
-        loop_decisions_per_s=decisions / theirs,
-        times_slower=ours / theirs,
+        decisions_per_s=decisions / median(ours),
+        loop_decisions_per_s=decisions / median(theirs),
+        times_slower=median(a / b for a, b in zip(ours, theirs, strict=True)),
         bar=case.bar,
-        regret=float(ours_regret.mean()),
-        regret_error=_error(ours_regret),
+        regret=float(regret.mean()),
+        regret_error=_error(regret),
         loop_regret=float(loop_regret.mean()),
         loop_regret_error=_error(loop_regret),
     )
@@ -176,8 +177,8 @@ def _report(measured: list[Measurement]) -> str:
     return (
         f"{markdown_table(header, [_row(item) for item in measured])}\n\n"
         f"W1: K = 10, means .05, .10, …, .5, R = 100. W2: K = 10, d = 20, R = 20. T = {HORIZON:,}. "
-        "One core; the whole of `simulate` against a numba loop of the same law, in turns, the "
-        "fastest of each in processor time. ± are standard errors."
+        "One core; the whole of `simulate` against a numba loop of the same law, in turns of the "
+        "same length; medians, in processor time. ± are standard errors."
     )
 
 

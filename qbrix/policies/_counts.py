@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from qbrix.errors import StateMismatch
 from qbrix.state import State, array
 from qbrix.types import Array, BoolArray, IntArray, Interactions
 
@@ -57,13 +58,14 @@ class Cells:
     def of(cls, batch: Interactions, n_arms: int) -> Cells:
         """Locate the rows of ``batch`` among K arms."""
         arms = batch.arms
-        real = None
-        if arms.size and np.minimum.reduce(arms, axis=None) < 0:
-            real = arms >= 0
+        once = arms.shape[-1] == 1
+        if batch.cells is not None:
+            return cls(batch.cells, None, once)
         index = (arms + starts(arms.shape[:-1], n_arms)[..., None]).reshape(-1)
-        if real is not None:
-            index = index[real.reshape(-1)]
-        return cls(index, real, arms.shape[-1] == 1)
+        if arms.size and arms.item(arms.argmin()) < 0:
+            real = arms >= 0
+            return cls(index[real.reshape(-1)], real, once)
+        return cls(index, None, once)
 
     def column(self, values: Array) -> Array:
         """What belongs to the rows, (..., n) to (m,)."""
@@ -75,7 +77,9 @@ class Cells:
         One cell receives its values one after the other, so that neither the leading axes nor the
         cut into batches changes a bit.
         """
-        flat = target.reshape(-1, copy=False)
+        if not target.flags.c_contiguous:
+            raise StateMismatch("a state that is learned in place must be contiguous")
+        flat = target.ravel()
         if self.once:
             flat[self.index] += values
         else:
@@ -110,10 +114,14 @@ def allowed(scores: Array, mask: BoolArray | None) -> Array:
 
 def tied(scores: Array, best: Array) -> BoolArray:
     """Which scores (..., K) lie within `TIE` of the best ones (...,)."""
-    width = np.maximum(np.abs(best), 1.0)
-    width *= TIE
-    near: BoolArray = scores >= (best - width)[..., None]
+    least = best - TIE * (1.0 if _all_within_one(best) else np.maximum(np.abs(best), 1.0))
+    near: BoolArray = scores >= least[..., None]
     return near
+
+
+def _all_within_one(values: Array) -> bool:
+    """Whether all values lie in [-1, 1], by the smallest and the largest of them."""
+    return values.item(values.argmin()) >= -1.0 and values.item(values.argmax()) <= 1.0
 
 
 def share(scores: Array, mask: BoolArray | None = None) -> Array:
@@ -149,16 +157,16 @@ def pick(scores: Array, *, mask: BoolArray | None = None, rng: np.random.Generat
     """
     if mask is not None:
         scores = allowed(scores, mask)
-    leading, n_arms = scores.shape[:-1], scores.shape[-1]
-    rows = scores.reshape(-1, n_arms)
-    arms: IntArray = rows.argmax(-1)
-    best = rows.reshape(-1).take(arms + starts(arms.shape, n_arms))
+    n_arms = scores.shape[-1]
+    rows = scores if scores.ndim == 2 else scores.reshape(-1, n_arms)
+    arms: IntArray = rows.argmax(1)
+    best = rows.take(arms + starts(arms.shape, n_arms))
     near = tied(rows, best)
     if np.count_nonzero(near) > arms.size:
-        several = np.flatnonzero(near.sum(-1) > 1)
+        several = np.flatnonzero(near.sum(1) > 1)
         keys = rng.random((several.size, n_arms))
-        arms[several] = np.where(near[several], keys, -1.0).argmax(-1)
-    return arms if len(leading) == 1 else arms.reshape(leading)
+        arms[several] = np.where(near[several], keys, -1.0).argmax(1)
+    return arms if scores.ndim == 2 else arms.reshape(scores.shape[:-1])
 
 
 def uniform(shape: tuple[int, ...], mask: BoolArray | None) -> Array:

@@ -56,8 +56,7 @@ class Tally:
         segment = self._checkpoints.searchsorted(np.arange(start + 1, start + 1 + len(arms)))
         cuts = np.flatnonzero(np.diff(segment, prepend=-1))
         touched = segment[cuts]
-        means = np.take_along_axis(rounds.means, arms[..., np.newaxis], axis=-1)[..., 0]
-        loss = rounds.best - means
+        loss = rounds.best - _of_chosen(rounds.means, arms)
         self._regret[touched] += np.add.reduceat(loss, cuts, axis=0)
         self._reward[touched] += np.add.reduceat(rewards, cuts, axis=0)
         self._best[touched] += np.add.reduceat(loss == 0.0, cuts, axis=0, dtype=np.int64)
@@ -73,6 +72,15 @@ class Tally:
             pulls=self._pulls[:reached].cumsum(0),
             seconds_per_decision=seconds_per_decision,
         )
+
+
+def _of_chosen(means: Array, arms: IntArray) -> Array:
+    """The mean of each chosen arm, (B, R)."""
+    if not any(means.strides[:2]):
+        constant: Array = means[0, 0].take(arms)
+        return constant
+    chosen: Array = np.take_along_axis(means, arms[..., np.newaxis], axis=-1)[..., 0]
+    return chosen
 
 
 def checkpoints_of(horizon: int, *, count: int = 100) -> IntArray:

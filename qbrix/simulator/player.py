@@ -90,6 +90,13 @@ class Player:
         self._samples = _is_nearer(policy, "sample", than="propensities") and not _weighs(
             policy, n_arms=n_arms, dim=dim
         )
+        self._light = (
+            self._in_place
+            and self._samples
+            and schedule.immediate
+            and not self._uses_context
+            and not policy.capabilities.recorded
+        )
         self._schedule = schedule
         self._waiting: deque[Interactions] = deque()
         self._played = self._learned = self._version = 0
@@ -99,28 +106,56 @@ class Player:
         """Decide and learn through ``rounds``; the chosen arms and their rewards, (B, R) each."""
         begin = perf_counter()
         size, replications, n_arms = rounds.rewards.shape
-        chosen = np.empty((size, replications), dtype=np.int64)
-        paid = np.empty((size, replications))
-        known = self._version
-        versions = np.arange(known, known + size).repeat(replications).reshape(size, -1, 1)
-        receive = self._learn if self._schedule.immediate else self._queue
         tables = rounds.rewards.reshape(size, replications * n_arms)
-        for t, (table, context) in enumerate(zip(tables, self._contexts(rounds), strict=False)):
-            arms, propensities = self._decide(context)
-            rewards = table.take(self._offsets + arms)
-            chosen[t] = arms
-            paid[t] = rewards
-            batch = Interactions(
-                arms=arms[:, np.newaxis],
-                rewards=rewards[:, np.newaxis],
-                propensities=propensities[:, np.newaxis],
-                state_versions=versions[self._version - known],
-                contexts=None if context is None else context[:, np.newaxis],
-                recorded=self._record(context, arms),
-            )
-            receive(batch)
+        cells = np.empty((size, replications), dtype=np.int64)
+        if self._light:
+            self._play_light(tables, cells)
+        else:
+            self._play(tables, cells, contexts=self._contexts(rounds))
+        paid = np.take_along_axis(tables, cells, axis=1)
         self.elapsed_s += perf_counter() - begin
-        return chosen, paid
+        return cells - self._offsets, paid
+
+    def _play(self, tables: Array, cells: IntArray, *, contexts: Iterable[Array | None]) -> None:
+        """A batch for every round; the flat cells (row, arm) that were chosen go to ``cells``."""
+        known = self._version
+        versions = np.arange(known, known + len(cells)).repeat(cells.shape[1])
+        versions = versions.reshape(*cells.shape, 1)
+        receive = self._learn if self._schedule.immediate else self._queue
+        for table, row, context in zip(tables, cells, contexts, strict=False):
+            arms, propensities = self._decide(context)
+            np.add(arms, self._offsets, row)
+            receive(
+                Interactions(
+                    arms=arms[:, np.newaxis],
+                    rewards=table.take(row)[:, np.newaxis],
+                    propensities=propensities[:, np.newaxis],
+                    state_versions=versions[self._version - known],
+                    contexts=None if context is None else context[:, np.newaxis],
+                    recorded=self._record(context, arms),
+                    cells=row,
+                )
+            )
+
+    def _play_light(self, tables: Array, cells: IntArray) -> None:
+        """One batch for all rounds, written anew in each: who learns in place keeps none of it."""
+        shape = (cells.shape[1], 1)
+        batch = Interactions(
+            arms=np.empty(shape, dtype=np.int64),
+            rewards=np.empty(shape),
+            propensities=self._unknown[:, np.newaxis],
+            state_versions=np.empty(shape, dtype=np.int64),
+            cells=np.empty(shape[0], dtype=np.int64),
+        )
+        arms, rewards, index = batch.arms[:, 0], batch.rewards[:, 0], batch.cells
+        sample, rng, offsets = self.policy.sample, self._rng, self._offsets
+        for table, row in zip(tables, cells, strict=True):
+            arms[:] = sample(self._prepared, rng=rng)
+            np.add(arms, offsets, index)
+            table.take(index, out=rewards, mode="clip")
+            row[:] = index
+            batch.state_versions.fill(self._version)
+            self._learn(batch)
 
     def _contexts(self, rounds: Rounds) -> Iterable[Array | None]:
         return repeat(None) if not self._uses_context else iter(_known(rounds.contexts))
