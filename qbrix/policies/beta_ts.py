@@ -107,9 +107,9 @@ class BetaTSPolicy(Policy[Outcomes, Outcomes]):
         np.add(prepared.successes, self.alpha_prior, shapes[0])
         np.add(prepared.failures, self.beta_prior, shapes[1])
         if min(self.alpha_prior, self.beta_prior) < _NO_UNDERFLOW:
-            draws = rng.beta(*shapes)
+            draws: Array = rng.beta(*shapes)
         else:
-            draws, others = rng.standard_gamma(shapes)
-            draws /= others + draws
+            gammas = rng.standard_gamma(shapes)
+            draws = gammas[0] / (gammas[0] + gammas[1])
         best: IntArray = allowed(draws, mask).argmax(-1)
         return best
