@@ -8,7 +8,7 @@ import numpy as np
 
 from qbrix.checks import param
 from qbrix.policies._counts import Rewards
-from qbrix.policies._index import IndexPolicy
+from qbrix.policies._root_index import RootIndexPolicy
 from qbrix.policies.base import Capabilities
 from qbrix.types import Array
 
@@ -16,7 +16,7 @@ __all__ = ["GaussianKLUCBPolicy"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class GaussianKLUCBPolicy(IndexPolicy[Rewards]):
+class GaussianKLUCBPolicy(RootIndexPolicy):
     r"""Choose the arm whose mean could be the largest, as far as a Gaussian divergence allows.
 
     .. math::
@@ -39,7 +39,7 @@ class GaussianKLUCBPolicy(IndexPolicy[Rewards]):
     --------
     >>> policy = GaussianKLUCBPolicy(variance=0.5)
     >>> state = Rewards(pulls=np.array([1.0, 4.0]), total_reward=np.array([-1.0, 2.0]))
-    >>> policy.prepare(state).round(4)
+    >>> policy.prepare(state).index.round(4)
     array([0.3386, 1.1693])
 
     Notes
@@ -61,8 +61,8 @@ class GaussianKLUCBPolicy(IndexPolicy[Rewards]):
     state_type = Rewards
     capabilities = Capabilities(reward="continuous", order_free=True, propensity="one-hot")
 
-    def index(self, state: Rewards, pulls: Array, mean: Array, *, t: Array) -> Array:
-        """Mean and width, shape (..., K)."""
+    def radius(self, t: Array) -> Array:
+        """√(2 σ² (ln t + c ln ln t))."""
         log_t = np.log(t)
         exploration = log_t + self.c * np.log(np.maximum(log_t, 1.0))
-        return mean + np.sqrt(2.0 * self.variance * exploration / pulls)
+        return np.sqrt(2.0 * self.variance * exploration)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qbrix.policies._counts import Rewards
-from qbrix.policies._index import IndexPolicy
+from qbrix.policies._root_index import RootIndexPolicy
 from qbrix.policies.base import Capabilities
 from qbrix.types import Array
 
@@ -15,7 +15,7 @@ __all__ = ["UCB1Policy"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class UCB1Policy(IndexPolicy[Rewards]):
+class UCB1Policy(RootIndexPolicy):
     r"""Choose the arm whose mean could be the largest, as far as Hoeffding's inequality allows.
 
     .. math::
@@ -29,7 +29,7 @@ class UCB1Policy(IndexPolicy[Rewards]):
     --------
     >>> policy = UCB1Policy()
     >>> state = Rewards(pulls=np.array([4.0, 1.0]), total_reward=np.array([4.0, 0.0]))
-    >>> policy.prepare(state).round(4)
+    >>> policy.prepare(state).index.round(4)
     array([1.9465, 1.893 ])
 
     Notes
@@ -49,6 +49,6 @@ class UCB1Policy(IndexPolicy[Rewards]):
     state_type = Rewards
     capabilities = Capabilities(order_free=True, propensity="one-hot")
 
-    def index(self, state: Rewards, pulls: Array, mean: Array, *, t: Array) -> Array:
-        """Mean and width, shape (..., K)."""
-        return mean + np.sqrt(2.0 * np.log(t) / pulls)
+    def radius(self, t: Array) -> Array:
+        """√(2 ln t)."""
+        return np.sqrt(2.0 * np.log(t))

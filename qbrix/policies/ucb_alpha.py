@@ -8,7 +8,7 @@ import numpy as np
 
 from qbrix.checks import param
 from qbrix.policies._counts import Rewards
-from qbrix.policies._index import IndexPolicy
+from qbrix.policies._root_index import RootIndexPolicy
 from qbrix.policies.base import Capabilities
 from qbrix.types import Array
 
@@ -16,7 +16,7 @@ __all__ = ["UCBAlphaPolicy"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class UCBAlphaPolicy(IndexPolicy[Rewards]):
+class UCBAlphaPolicy(RootIndexPolicy):
     r"""Choose the arm with the largest mean plus a width that the researcher scales.
 
     .. math::
@@ -37,7 +37,7 @@ class UCBAlphaPolicy(IndexPolicy[Rewards]):
     --------
     >>> policy = UCBAlphaPolicy(alpha=4.0)
     >>> state = Rewards(pulls=np.array([4.0, 1.0]), total_reward=np.array([4.0, 0.0]))
-    >>> policy.prepare(state).round(4)
+    >>> policy.prepare(state).index.round(4)
     array([1.9465, 1.893 ])
 
     Notes
@@ -60,6 +60,6 @@ class UCBAlphaPolicy(IndexPolicy[Rewards]):
     state_type = Rewards
     capabilities = Capabilities(reward="continuous", order_free=True, propensity="one-hot")
 
-    def index(self, state: Rewards, pulls: Array, mean: Array, *, t: Array) -> Array:
-        """Mean and width, shape (..., K)."""
-        return mean + np.sqrt((0.5 * self.alpha) * np.log(t) / pulls)
+    def radius(self, t: Array) -> Array:
+        """√(α ln t / 2)."""
+        return np.sqrt((0.5 * self.alpha) * np.log(t))

@@ -10,7 +10,7 @@ from tests.policies.numbers import TEN_ARMS, TWO_ARMS, assert_exact, assert_regr
 
 def test_index_is_mean_plus_hoeffding_width() -> None:
     """Round 9: ln 9 = 2.197225; 1/2 + √(4.394449/2) and 3/6 + √(4.394449/6)."""
-    index = UCB1Policy().prepare(seen([2, 6], [1, 3]))
+    index = UCB1Policy().prepare(seen([2, 6], [1, 3])).index
     np.testing.assert_allclose(index, [1.98230, 1.35581], atol=1e-5)
 
 

@@ -19,14 +19,16 @@ from tests.policies.racing import assert_regret as assert_dynamic_regret
 
 def test_index_is_mean_plus_scaled_width() -> None:
     """Round 9: ln 9 = 2.197225; 1/2 + √(2.197225/4) and 3/6 + √(2.197225/12)."""
-    index = UCBAlphaPolicy(alpha=1.0).prepare(seen([2, 6], [1, 3]))
+    index = UCBAlphaPolicy(alpha=1.0).prepare(seen([2, 6], [1, 3])).index
     np.testing.assert_allclose(index, [1.24115, 0.92790], atol=1e-5)
 
 
 def test_alpha_4_is_ucb1() -> None:
     state = seen([3, 8], [2, 7])
     np.testing.assert_allclose(
-        UCBAlphaPolicy(alpha=4.0).prepare(state), UCB1Policy().prepare(state), rtol=1e-15
+        UCBAlphaPolicy(alpha=4.0).prepare(state).index,
+        UCB1Policy().prepare(state).index,
+        rtol=1e-15,
     )
 
 
