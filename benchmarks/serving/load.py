@@ -113,6 +113,7 @@ def _request(load: Load, body: bytes) -> bytes:
 def main() -> None:
     load = msgspec.json.decode(sys.stdin.buffer.read(), type=Load)
     sys.stdout.buffer.write(msgspec.json.encode(uvloop.run(generate(load))))
+    sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":
