@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from qbrix.errors import InvalidParameter
 from qbrix.policies.base import Policy
 from qbrix.state import State, arrays_of, leading_shape
-from qbrix.types import Array, Interactions
+from qbrix.types import Array, BoolArray, Interactions
 
 AnyPolicy = Policy[Any, Any]
 
@@ -69,8 +69,42 @@ def unpacked(policy: AnyPolicy, numbers: Array, *, n_arms: int) -> State:
     return policy.state_type(**made)
 
 
-def learned(policy: AnyPolicy, numbers: Array, batch: Interactions, *, n_arms: int) -> Array:
-    """The packed state after a batch."""
+def learned(
+    policy: AnyPolicy, numbers: Array, batch: Interactions, *, restarts: BoolArray, n_arms: int
+) -> Array:
+    """The packed state after a batch in which the policy starts over now and then.
+
+    Parameters
+    ----------
+    policy : Policy
+    numbers : Array, shape (..., m)
+        Packed states.
+    batch : Interactions
+        Rows of shape (..., n).
+    restarts : BoolArray, shape (..., n)
+        Whether to start over after a row.
+    n_arms : int
+        K.
+
+    Returns
+    -------
+    Array, shape (..., m)
+        What goes row by row is decided for each leading index on its own, so that its neighbours
+        change no bit of it.
+    """
+    restless: BoolArray = np.logical_or.reduce(restarts, axis=-1, keepdims=True)
+    if not restless.all():
+        numbers = _learned(policy, numbers, _kept(batch, ~restless), n_arms=n_arms)
+    if restless.any():
+        beginning = initial(policy, n_arms)
+        some = _kept(batch, restless)
+        for row in range(batch.arms.shape[-1]):
+            numbers = _learned(policy, numbers, _row(some, row), n_arms=n_arms)
+            numbers = np.where(restarts[..., row, np.newaxis], beginning, numbers)
+    return numbers
+
+
+def _learned(policy: AnyPolicy, numbers: Array, batch: Interactions, *, n_arms: int) -> Array:
     state = unpacked(policy, numbers, n_arms=n_arms)
     if type(policy).update_in_place is Policy.update_in_place:
         return packed(policy.update(state, batch))
@@ -78,16 +112,22 @@ def learned(policy: AnyPolicy, numbers: Array, batch: Interactions, *, n_arms: i
     return packed(state)
 
 
-def one_by_one(batch: Interactions) -> Iterator[Interactions]:
-    """The rows of a batch as batches of one row, shape (..., 1)."""
-    for row in range(batch.arms.shape[-1]):
-        chosen = slice(row, row + 1)
-        yield Interactions(
-            arms=batch.arms[..., chosen],
-            rewards=batch.rewards[..., chosen],
-            propensities=batch.propensities[..., chosen],
-            state_versions=batch.state_versions[..., chosen],
-        )
+def _kept(batch: Interactions, which: BoolArray) -> Interactions:
+    """The batch with padding where ``which``, shape (..., 1), is False."""
+    if which.all():
+        return batch
+    return replace(batch, arms=np.where(which, batch.arms, -1), cells=None)
+
+
+def _row(batch: Interactions, row: int) -> Interactions:
+    """One row of a batch as a batch, shape (..., 1)."""
+    chosen = slice(row, row + 1)
+    return Interactions(
+        arms=batch.arms[..., chosen],
+        rewards=batch.rewards[..., chosen],
+        propensities=batch.propensities[..., chosen],
+        state_versions=batch.state_versions[..., chosen],
+    )
 
 
 @lru_cache(maxsize=256)

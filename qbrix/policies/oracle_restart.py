@@ -11,8 +11,7 @@ import numpy as np
 from qbrix.checks import param
 from qbrix.errors import InvalidParameter
 from qbrix.policies._counts import Cells, Pulls
-from qbrix.policies._in_order import rows
-from qbrix.policies._nested import initial, learned, learner_of, one_by_one, unpacked
+from qbrix.policies._nested import initial, learned, learner_of, unpacked
 from qbrix.policies.base import Capabilities, Policy
 from qbrix.state import array, zeros
 from qbrix.types import Array, BoolArray, IntArray, Interactions
@@ -115,23 +114,17 @@ class OracleRestartPolicy(Policy[Restarted, Any]):
         return learner_of(self.learner).sample(prepared, mask=mask, rng=rng)
 
     def update_in_place(self, state: Restarted, batch: Interactions) -> None:
-        """Let the learner learn, at once where no restart lies between, and start it over."""
-        counts = _counts(self.changes)
-        seen = state.pulls.sum(-1)
-        after = seen + (batch.arms >= 0).sum(-1)
-        passed = np.searchsorted(counts, after, "right") > np.searchsorted(counts, seen, "right")
-        if not passed.any():
-            self._learn(state, batch)
-            return
-        for part in one_by_one(batch):
-            self._learn(state, part)
-            real = part.arms[..., 0] >= 0
-            due = np.atleast_1d(real & np.isin(state.pulls.sum(-1), counts)).reshape(-1)
-            rows(state.learner)[due] = initial(learner_of(self.learner), state.pulls.shape[-1])
-
-    def _learn(self, state: Restarted, batch: Interactions) -> None:
-        learner, n_arms = learner_of(self.learner), state.pulls.shape[-1]
-        state.learner[...] = learned(learner, state.learner, batch, n_arms=n_arms)
+        """Let the learner learn, and start it over where a number is reached."""
+        real = batch.arms >= 0
+        seen = state.pulls.sum(-1, keepdims=True) + real.cumsum(-1)
+        n_arms = state.pulls.shape[-1]
+        state.learner[...] = learned(
+            learner_of(self.learner),
+            state.learner,
+            batch,
+            restarts=real & np.isin(seen, _counts(self.changes)),
+            n_arms=n_arms,
+        )
         Cells.of(batch, n_arms).add(state.pulls, 1.0)
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from qbrix.checks import param
 from qbrix.policies._change import Blocks, Watch
 from qbrix.policies._counts import allowed, uniform
-from qbrix.policies._in_order import events, rows
-from qbrix.policies._nested import initial, learned, learner_of, one_by_one, unpacked
+from qbrix.policies._in_order import events
+from qbrix.policies._nested import initial, learned, learner_of, unpacked
 from qbrix.policies.base import Capabilities, Policy
 from qbrix.state import array, zeros
 from qbrix.types import Array, BoolArray, IntArray, Interactions
@@ -114,15 +114,18 @@ class RestartPolicy(Policy[Watched, tuple[Any, int]]):
         return self.alpha * uniform(law.shape, mask) + (1.0 - self.alpha) * law
 
     def update_in_place(self, state: Watched, batch: Interactions) -> None:
-        """Let the learner learn row by row, and start it over after an alarm."""
-        learner = learner_of(self.learner)
-        n_arms = state.pulls.shape[-1]
-        beginning = initial(learner, n_arms)
-        watch, numbers = Watch.of(state), rows(state.learner)
-        for row in one_by_one(batch):
-            state.learner[...] = learned(learner, state.learner, row, n_arms=n_arms)
-            for event in events(row):
-                numbers[watch.learn(event, delta=self.delta, every=self.every)] = beginning
+        """Test row by row; let the learner learn, and start it over after an alarm."""
+        watch = Watch.of(state)
+        restarts = np.zeros((len(watch.pulls), batch.arms.shape[-1]), dtype=np.bool_)
+        for row, event in enumerate(events(batch)):
+            restarts[watch.learn(event, delta=self.delta, every=self.every), row] = True
+        state.learner[...] = learned(
+            learner_of(self.learner),
+            state.learner,
+            batch,
+            restarts=restarts.reshape(batch.arms.shape),
+            n_arms=state.pulls.shape[-1],
+        )
 
     def sample(
         self,

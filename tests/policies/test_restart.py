@@ -116,7 +116,7 @@ def test_states_cannot_be_merged() -> None:
 
 @pytest.mark.parametrize(
     "learner",
-    ["BetaTSPolicy", "KLUCBPolicy", "TsallisINFRVPolicy", "SlidingWindowUCBPolicy(tau=9)"],
+    ["KLUCBPolicy", "TsallisINFRVPolicy", "SlidingWindowUCBPolicy(tau=9)"],
 )
 def test_it_keeps_the_contract_whatever_it_restarts(learner: str) -> None:
     skip = {
