@@ -15,10 +15,6 @@ from qbrix.types import Array, BoolArray, IntArray, Interactions
 
 __all__ = ["BetaTSPolicy"]
 
-# Beta is X / (X + Y) for two Gammas, which one call draws faster than `beta` does; a Gamma of shape
-# 1/2 or more is 0 with probability 1e-154.
-_NO_UNDERFLOW = 0.5
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Outcomes(State):
@@ -103,13 +99,6 @@ class BetaTSPolicy(Policy[Outcomes, Outcomes]):
         rng: np.random.Generator,
     ) -> IntArray:
         """The arm with the largest draw from its posterior, one per leading index."""
-        shapes = np.empty((2, *prepared.successes.shape))
-        np.add(prepared.successes, self.alpha_prior, shapes[0])
-        np.add(prepared.failures, self.beta_prior, shapes[1])
-        if min(self.alpha_prior, self.beta_prior) < _NO_UNDERFLOW:
-            draws: Array = rng.beta(*shapes)
-        else:
-            gammas = rng.standard_gamma(shapes)
-            draws = gammas[0] / (gammas[0] + gammas[1])
+        draws = rng.beta(prepared.successes + self.alpha_prior, prepared.failures + self.beta_prior)
         best: IntArray = allowed(draws, mask).argmax(-1)
         return best
