@@ -193,11 +193,12 @@ class Policy(ABC, Generic[S, P]):
     def check_batch(self, state: S, batch: Interactions) -> None:
         """Raise unless ``batch`` fits ``state`` and the declared reward support."""
         sizes = resolve_sizes(state)
+        width = 1 if batch.contexts is None else batch.contexts.shape[-1]
         check_batch(
             batch,
             n_arms=sizes["K"],
             leading=leading_shape(state),
-            dim=sizes.get("d", 0) if self.capabilities.context else 0,
+            dim=sizes.get("d", width) if self.capabilities.context else 0,
             support=self.capabilities.reward,
             owner=type(self).__name__,
         )

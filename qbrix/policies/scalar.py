@@ -7,8 +7,9 @@ from typing import TypeVar
 
 import numpy as np
 
+from qbrix.checks import check_context
 from qbrix.policies.base import Policy
-from qbrix.state import State, leading_shape, map_arrays, stack, take
+from qbrix.state import State, leading_shape, map_arrays, resolve_sizes, stack, take
 from qbrix.types import Array, BoolArray, Interactions
 
 __all__ = ["ScalarPolicy"]
@@ -74,7 +75,10 @@ class ScalarPolicy(Policy[S, S]):
         A mask takes the forbidden arms out and leaves the proportions of the others; where all
         that is allowed has probability 0, the allowed arms share evenly.
         """
-        if not self.capabilities.context:
+        if self.capabilities.context:
+            dim = resolve_sizes(prepared).get("d", 0 if context is None else context.shape[-1])
+            context = check_context(context, dim=dim or 1, owner=type(self).__name__)
+        else:
             context = None
         states = leading_shape(prepared)
         leading = np.broadcast_shapes(states, () if context is None else context.shape[:-1])
