@@ -1,0 +1,61 @@
+"""Names of policies and environments."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import pytest
+
+from qbrix.errors import InvalidParameter, UnknownName
+from qbrix.policies import get, policies
+from qbrix.policies.beta_ts import BetaTSPolicy
+from qbrix.registry import Registry, identifier, snake_case
+
+
+class FirstThing:
+    """Something with a version."""
+
+    version: ClassVar[int] = 3
+
+
+@pytest.mark.parametrize(
+    ("name", "alias"),
+    [("BetaTS", "beta_ts"), ("KLUCB", "klucb"), ("EXP3", "exp3"), ("LinUCB", "lin_ucb")],
+)
+def test_aliases_are_lower_snake(name: str, alias: str) -> None:
+    assert snake_case(name) == alias
+
+
+def test_one_class_has_three_names() -> None:
+    found = {get("BetaTSPolicy"), get("BetaTSPolicy@1"), get("beta_ts")}
+    assert found == {BetaTSPolicy}
+
+
+def test_the_catalogue_is_sorted_and_free_of_doubles() -> None:
+    names = [item.__name__ for item in policies]
+    assert names == sorted(set(names))
+
+
+def test_an_unknown_name_gets_a_suggestion() -> None:
+    with pytest.raises(
+        UnknownName, match="unknown policy 'BetaTPolicy'; did you mean BetaTSPolicy"
+    ):
+        get("BetaTPolicy")
+    with pytest.raises(LookupError, match=r"known: .*BetaTSPolicy"):
+        get("?!")
+
+
+def test_a_name_is_taken_once() -> None:
+    registry: Registry[FirstThing] = Registry(kind="thing", group="qbrix.nothing")
+    assert registry.register(FirstThing) is FirstThing
+    registry.register(FirstThing)
+    with pytest.raises(InvalidParameter, match="the thing name 'FirstThing' is taken"):
+        registry.register(type("FirstThing", (FirstThing,), {}))
+    assert list(registry) == [FirstThing]
+    assert (FirstThing in registry, identifier(FirstThing)) == (True, "FirstThing@3")
+
+
+def test_the_suffix_is_left_out_of_aliases() -> None:
+    registry: Registry[FirstThing] = Registry(kind="thing", group="qbrix.none", suffix="Thing")
+    registry.register(FirstThing)
+    assert registry.get("first") is FirstThing
