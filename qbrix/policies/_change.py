@@ -92,12 +92,13 @@ class Watch:
 
     def _changed(self, event: Event, length: Array, *, delta: float, every: int) -> IntArray:
         due = self.pulls[event.at, event.arm] % every == 0.0
-        cell = (event.at[due], event.arm[due])
-        if not cell[0].size:
-            return cell[0]
+        at: IntArray = event.at[due]
+        if not at.size:
+            return at
+        cell = (at, event.arm[due])
         n = self.pulls[cell]
         ratio = largest_ratio(self.blocks[cell], length=length[due], n=n, total=self.total[cell])
-        changed: IntArray = cell[0][ratio > 1.5 * natural_log(n) - natural_log(np.array(delta))]
+        changed: IntArray = at[ratio > 1.5 * natural_log(n) - natural_log(np.array(delta))]
         return changed
 
 
