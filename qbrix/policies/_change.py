@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from qbrix.policies._counts import Rewards
-from qbrix.policies._in_order import Event, rows
 from qbrix.policies._elementary import natural_log, x_log_x
+from qbrix.policies._in_order import Event, rows
 from qbrix.state import array
 from qbrix.types import Array, IntArray
 
