@@ -11,6 +11,8 @@ float64, hence ``low <= u < low + propensity`` holds to the bit for every draw.
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,16 +86,16 @@ def edges(propensities: Array) -> Array:
     return np.rint(cumulative / cumulative[..., -1:] * _LATTICE) / _LATTICE
 
 
-def draw(upper: Array, u: float) -> Draw:
+def draw(upper: Array | Sequence[float], u: float) -> Draw:
     """The arm whose interval holds ``u``.
 
     Parameters
     ----------
-    upper : Array, shape (K,)
-        Result of `edges` for one decision.
+    upper : Array, shape (K,), or K numbers
+        Result of `edges` for one decision; as a list it is drawn from several times faster.
     u : float in [0, 1), on the lattice 2⁻⁵³
         Result of `uniform`.
     """
-    arm = int(upper.searchsorted(u, side="right"))
+    arm = bisect_right(upper, u)
     low = float(upper[arm - 1]) if arm else 0.0
     return Draw(arm=arm, u=u, low=low, propensity=float(upper[arm]) - low)

@@ -80,6 +80,7 @@ class MotorSettings(BaseSettings):
     grpc_port: Port = 50051
     state_ttl_s: Seconds = 5.0
     absent_ttl_s: Seconds = 1.0
+    load_deadline_s: Seconds = 1.0
     experiments: int = Field(default=10_000, ge=1)
 
 

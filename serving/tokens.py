@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import binascii
 import hashlib
-import os
 import struct
 import time
 from collections.abc import Callable, Sequence
@@ -25,6 +24,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from qbrix.errors import TokenRejected
+from serving.entropy import Entropy
 
 __all__ = ["LIFETIME_S", "DecisionToken", "TokenSealer"]
 
@@ -71,6 +71,7 @@ class TokenSealer:
         self._key_id = next(iter(self._secrets))
         self._lifetime_ms = round(lifetime_s * 1000)
         self._clock = clock
+        self._entropy = Entropy()
         self._ciphers: dict[tuple[bytes, int], AESGCM] = {}
 
     def __repr__(self) -> str:
@@ -79,7 +80,7 @@ class TokenSealer:
     def seal(self, token: DecisionToken) -> str:
         """The opaque text that goes out as ``request_id``."""
         day = token.decided_ms // _DAY_MS
-        nonce = os.urandom(12)
+        nonce = self._entropy.take(12)
         clear = _CLEAR.pack(_FORMAT, self._key_id, day, nonce)
         sealed = self._cipher(self._key_id, day).encrypt(nonce, _pack(token), clear[:_AAD_BYTES])
         return _encode(clear + sealed)

@@ -52,9 +52,9 @@ class Decider:
         self.prepared = prepared
         self.floor = floor
         self.mask = mask
-        self._fixed: Array | None = None
+        self._fixed: list[float] | None = None
         if not policy.capabilities.context:
-            self._fixed = edges(self._mixed(None) if law is None else law)
+            self._fixed = edges(self._mixed(None) if law is None else law).tolist()
 
     def propensities(self, contexts: Array | None) -> Array:
         """The law after floor and mask, before the lattice: (K,) or (B, K)."""
@@ -69,6 +69,26 @@ class Decider:
             noted = self.policy.record(self.prepared, context, np.asarray(drawn.arm))
             recorded = () if noted is None else tuple(float(number) for number in noted)
         return Decision(drawn.arm, drawn.u, drawn.low, drawn.propensity, recorded)
+
+    def decide_many(self, u: Array, contexts: Array) -> list[Decision]:
+        """Draw one arm for each of B contexts, with one call of the policy.
+
+        Parameters
+        ----------
+        u : Array, shape (B,)
+        contexts : Array, shape (B, d)
+        """
+        upper = edges(self._mixed(contexts))
+        arms = (u[:, None] >= upper).sum(-1)
+        rows = np.arange(len(u))
+        low = np.where(arms > 0, upper[rows, arms - 1], 0.0)
+        widths = upper[rows, arms] - low
+        recorded: list[tuple[float, ...]] = [()] * len(u)
+        if self.policy.capabilities.recorded:
+            noted = self.policy.record(self.prepared, contexts, arms)
+            recorded = recorded if noted is None else [tuple(row) for row in noted.tolist()]
+        columns = (arms.tolist(), u.tolist(), low.tolist(), widths.tolist(), recorded)
+        return [Decision(*row) for row in zip(*columns, strict=True)]
 
     def _mixed(self, contexts: Array | None) -> Array:
         law = self.policy.propensities(self.prepared, contexts, mask=self.mask)

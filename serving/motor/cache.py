@@ -72,7 +72,7 @@ class StateCache:
 
     def age_ms(self, entry: Prepared) -> int:
         """How long ago the entry was known to be the latest."""
-        return max(0, round((self._clock() - entry.checked_s) * 1000))
+        return int((self._clock() - entry.checked_s) * 1000)
 
     async def load(self, experiment: str) -> Prepared | None:
         """The prepared state, fetched if need be; None when no store knows the experiment."""
@@ -80,13 +80,10 @@ class StateCache:
         if missed_s is not None and self._clock() - missed_s < self._settings.absent_ttl_s:
             return None
         task = self.refresh(experiment)
-        await asyncio.wait({task})
-        failure = task.exception()
+        await asyncio.wait({task}, timeout=self._settings.load_deadline_s)
         entry = self._entries.get(experiment)
-        if entry is None and failure is not None:
-            raise Unavailable(
-                f"the state of experiment {experiment} cannot be loaded; try again"
-            ) from failure
+        if entry is None and (not task.done() or task.exception() is not None):
+            raise Unavailable(f"the state of experiment {experiment} cannot be loaded; try again")
         return entry
 
     def refresh(self, experiment: str) -> asyncio.Task[None]:

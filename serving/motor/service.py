@@ -5,21 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-import numpy as np
-import structlog
-
-from qbrix.draw import uniform
-from qbrix.errors import NotFound, QbrixError, ShapeError, Unavailable
+from qbrix.errors import NotFound, QbrixError, Unavailable
 from serving.loading import PolicyLoader
 from serving.motor.cache import Prepared, StateCache
+from serving.motor.deciding import Answer, decide_one, decide_together
 from serving.settings import MotorSettings
 from serving.storage import keys
 from serving.storage.base import Channel, Ledger
-from serving.wire.selection import Outcome, Query
+from serving.wire.selection import Query
 
 __all__ = ["Motor"]
-
-_log = structlog.get_logger("motor")
 
 
 class Motor:
@@ -37,6 +32,7 @@ class Motor:
         self._channel = channel
         self._draw_key = draw_key
         self._states = StateCache(settings, channel=channel, ledger=ledger, loader=loader)
+        self._riding: dict[Prepared, list[tuple[Query, asyncio.Future[Answer]]]] = {}
         self._listener: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -50,17 +46,19 @@ class Motor:
             await asyncio.wait({self._listener})
         await self._states.close()
 
-    async def decide(self, queries: Sequence[Query]) -> list[Outcome | QbrixError]:
-        """One outcome or error per query, in order."""
-        decided: list[Outcome | QbrixError] = []
+    async def decide(self, queries: Sequence[Query]) -> list[Answer]:
+        """One outcome or error per query, in order.
+
+        A policy that needs the context is asked once for all who wait: queries ride together until
+        the event loop has gone round, so that nobody waits for a timer.
+        """
+        rides: list[Answer | asyncio.Future[Answer]] = []
+        loaded = await self._load_missing(queries)
         for query in queries:
-            entry = self._states.get(query.experiment)
-            if entry is None:
-                break
-            decided.append(self._decide(query, entry))
-        else:
-            return decided
-        return decided + await self._decide_unloaded(queries[len(decided) :])
+            entry = loaded.get(query.experiment) or self._states.get(query.experiment)
+            assert entry is not None
+            rides.append(entry if isinstance(entry, QbrixError) else self._ride(entry, query))
+        return [await ride if isinstance(ride, asyncio.Future) else ride for ride in rides]
 
     @property
     def follows(self) -> bool:
@@ -78,57 +76,46 @@ class Motor:
         entry = self._states.get(experiment)
         return None if entry is None else entry.version
 
-    async def _decide_unloaded(self, queries: Sequence[Query]) -> list[Outcome | QbrixError]:
-        wanted = {query.experiment for query in queries}
-        loads = await asyncio.gather(*map(self._load, wanted))
-        found = dict(zip(wanted, loads, strict=True))
-        decided: list[Outcome | QbrixError] = []
-        for query in queries:
-            entry = found[query.experiment]
-            decided.append(entry if isinstance(entry, QbrixError) else self._decide(query, entry))
-        return decided
+    async def _load_missing(self, queries: Sequence[Query]) -> dict[str, Prepared | QbrixError]:
+        """What is not in memory yet, all fetched at once; nearly always nothing."""
+        states = self._states
+        missing = {query.experiment for query in queries if states.get(query.experiment) is None}
+        if not missing:
+            return {}
+        loads = await asyncio.gather(*map(self._load, missing))
+        return dict(zip(missing, loads, strict=True))
 
     async def _load(self, experiment: str) -> Prepared | QbrixError:
         try:
-            entry = self._states.get(experiment) or await self._states.load(experiment)
+            entry = await self._states.load(experiment)
         except Unavailable as error:
             return error
         return NotFound("experiment", experiment) if entry is None else entry
 
-    def _decide(self, query: Query, entry: Prepared) -> Outcome | QbrixError:
-        if entry.tenant != query.tenant:
-            return NotFound("experiment", query.experiment)
-        context = None
-        if entry.dim:
-            context = np.frombuffer(query.context, dtype="<f8")
-            if context.shape[0] != entry.dim:
-                return ShapeError(
-                    f"context has {context.shape[0]} features, the experiment needs {entry.dim}"
-                )
-        u = uniform(
-            self._draw_key,
-            experiment=query.experiment,
-            epoch=entry.epoch,
-            decision_id=query.decision_id,
-        )
-        try:
-            made = entry.decider.decide(u, context)
-        except Exception as error:  # noqa: BLE001 - a promoted policy is foreign code: one bad
-            # answer must not take the batch with it.
-            _log.error("policy_failed", experiment=query.experiment, error=repr(error))
-            return Unavailable(
-                f"the policy of experiment {query.experiment} failed to choose; see motor's log"
+    def _ride(self, entry: Prepared, query: Query) -> Answer | asyncio.Future[Answer]:
+        """The answer, or the promise of one when it pays to ask the policy for several."""
+        if not entry.dim:
+            age_ms = self._states.age_ms(entry)
+            return decide_one(entry, query, draw_key=self._draw_key, age_ms=age_ms)
+        loop = asyncio.get_running_loop()
+        if not self._riding:
+            loop.call_soon(self._go)
+        promise: asyncio.Future[Answer] = loop.create_future()
+        self._riding.setdefault(entry, []).append((query, promise))
+        return promise
+
+    def _go(self) -> None:
+        riding, self._riding = self._riding, {}
+        for entry, passengers in riding.items():
+            answers = decide_together(
+                entry,
+                [query for query, _ in passengers],
+                draw_key=self._draw_key,
+                age_ms=self._states.age_ms(entry),
             )
-        return Outcome(
-            made.arm,
-            made.u,
-            made.low,
-            made.propensity,
-            made.recorded,
-            entry.epoch,
-            entry.version,
-            self._states.age_ms(entry),
-        )
+            for (_, promise), answer in zip(passengers, answers, strict=True):
+                if not promise.done():  # else whoever asked has gone
+                    promise.set_result(answer)
 
     async def _listen(self) -> None:
         async for _, payload in self._channel.listen(keys.STATES):

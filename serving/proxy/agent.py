@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import struct
 import time
 from collections import OrderedDict
@@ -13,6 +12,7 @@ import numpy as np
 
 from qbrix.checks import check_rewards
 from qbrix.errors import InvalidRequest, NotFound, QbrixError, ShapeError, TokenRejected
+from serving.entropy import Entropy
 from serving.proxy.auth import Principal
 from serving.proxy.decisions import DecisionLog
 from serving.proxy.intake import FeedbackIntake
@@ -45,6 +45,7 @@ class Agent:
     decisions: DecisionLog
     metrics: ProxyMetrics
     acknowledged: RecentKeys
+    entropy: Entropy
 
     async def select(self, principal: Principal, request: SelectRequest) -> Selection:
         """One decision; raises NotFound, ShapeError, InvalidRequest, Unavailable."""
@@ -58,7 +59,7 @@ class Agent:
         query = Query(
             principal.tenant,
             request.experiment_id,
-            request.decision_id or new_decision_id(now_ms),
+            request.decision_id or new_decision_id(now_ms, self.entropy.take(10)),
             encode_context(request.context, dim=view.record.dim),
         )
         (outcome,) = await self.selector.decide([query])
@@ -159,9 +160,9 @@ class RecentKeys:
             self._keys.popitem(last=False)
 
 
-def new_decision_id(now_ms: int) -> str:
-    """A UUIDv7 as 32 hex characters: time first, then 74 random bits."""
-    noise = int.from_bytes(os.urandom(10), "big")
+def new_decision_id(now_ms: int, entropy: bytes) -> str:
+    """A UUIDv7 as 32 hex characters: time first, then 74 of 80 random bits."""
+    noise = int.from_bytes(entropy, "big")
     version_and_time = now_ms << 16 | 0x7000 | noise >> 68
     variant_and_rest = 0x8000_0000_0000_0000 | noise & 0x3FFF_FFFF_FFFF_FFFF
     return f"{version_and_time:016x}{variant_and_rest:016x}"

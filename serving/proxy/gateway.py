@@ -11,6 +11,7 @@ import structlog
 
 from qbrix.bundle import TrustedKeys
 from qbrix.errors import QbrixError
+from serving.entropy import Entropy
 from serving.loading import PolicyLoader
 from serving.proxy.agent import Agent, RecentKeys
 from serving.proxy.api_keys import ApiKeys
@@ -81,6 +82,7 @@ class Gateway:
             decisions=self.decisions,
             metrics=self.metrics,
             acknowledged=RecentKeys(limit=settings.remembered_feedback),
+            entropy=Entropy(),
         )
         controls = Controls(catalog=catalog, channel=channel)
         self.pools = Pools(catalog=catalog)

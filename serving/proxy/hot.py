@@ -28,6 +28,7 @@ _CORS: list[Header] = [
     (b"access-control-allow-origin", b"*"),
     (b"access-control-expose-headers", b"Retry-After"),
 ]
+_NONE: list[Header] = []
 _CLOSE: Header = (b"connection", b"close")
 _ONLY_POST: list[Header] = [*_CORS, (b"allow", b"POST, OPTIONS")]
 _NOT_ALLOWED = Answer(
@@ -78,7 +79,7 @@ class HotRoute(Generic[T]):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         started_s = time.perf_counter()
-        status, headers = self.status, _CORS
+        status, headers = self.status, _NONE
         try:
             body = self._encode(await self._answered(scope, receive))
         except QbrixError as error:
@@ -90,6 +91,8 @@ class HotRoute(Generic[T]):
         self._doors.metrics.requests.add(self.path, str(status))
         if self._timed is not None:
             self._timed.observe(time.perf_counter() - started_s)
+        if any(name == b"origin" for name, _ in scope["headers"]):
+            headers = [*headers, *_CORS]
         if self._doors.draining():
             headers = [*headers, _CLOSE]
         await respond(send, status=status, headers=headers, body=body)
@@ -195,8 +198,7 @@ def encode_error(answer: Answer) -> bytes:
 
 
 def _error_headers(answer: Answer) -> list[Header]:
-    own = [(name.lower().encode(), value.encode()) for name, value in answer.headers().items()]
-    return [*_CORS, *own]
+    return [(name.lower().encode(), value.encode()) for name, value in answer.headers().items()]
 
 
 def _check_size(size: int, *, limit_bytes: int) -> None:

@@ -296,3 +296,52 @@ async def test_a_motor_that_no_longer_listens_says_so(stores: Stores) -> None:
         await motor.ping()
     with pytest.raises(Unavailable):
         await motor.ping()
+
+
+async def test_queries_that_come_together_are_one_call_of_the_policy_and_get_equal_answers(
+    stores: Stores,
+) -> None:
+    deployment = deployed("LinTSPolicy@1", dim=3)
+    await stores.channel.publish(record(deployment))
+    contexts = np.random.default_rng(7).normal(size=(150, 3))
+    asked = [query(deployment, n, context=x.tobytes()) for n, x in enumerate(contexts)]
+    async with motor_over(stores) as motor:
+        alone = [await one(motor, each) for each in asked]
+        together = await asyncio.gather(*(one(motor, each) for each in asked))
+        batch = await motor.decide(asked)
+    for single, shared, batched in zip(alone, together, batch, strict=True):
+        assert isinstance(batched, Outcome)
+        for other in (shared, batched):
+            assert other.arm == single.arm
+            assert other.low == pytest.approx(single.low, abs=1e-10)
+            assert other.propensity == pytest.approx(single.propensity, abs=1e-10)
+            assert other.low <= other.u < other.low + other.propensity
+
+
+async def test_who_goes_away_does_not_take_the_others_along(stores: Stores) -> None:
+    deployment = deployed("LinUCBPolicy@1", dim=1)
+    await stores.channel.publish(record(deployment))
+    context = np.ones(1).tobytes()
+    async with motor_over(stores) as motor:
+        await one(motor, query(deployment, context=context))
+        tasks = [
+            asyncio.create_task(one(motor, query(deployment, number, context=context)))
+            for number in range(3)
+        ]
+        await asyncio.sleep(0)
+        tasks[1].cancel()
+        answers = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [Outcome, asyncio.CancelledError, Outcome]
+
+
+async def test_a_store_that_hangs_is_given_up_after_the_deadline(
+    stores: Stores, channel: CountingChannel
+) -> None:
+    known, unknown = deployed(), deployed()
+    await channel.publish(record(known))
+    async with motor_over(stores, load_deadline_s=0.05) as motor:
+        await one(motor, query(known))
+        channel.open.clear()
+        answers = await motor.decide([query(unknown), query(known)])
+        assert [type(answer) for answer in answers] == [Unavailable, Outcome]
+        channel.open.set()

@@ -210,7 +210,9 @@ async def test_any_origin_may_ask_and_reads_retry_after() -> None:
         assert allowed.headers["access-control-allow-origin"] == "*"
         assert "POST" in allowed.headers["access-control-allow-methods"]
         assert allowed.headers["access-control-allow-headers"] == "content-type,x-api-key"
-        for answer in (await world.select(experiment["id"]), await world.select("0" * 32)):
+        for one in (experiment["id"], "0" * 32):
+            body = {"experiment_id": one, "context": {"id": "u"}}
+            answer = await world.http.post(SELECT, json=body, headers={"Origin": "https://x"})
             assert answer.headers["access-control-allow-origin"] == "*"
             assert answer.headers["access-control-expose-headers"] == "Retry-After"
             assert "access-control-allow-credentials" not in answer.headers

@@ -1,0 +1,102 @@
+"""Queries about prepared states, answered: no I/O and no waiting; a bad one spoils no other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+import structlog
+
+from qbrix.bundle.source import foreign_code
+from qbrix.draw import uniform
+from qbrix.errors import NotFound, QbrixError, ShapeError, Unavailable
+from qbrix.ledger import Decision
+from serving.motor.cache import Prepared
+from serving.wire.selection import Outcome, Query
+
+__all__ = ["Answer", "decide_one", "decide_together"]
+
+_log = structlog.get_logger("motor")
+
+Answer: TypeAlias = Outcome | QbrixError
+
+_TOGETHER = 64  # rows of one call of the policy: enough to amortise it, too few to hold others up
+
+
+def decide_one(entry: Prepared, query: Query, *, draw_key: bytes, age_ms: int) -> Answer:
+    """The answer of a policy without context: a look-up, no code of the policy runs."""
+    if entry.tenant != query.tenant:
+        return NotFound("experiment", query.experiment)
+    made = entry.decider.decide(_uniform(entry, query, draw_key=draw_key))
+    return _outcome(entry, made, age_ms=age_ms)
+
+
+def decide_together(
+    entry: Prepared, queries: Sequence[Query], *, draw_key: bytes, age_ms: int
+) -> list[Answer]:
+    """The answers of a policy that is asked with the contexts, many in one call."""
+    answers: list[Answer | None] = [_refusal(entry, query) for query in queries]
+    good = [index for index, answer in enumerate(answers) if answer is None]
+    for start in range(0, len(good), _TOGETHER):
+        chosen = good[start : start + _TOGETHER]
+        made = _drawn(entry, [queries[index] for index in chosen], draw_key=draw_key)
+        for index, one in zip(chosen, made, strict=True):
+            answers[index] = (
+                one if isinstance(one, QbrixError) else _outcome(entry, one, age_ms=age_ms)
+            )
+    return [answer for answer in answers if answer is not None]
+
+
+def _refusal(entry: Prepared, query: Query) -> QbrixError | None:
+    if entry.tenant != query.tenant:
+        return NotFound("experiment", query.experiment)
+    if len(query.context) != 8 * entry.dim:
+        return ShapeError(
+            f"context has {len(query.context) // 8} features, the experiment needs {entry.dim}"
+        )
+    return None
+
+
+def _drawn(
+    entry: Prepared, queries: Sequence[Query], *, draw_key: bytes
+) -> list[Decision | QbrixError]:
+    contexts = np.frombuffer(b"".join(query.context for query in queries), dtype="<f8")
+    u = np.asarray([_uniform(entry, query, draw_key=draw_key) for query in queries])
+    try:
+        with foreign_code("decide", doing="the policy"):
+            made = entry.decider.decide_many(u, contexts.reshape(len(queries), entry.dim))
+    except QbrixError as error:
+        if len(queries) > 1:
+            return [_drawn(entry, [query], draw_key=draw_key)[0] for query in queries]
+        _log.error("policy_failed", experiment=queries[0].experiment, error=str(error))
+        return [_failed(queries[0])]
+    return [
+        one if one.low <= one.u < one.low + one.propensity <= 1.0 else _failed(query)
+        for one, query in zip(made, queries, strict=True)
+    ]
+
+
+def _uniform(entry: Prepared, query: Query, *, draw_key: bytes) -> float:
+    return uniform(
+        draw_key, experiment=query.experiment, epoch=entry.epoch, decision_id=query.decision_id
+    )
+
+
+def _failed(query: Query) -> QbrixError:
+    return Unavailable(
+        f"the policy of experiment {query.experiment} failed to choose; motor's log has the cause"
+    )
+
+
+def _outcome(entry: Prepared, made: Decision, *, age_ms: int) -> Outcome:
+    return Outcome(
+        made.arm,
+        made.u,
+        made.low,
+        made.propensity,
+        made.recorded,
+        entry.epoch,
+        entry.version,
+        age_ms,
+    )
