@@ -11,7 +11,6 @@ from typing import TypeVar
 
 import numpy as np
 
-from qbrix.errors import SupportError
 from qbrix.policies._counts import UNOBSERVED, Cells, Rewards, pick, share
 from qbrix.policies._kl import near_roots
 from qbrix.policies.base import Policy
@@ -109,6 +108,29 @@ class IndexPolicy(SumPolicy[S, Array]):
         return pick(prepared, mask=mask, rng=rng)
 
 
+class OwnIndexPolicy(IndexPolicy[Rewards]):
+    """An index policy whose indices change with an arm's own observations only, not with time."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def own_index(self, pulls: Array, mean: Array, *, n_arms: int) -> Array:
+        """The index of arms with these observations, of the shape of ``pulls``; K is ``n_arms``."""
+
+    def index(self, state: Rewards, pulls: Array, mean: Array, *, t: Array) -> Array:
+        """The index of every arm, shape (..., K)."""
+        return self.own_index(pulls, mean, n_arms=pulls.shape[-1])
+
+    def advance(self, prepared: Array, state: Rewards, batch: Interactions) -> Array:
+        """New indices for the arms that were observed."""
+        n_arms = state.pulls.shape[-1]
+        touched = Cells.of(batch, n_arms).index
+        pulls = state.pulls.reshape(-1).take(touched)
+        mean = state.total_reward.reshape(-1).take(touched) / pulls
+        prepared.reshape(-1)[touched] = self.own_index(pulls, mean, n_arms=n_arms)
+        return prepared
+
+
 def variance(state: Squares, pulls: Array, mean: Array) -> Array:
     """Mean squared distance of the rewards from their mean, shape (..., K)."""
     return np.maximum(state.total_square / pulls - mean * mean, 0.0)
@@ -122,13 +144,3 @@ def largest_mean(
     roots = near_roots(mean, level)
     roots.solve(level, tolerance=tolerance, max_iterations=max_iterations)
     return np.where(exploration > 0.0, roots.index(), mean)
-
-
-def refuse_negative(batch: Interactions, *, owner: str) -> None:
-    """Raise `SupportError` for the first observed reward below 0."""
-    rewards = batch.rewards[batch.arms >= 0]
-    if rewards.size and rewards.min() < 0.0:
-        raise SupportError(
-            f"rewards contain {float(rewards.min())!r}, {owner} learns from numbers >= 0; "
-            "shift them or choose a policy with a wider support (qbrix.catalogue())"
-        )

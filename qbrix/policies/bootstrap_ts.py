@@ -51,9 +51,9 @@ class BootstrapTSPolicy(SumPolicy[Rewards, Rewards]):
 
     References
     ----------
-    Eckles and Kaptein (2014), *Thompson Sampling with the Online Bootstrap*, section 2. Osband and
-    Van Roy (2015), *Bootstrapped Thompson Sampling and Deep Exploration*, section 3, for the
-    invented data.
+    Eckles and Kaptein (2014), *Thompson Sampling with the Online Bootstrap*. Osband and
+    Van Roy (2015), *Bootstrapped Thompson Sampling and Deep Exploration*, for the invented
+    data.
     """
 
     prior_pairs: int = param(1, gte=1, doc="invented pairs of a success and a failure per arm")

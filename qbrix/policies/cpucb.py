@@ -55,8 +55,8 @@ class CPUCBPolicy(IndexPolicy[Rewards]):
     References
     ----------
     Garivier and Cappé (2011), *The KL-UCB Algorithm for Bounded Stochastic Bandits and Beyond*,
-    section 5. Clopper and Pearson (1934), *The Use of Confidence or Fiducial Limits Illustrated in
-    the Case of the Binomial*.
+    in its experiments. Clopper and Pearson (1934), *The Use of Confidence or Fiducial Limits
+    Illustrated in the Case of the Binomial*.
     """
 
     c: float = param(0.0, gte=0, doc="weight of the iterated logarithm")

@@ -61,7 +61,7 @@ class DirichletTSPolicy(Policy[Levels, Levels]):
     References
     ----------
     Riou and Honda (2020), *Bandit Algorithms Based on Thompson Sampling for Bounded Reward
-    Distributions*, Algorithm 1 (Multinomial TS) and Theorem 3.
+    Distributions*, Algorithm 1 (Multinomial TS) and its theorem.
     """
 
     k: int = param(gt=1, doc="number of reward levels from 0 to 1", structural=True)

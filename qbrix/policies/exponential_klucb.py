@@ -53,7 +53,7 @@ class ExponentialKLUCBPolicy(IndexPolicy[Rewards]):
     References
     ----------
     Garivier and Cappé (2011), *The KL-UCB Algorithm for Bounded Stochastic Bandits and Beyond*,
-    sections 4 and 5 (scenario of truncated exponential rewards). Cappé, Garivier, Maillard, Munos
+    its scenario of truncated exponential rewards. Cappé, Garivier, Maillard, Munos
     and Stoltz (2013), *Kullback–Leibler Upper Confidence Bounds for Optimal Sequential Allocation*,
     Theorem 1.
     """

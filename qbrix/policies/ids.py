@@ -58,8 +58,8 @@ class IDSPolicy(SumPolicy[Rewards, Rewards]):
 
     References
     ----------
-    Russo and Van Roy (2018), *Learning to Optimize via Information-Directed Sampling*, Algorithm 2
-    (Beta–Bernoulli) and Propositions 1 and 6.
+    Russo and Van Roy (2018), *Learning to Optimize via Information-Directed Sampling*, section 5
+    for the bound, section 6 for the Beta–Bernoulli computation and for why two arms are enough.
     """
 
     alpha_prior: float = param(1.0, gt=0, doc="prior successes of every arm")

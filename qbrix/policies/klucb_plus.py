@@ -56,7 +56,7 @@ class KLUCBPlusPolicy(IndexPolicy[Rewards]):
     References
     ----------
     Garivier and Cappé (2011), *The KL-UCB Algorithm for Bounded Stochastic Bandits and Beyond*,
-    section 5 (where it is proposed and simulated). Kaufmann (2018), *On Bayesian Index Policies for
+    where it is proposed and simulated. Kaufmann (2018), *On Bayesian Index Policies for
     Sequential Resource Allocation*, for its asymptotic optimality.
     """
 

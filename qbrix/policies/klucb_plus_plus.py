@@ -8,7 +8,7 @@ import numpy as np
 
 from qbrix.checks import param
 from qbrix.policies._counts import Rewards
-from qbrix.policies._index import IndexPolicy, largest_mean
+from qbrix.policies._index import OwnIndexPolicy, largest_mean
 from qbrix.policies.base import Capabilities
 from qbrix.types import Array
 
@@ -16,7 +16,7 @@ __all__ = ["KLUCBPlusPlusPolicy"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class KLUCBPlusPlusPolicy(IndexPolicy[Rewards]):
+class KLUCBPlusPlusPolicy(OwnIndexPolicy):
     r"""KL-UCB with MOSS's exploration: what an arm may still claim ends with its fair share.
 
     .. math::
@@ -69,9 +69,9 @@ class KLUCBPlusPlusPolicy(IndexPolicy[Rewards]):
     state_type = Rewards
     capabilities = Capabilities(order_free=True, propensity="one-hot")
 
-    def index(self, state: Rewards, pulls: Array, mean: Array, *, t: Array) -> Array:
-        """The largest plausible mean, shape (..., K)."""
-        ratio = np.maximum(self.horizon / (pulls.shape[-1] * pulls), 1.0)
+    def own_index(self, pulls: Array, mean: Array, *, n_arms: int) -> Array:
+        """The largest plausible mean."""
+        ratio = np.maximum(self.horizon / (n_arms * pulls), 1.0)
         log_ratio = np.log(ratio)
         exploration = log_ratio + np.log(log_ratio * log_ratio + 1.0)
         return largest_mean(

@@ -8,7 +8,7 @@ import numpy as np
 
 from qbrix.checks import param
 from qbrix.policies._counts import Rewards
-from qbrix.policies._index import IndexPolicy
+from qbrix.policies._index import OwnIndexPolicy
 from qbrix.policies.base import Capabilities
 from qbrix.types import Array
 
@@ -16,7 +16,7 @@ __all__ = ["MOSSPolicy"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class MOSSPolicy(IndexPolicy[Rewards]):
+class MOSSPolicy(OwnIndexPolicy):
     r"""Choose the arm with the largest mean plus a width that vanishes after its fair share.
 
     .. math::
@@ -59,8 +59,8 @@ class MOSSPolicy(IndexPolicy[Rewards]):
     state_type = Rewards
     capabilities = Capabilities(order_free=True, propensity="one-hot")
 
-    def index(self, state: Rewards, pulls: Array, mean: Array, *, t: Array) -> Array:
-        """Mean and width, shape (..., K)."""
-        excess = np.log(np.maximum(self.horizon / (pulls.shape[-1] * pulls), 1.0))
+    def own_index(self, pulls: Array, mean: Array, *, n_arms: int) -> Array:
+        """Mean and width."""
+        excess = np.log(np.maximum(self.horizon / (n_arms * pulls), 1.0))
         index: Array = mean + np.sqrt(excess / pulls)
         return index

@@ -51,8 +51,8 @@ class TopTwoTSPolicy(BetaTSPolicy):
 
     References
     ----------
-    Russo (2020), *Simple Bayesian Algorithms for Best-Arm Identification*, section 3.3 and
-    Theorem 1.
+    Russo (2020), *Simple Bayesian Algorithms for Best-Arm Identification*, section 3
+    (top-two Thompson sampling) and Theorem 1.
     """
 
     leader_share: float = param(0.5, gt=0, lte=1, doc="share of decisions for the leader")
