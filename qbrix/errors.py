@@ -90,7 +90,8 @@ class BundleError(QbrixError):
     """A bundle cannot be made, read or trusted.
 
     ``reason`` is one word for programs: ``main``, ``format``, ``digest``, ``unsigned``,
-    ``untrusted``, ``signature``, ``trace``, ``source``.
+    ``untrusted``, ``signature``, ``trace``, ``source``, ``fit`` (made for other arms or features),
+    or ``prepare``, ``propensities``, ``update``, ``decide`` (what the foreign code failed to do).
     """
 
     def __init__(self, reason: str, message: str) -> None:
