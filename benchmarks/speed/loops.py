@@ -110,13 +110,43 @@ def _solve(p, entropy, floor, level, start):
     return u
 
 
+@nb.njit(inline="always")
+def _largest_index(leader, log_t, pulls, mean, entropy, floor, last, state):
+    """The arm of the largest index; ``leader``, the last choice, is solved first.
+
+    Another arm is solved only if its divergence at the best index so far does not rule it out.
+    """
+    best, arm, several = _index(leader, log_t, pulls, mean, entropy, floor, last), leader, 1
+    near = best - _TIE
+    log_near, log_rest = math.log(near), math.log(1.0 - near)
+    for k in range(pulls.size):
+        p = mean[k]
+        divergence = entropy[k] - p * log_near - (1.0 - p) * log_rest
+        if k == leader or (p < near and divergence * pulls[k] > log_t):
+            continue
+        index = _index(k, log_t, pulls, mean, entropy, floor, last)
+        if index > best + _TIE:
+            best, arm, several = index, k, 1
+            near = best - _TIE
+            log_near, log_rest = math.log(near), math.log(1.0 - near)
+        elif index >= near:
+            several += 1
+            if uniform(state) * several < 1.0:
+                arm = k
+    return arm
+
+
+@nb.njit(inline="always")
+def _index(k, log_t, pulls, mean, entropy, floor, last):
+    if mean[k] >= 1.0:
+        return 1.0
+    last[k] = _solve(mean[k], entropy[k], floor[k], log_t / pulls[k], last[k])
+    return max(mean[k], 1.0 - math.exp(-last[k]))
+
+
 @nb.njit
 def kl_ucb(means, horizon, replications, state):
-    """KL-UCB, c = 0.
-
-    Logarithms of an arm are kept. An arm is solved only if its divergence at the best index so far
-    does not rule it out, and then Newton goes on where it stopped.
-    """
+    """KL-UCB, c = 0. Logarithms of an arm are kept; Newton's method goes on where it stopped."""
     n_arms = means.size
     top = means.max()
     regret = np.zeros(replications)
@@ -125,45 +155,13 @@ def kl_ucb(means, horizon, replications, state):
     for r in range(replications):
         pulls[:], total[:], mean[:] = 0.0, 0.0, 0.0
         entropy[:], floor[:], last[:] = 0.0, 0.0, 0.0
-        lost = 0.0
-        arm = 0
+        lost, arm = 0.0, 0
         for t in range(horizon):
             if t < n_arms:
                 arm = _unobserved(pulls, n_arms - t, state)
             else:
                 log_t = math.log(t + 1.0)
-                leader = arm
-                best, several = 1.0, 1
-                if mean[leader] < 1.0:
-                    last[leader] = _solve(
-                        mean[leader],
-                        entropy[leader],
-                        floor[leader],
-                        log_t / pulls[leader],
-                        last[leader],
-                    )
-                    best = max(mean[leader], 1.0 - math.exp(-last[leader]))
-                near = best - _TIE
-                log_near, log_rest = math.log(near), math.log(1.0 - near)
-                for k in range(n_arms):
-                    if k == leader:
-                        continue
-                    p, level = mean[k], log_t / pulls[k]
-                    kl = entropy[k] - p * log_near - (1.0 - p) * log_rest
-                    if p < near and kl > level:
-                        continue
-                    index = 1.0
-                    if p < 1.0:
-                        last[k] = _solve(p, entropy[k], floor[k], level, last[k])
-                        index = max(p, 1.0 - math.exp(-last[k]))
-                    if index > best + _TIE:
-                        best, arm, several = index, k, 1
-                        near = best - _TIE
-                        log_near, log_rest = math.log(near), math.log(1.0 - near)
-                    elif index >= near:
-                        several += 1
-                        if uniform(state) * several < 1.0:
-                            arm = k
+                arm = _largest_index(arm, log_t, pulls, mean, entropy, floor, last, state)
             pulls[arm] += 1.0
             if uniform(state) < means[arm]:
                 total[arm] += 1.0

@@ -6,6 +6,7 @@ first, evenly" is one case of "the best arms share evenly".
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -114,14 +115,12 @@ def allowed(scores: Array, mask: BoolArray | None) -> Array:
 
 def tied(scores: Array, best: Array) -> BoolArray:
     """Which scores (..., K) lie within `TIE` of the best ones (...,)."""
-    least = best - TIE * (1.0 if _all_within_one(best) else np.maximum(np.abs(best), 1.0))
+    if best.item(best.argmin()) >= -1.0 and best.item(best.argmax()) <= 1.0:
+        least = best - TIE
+    else:
+        least = best - TIE * np.maximum(np.abs(best), 1.0)
     near: BoolArray = scores >= least[..., None]
     return near
-
-
-def _all_within_one(values: Array) -> bool:
-    """Whether all values lie in [-1, 1], by the smallest and the largest of them."""
-    return values.item(values.argmin()) >= -1.0 and values.item(values.argmax()) <= 1.0
 
 
 def share(scores: Array, mask: BoolArray | None = None) -> Array:
@@ -175,3 +174,35 @@ def uniform(shape: tuple[int, ...], mask: BoolArray | None) -> Array:
         return np.full(shape, 1.0 / shape[-1])
     even = mask / mask.sum(-1, keepdims=True)
     return np.broadcast_to(even, np.broadcast_shapes(shape, even.shape)).copy()
+
+
+def play(
+    rewards: Array,
+    *,
+    choose: Callable[[int], IntArray],
+    learn: Callable[[IntArray, Array], None],
+) -> IntArray:
+    """Rounds in turn: choose arms (R,), then learn what their flat cells pay.
+
+    Parameters
+    ----------
+    rewards : Array, shape (B, R, K)
+        What each arm would pay.
+    choose : callable
+        From the round's index in the block to arms of shape (R,).
+    learn : callable
+        Takes flat (R, K) cells, one per replication, and their rewards, both (R,).
+
+    Returns
+    -------
+    IntArray, shape (B, R)
+    """
+    size, replications, n_arms = rewards.shape
+    offsets = starts((replications,), n_arms)
+    chosen = np.empty((size, replications), dtype=np.int64)
+    for t, table in enumerate(rewards.reshape(size, replications * n_arms)):
+        arms = choose(t)
+        chosen[t] = arms
+        cells = arms + offsets
+        learn(cells, table.take(cells))
+    return chosen
