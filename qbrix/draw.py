@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,8 +24,7 @@ __all__ = ["Draw", "draw", "edges", "mix_floor", "uniform"]
 _LATTICE = 2.0**53
 
 
-@dataclass(frozen=True, slots=True)
-class Draw:
+class Draw(NamedTuple):
     """One drawn arm: ``low <= u < low + propensity``, all in [0, 1]."""
 
     arm: int

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,8 +13,7 @@ from qbrix.types import Array, BoolArray
 __all__ = ["Decider", "Decision"]
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """A drawn arm with everything that proves it: ``low <= u < low + propensity``."""
 
     arm: int
@@ -64,11 +62,10 @@ class Decider:
         """Draw one arm at ``u`` for one context of shape (d,)."""
         upper = self._fixed if self._fixed is not None else edges(self._mixed(context))
         drawn = draw(upper, u)
-        recorded: tuple[float, ...] = ()
-        if self.policy.capabilities.recorded:
-            noted = self.policy.record(self.prepared, context, np.asarray(drawn.arm))
-            recorded = () if noted is None else tuple(float(number) for number in noted)
-        return Decision(drawn.arm, drawn.u, drawn.low, drawn.propensity, recorded)
+        if not self.policy.capabilities.recorded:
+            return Decision(*drawn)
+        noted = self.policy.record(self.prepared, context, np.asarray(drawn.arm))
+        return Decision(*drawn, () if noted is None else tuple(noted.tolist()))
 
     def decide_many(self, u: Array, contexts: Array) -> list[Decision]:
         """Draw one arm for each of B contexts, with one call of the policy.

@@ -25,7 +25,7 @@ _log = structlog.get_logger("motor")
 class Prepared:
     """A decider with the place in the ledger that it stands for."""
 
-    __slots__ = ("checked_s", "decider", "dim", "epoch", "tenant", "tried_s", "version")
+    __slots__ = ("checked_s", "decider", "dim", "epoch", "records", "tenant", "tried_s", "version")
 
     def __init__(self, record: StateRecord, decider: Decider, *, dim: int) -> None:
         self.tenant = record.tenant
@@ -33,6 +33,7 @@ class Prepared:
         self.version = record.version
         self.decider = decider
         self.dim = dim
+        self.records = decider.policy.capabilities.recorded > 0
         self.checked_s = 0.0
         self.tried_s = 0.0
 
@@ -148,7 +149,8 @@ class StateCache:
         configuration = Configuration.from_json(record.configuration)
         resolver = await self._loader.resolver_for(configuration)
         decider = await asyncio.to_thread(_decider, record, configuration, resolver)
-        return Prepared(record, decider, dim=configuration.dim)
+        contextual = decider.policy.capabilities.context
+        return Prepared(record, decider, dim=configuration.dim if contextual else 0)
 
     def _swap(self, experiment: str, entry: Prepared) -> None:
         self._entries[experiment] = entry

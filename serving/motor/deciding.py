@@ -25,11 +25,17 @@ _TOGETHER = 64  # rows of one call of the policy: enough to amortise it, too few
 
 
 def decide_one(entry: Prepared, query: Query, *, draw_key: bytes, age_ms: int) -> Answer:
-    """The answer of a policy without context: a look-up, no code of the policy runs."""
+    """The answer of a policy without context: a look-up, unless the policy records something."""
     if entry.tenant != query.tenant:
         return NotFound("experiment", query.experiment)
-    made = entry.decider.decide(_uniform(entry, query, draw_key=draw_key))
-    return _outcome(entry, made, age_ms=age_ms)
+    u = _uniform(entry, query, draw_key=draw_key)
+    if not entry.records:
+        return _outcome(entry, entry.decider.decide(u), age_ms=age_ms)
+    try:
+        with foreign_code("decide", doing="the policy"):
+            return _outcome(entry, entry.decider.decide(u), age_ms=age_ms)
+    except QbrixError as error:
+        return _failed(query, error)
 
 
 def decide_together(
@@ -69,10 +75,9 @@ def _drawn(
     except QbrixError as error:
         if len(queries) > 1:
             return [_drawn(entry, [query], draw_key=draw_key)[0] for query in queries]
-        _log.error("policy_failed", experiment=queries[0].experiment, error=str(error))
-        return [_failed(queries[0])]
+        return [_failed(queries[0], error)]
     return [
-        one if one.low <= one.u < one.low + one.propensity <= 1.0 else _failed(query)
+        one if one.low <= one.u < one.low + one.propensity <= 1.0 else _failed(query, one)
         for one, query in zip(made, queries, strict=True)
     ]
 
@@ -83,7 +88,8 @@ def _uniform(entry: Prepared, query: Query, *, draw_key: bytes) -> float:
     )
 
 
-def _failed(query: Query) -> QbrixError:
+def _failed(query: Query, found: object) -> QbrixError:
+    _log.error("policy_failed", experiment=query.experiment, found=str(found))
     return Unavailable(
         f"the policy of experiment {query.experiment} failed to choose; motor's log has the cause"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 import msgspec
 
@@ -113,15 +113,15 @@ class Authenticator:
         return None if record is None else _principal(record)
 
 
-def credential_of(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+def credential_of(headers: Mapping[bytes, bytes]) -> str | None:
     """``X-API-Key``, else the bearer of ``Authorization``; a bad key does not fall through."""
-    bearer = None
-    for name, value in headers:
-        if name == b"x-api-key":
-            return value.decode("latin-1")
-        if name == b"authorization" and value[:7].lower() == b"bearer ":
-            bearer = value[7:].strip().decode("latin-1")
-    return bearer
+    key = headers.get(b"x-api-key")
+    if key is not None:
+        return key.decode("latin-1")
+    authorization = headers.get(b"authorization", b"")
+    if authorization[:7].lower() != b"bearer ":
+        return None
+    return authorization[7:].strip().decode("latin-1")
 
 
 def digest_of(key: str) -> str:

@@ -79,9 +79,10 @@ class HotRoute(Generic[T]):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         started_s = time.perf_counter()
+        asked = dict(scope["headers"])
         status, headers = self.status, _NONE
         try:
-            body = self._encode(await self._answered(scope, receive))
+            body = self._encode(await self._answered(asked, receive))
         except QbrixError as error:
             answer = translate(error)
             status, headers, body = answer.status, _error_headers(answer), encode_error(answer)
@@ -91,15 +92,15 @@ class HotRoute(Generic[T]):
         self._doors.metrics.requests.add(self.path, str(status))
         if self._timed is not None:
             self._timed.observe(time.perf_counter() - started_s)
-        if any(name == b"origin" for name, _ in scope["headers"]):
+        if b"origin" in asked:
             headers = [*headers, *_CORS]
         if self._doors.draining():
             headers = [*headers, _CLOSE]
         await respond(send, status=status, headers=headers, body=body)
 
-    async def _answered(self, scope: Scope, receive: Receive) -> object:
+    async def _answered(self, asked: Mapping[bytes, bytes], receive: Receive) -> object:
         auth = self._doors.auth
-        credential = credential_of(scope["headers"])
+        credential = credential_of(asked)
         principal = auth.known(credential) or await auth.authenticate(credential)
         principal.require(self._scope)
         body = await read_body(receive, limit_bytes=self._doors.limit_bytes)

@@ -40,7 +40,7 @@ class StrictRoute(APIRoute):
 
         async def strict(request: Request) -> Response:
             gateway = gateway_of(request)
-            credential = credential_of(request.scope["headers"])
+            credential = credential_of(dict(request.scope["headers"]))
             request.state.caller = await gateway.auth.authenticate(credential)
             inner = StrictRequest(request.scope, request.receive)
             if has_body:

@@ -144,3 +144,16 @@ async def test_selects_go_on_during_a_promotion(bundle: Bundle) -> None:
         answers = [await world.select(made["id"]) for _ in range(50)]
         assert {answer.status_code for answer in answers} == {200}
         assert (await promotion)[0] == 200
+
+
+async def test_a_policy_without_context_may_take_over_where_contexts_come(bundle: Bundle) -> None:
+    async with open_world(trusted=TRUSTED) as world, learning(world, trusted=TRUSTED) as cortex:
+        made = await world.experiment("LinUCBPolicy", dim=2)
+        assert (await promote(world, made["id"], bundle.data))[0] == 200
+        await world.motor.refresh(made["id"])
+        answer = await world.select(made["id"], vector=[1.0, 2.0])
+        assert answer.json()["state_version"] == 1
+        await world.feedback(answer.json()["request_id"])
+        await cortex.drain()
+        state = (await world.http.get(f"/api/v1/experiments/{made['id']}/state")).json()
+        assert state["version"] == 2
