@@ -56,6 +56,7 @@ class ProxySettings(BaseSettings):
     token_key_file: Path | None = None
     durability: Literal["always", "everysec", "memory"] = "always"
     body_limit_bytes: int = Field(default=1 << 20, ge=1024)
+    batch_limit_bytes: int = Field(default=32 << 20, ge=1024)
     bundle_limit_bytes: int = Field(default=16 << 20, ge=1024)
     record_ttl_s: Seconds = 5.0
     key_ttl_s: Seconds = 30.0

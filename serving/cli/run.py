@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -38,6 +39,8 @@ async def until_asked(
     waiting = {asyncio.ensure_future(asked.wait())}
     if ends is not None:
         waiting.add(asyncio.ensure_future(_true_when(ends)))
+    gc.collect()
+    gc.freeze()  # modules and settings live as long as the role: no need to visit them again
     with _ready_file(role, run_dir=run_dir, ports=ports):
         log.info("ready", pid=os.getpid(), **ports)
         done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import struct
-import time
-from collections import OrderedDict
-from collections.abc import Sequence
+import asyncio
 from dataclasses import dataclass
 
-import numpy as np
-
-from qbrix.checks import check_rewards
-from qbrix.errors import InvalidRequest, NotFound, QbrixError, ShapeError, TokenRejected
+from qbrix.errors import NotFound, QbrixError, TokenRejected
 from serving.entropy import Entropy
+from serving.errors import translate
 from serving.proxy.auth import Principal
 from serving.proxy.decisions import DecisionLog
+from serving.proxy.encoding import (
+    RecentKeys,
+    check_reward,
+    encode_context,
+    new_decision_id,
+    wall_ms,
+)
 from serving.proxy.intake import FeedbackIntake
 from serving.proxy.messages import (
+    BatchFeedback,
+    BatchResults,
+    BatchSelect,
+    BatchSelection,
     FeedbackRequest,
     FeedbackResult,
     SelectContext,
@@ -32,6 +38,7 @@ from serving.wire.selection import Outcome, Query, Selector
 __all__ = ["Agent"]
 
 _CONTROL_ARM = 0
+_TOGETHER = 256  # of a batch, between two looks at everybody else
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,23 +56,31 @@ class Agent:
 
     async def select(self, principal: Principal, request: SelectRequest) -> Selection:
         """One decision; raises NotFound, ShapeError, InvalidRequest, Unavailable."""
-        view = self.records.known(principal.tenant, request.experiment_id)
-        if view is None:
-            view = await self.records.get(principal.tenant, request.experiment_id)
+        view = await self._view(principal, request.experiment_id)
         if not view.record.enabled:
-            self.metrics.decisions.add("paused")
-            return Selection(view.arms[_CONTROL_ARM], None, True)
-        now_ms = time.time_ns() // 1_000_000
-        query = Query(
-            principal.tenant,
-            request.experiment_id,
-            request.decision_id or new_decision_id(now_ms, self.entropy.take(10)),
-            encode_context(request.context, dim=view.record.dim),
-        )
+            return self._paused(view)
+        now_ms = wall_ms()
+        query = self._query(view, request.context, request.decision_id, now_ms=now_ms)
         (outcome,) = await self.selector.decide([query])
-        if isinstance(outcome, QbrixError):
-            raise outcome
         return self._answer(view, query, outcome, context_id=request.context.id, now_ms=now_ms)
+
+    async def select_batch(self, principal: Principal, request: BatchSelect) -> BatchSelection:
+        """One decision per context, in order; raises as `select` for the first that cannot be."""
+        view = await self._view(principal, request.experiment_id)
+        decisions: list[Selection] = []
+        if not view.record.enabled:
+            return BatchSelection([self._paused(view) for _ in request.contexts])
+        for start in range(0, len(request.contexts), _TOGETHER):
+            contexts = request.contexts[start : start + _TOGETHER]
+            now_ms = wall_ms()
+            queries = [self._query(view, context, None, now_ms=now_ms) for context in contexts]
+            outcomes = await self.selector.decide(queries)
+            decisions += [
+                self._answer(view, query, outcome, context_id=context.id, now_ms=now_ms)
+                for query, outcome, context in zip(queries, outcomes, contexts, strict=True)
+            ]
+            await asyncio.sleep(0)  # others want to be served between the groups
+        return BatchSelection(decisions)
 
     async def feedback(self, principal: Principal, request: FeedbackRequest) -> FeedbackResult:
         """One reward, on disk on return; raises TokenRejected, SupportError, Unavailable."""
@@ -81,9 +96,54 @@ class Agent:
         self.acknowledged.add(key)
         return self._counted("accepted", accepted=True, duplicate=False)
 
+    async def feedback_batch(self, principal: Principal, request: BatchFeedback) -> BatchResults:
+        """One result per item, in order; what is refused says why and spoils no other."""
+        results: list[FeedbackResult] = []
+        for start in range(0, len(request.items), _TOGETHER):
+            items = request.items[start : start + _TOGETHER]
+            results += await asyncio.gather(*(self._tried(principal, item) for item in items))
+        return BatchResults(results)
+
+    async def _tried(self, principal: Principal, item: FeedbackRequest) -> FeedbackResult:
+        try:
+            return await self.feedback(principal, item)
+        except QbrixError as error:
+            return FeedbackResult(False, False, f"{translate(error).code}: {error}")
+
+    async def _view(self, principal: Principal, experiment: str) -> ExperimentView:
+        known = self.records.known(principal.tenant, experiment)
+        return known or await self.records.get(principal.tenant, experiment)
+
+    def _paused(self, view: ExperimentView) -> Selection:
+        self.metrics.decisions.add("paused")
+        return Selection(view.arms[_CONTROL_ARM], None, True)
+
+    def _query(
+        self,
+        view: ExperimentView,
+        context: SelectContext,
+        decision_id: str | None,
+        *,
+        now_ms: int,
+    ) -> Query:
+        return Query(
+            view.record.tenant,
+            view.record.id,
+            decision_id or new_decision_id(now_ms, self.entropy.take(10)),
+            encode_context(context, dim=view.record.dim),
+        )
+
     def _answer(
-        self, view: ExperimentView, query: Query, outcome: Outcome, *, context_id: str, now_ms: int
+        self,
+        view: ExperimentView,
+        query: Query,
+        outcome: Outcome | QbrixError,
+        *,
+        context_id: str,
+        now_ms: int,
     ) -> Selection:
+        if isinstance(outcome, QbrixError):
+            raise outcome
         token = DecisionToken(
             query.tenant,
             query.experiment,
@@ -143,57 +203,6 @@ class Agent:
         return FeedbackResult(accepted, duplicate)
 
 
-class RecentKeys:
-    """The latest keys, up to a limit: what we remember to have acknowledged."""
-
-    def __init__(self, *, limit: int) -> None:
-        self._limit = limit
-        self._keys: OrderedDict[tuple[str, int, str, str], None] = OrderedDict()
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._keys
-
-    def add(self, key: tuple[str, int, str, str]) -> None:
-        """Remember the key, forget the oldest when there are too many."""
-        self._keys[key] = None
-        if len(self._keys) > self._limit:
-            self._keys.popitem(last=False)
-
-
-def new_decision_id(now_ms: int, entropy: bytes) -> str:
-    """A UUIDv7 as 32 hex characters: time first, then 74 of 80 random bits."""
-    noise = int.from_bytes(entropy, "big")
-    version_and_time = now_ms << 16 | 0x7000 | noise >> 68
-    variant_and_rest = 0x8000_0000_0000_0000 | noise & 0x3FFF_FFFF_FFFF_FFFF
-    return f"{version_and_time:016x}{variant_and_rest:016x}"
-
-
-def encode_context(context: SelectContext, *, dim: int) -> bytes:
-    """The vector as raw little-endian float64; nothing for a policy without context."""
-    if not dim:
-        return b""
-    if context.properties is not None:
-        raise InvalidRequest(
-            "this experiment has no context schema and takes no properties; "
-            f"send context.vector with {dim} numbers",
-            code="INVALID_CONTEXT_PROPERTIES",
-        )
-    vector: Sequence[float] = context.vector or ()
-    if len(vector) != dim:
-        raise ShapeError(
-            f"context.vector has {len(vector)} numbers, the experiment needs {dim} "
-            "(policy_params.dim)"
-        )
-    return struct.pack(f"<{dim}d", *vector)
-
-
-def check_reward(reward: float, *, support: str) -> None:
-    """Raise SupportError unless the policy can learn from the reward."""
-    if 0.0 <= reward <= 1.0 and (support == "bounded" or reward in (0.0, 1.0)):
-        return
-    check_rewards(np.asarray([reward]), support=support, owner="the experiment's policy")
-
-
 def _event(token: DecisionToken, request: FeedbackRequest) -> FeedbackEvent:
     return FeedbackEvent(
         token.experiment,
@@ -210,5 +219,5 @@ def _event(token: DecisionToken, request: FeedbackRequest) -> FeedbackEvent:
         token.recorded,
         token.context,
         token.decided_ms,
-        time.time_ns() // 1_000_000,
+        wall_ms(),
     )

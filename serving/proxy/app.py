@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -22,7 +23,16 @@ from serving.proxy import (
 )
 from serving.proxy.gateway import Gateway
 from serving.proxy.hot import HotRoute, HotRoutes
-from serving.proxy.messages import FeedbackRequest, FeedbackResult, Selection, SelectRequest
+from serving.proxy.messages import (
+    BatchFeedback,
+    BatchResults,
+    BatchSelect,
+    BatchSelection,
+    FeedbackRequest,
+    FeedbackResult,
+    Selection,
+    SelectRequest,
+)
 from serving.proxy.openapi import document
 
 __all__ = ["build_app"]
@@ -60,26 +70,47 @@ def build_app(gateway: Gateway) -> HotRoutes:
 
 def hot_routes(gateway: Gateway) -> list[HotRoute[Any]]:
     """The routes that carry the traffic."""
-    select: HotRoute[SelectRequest] = HotRoute(
-        "/api/v1/agent/select",
-        scope="agent:read",
-        message=SelectRequest,
-        handle=gateway.agent.select,
-        answer=Selection,
-        status=200,
-        doors=gateway.doors,
-        timed=gateway.metrics.select_s,
-    )
-    feedback: HotRoute[FeedbackRequest] = HotRoute(
-        "/api/v1/agent/feedback",
-        scope="agent:write",
-        message=FeedbackRequest,
-        handle=gateway.agent.feedback,
-        answer=FeedbackResult,
-        status=201,
-        doors=gateway.doors,
-    )
-    return [select, feedback]
+    agent, doors = gateway.agent, gateway.doors
+    batch = replace(doors, limit_bytes=gateway.settings.batch_limit_bytes)
+    return [
+        HotRoute(
+            "/api/v1/agent/select",
+            scope="agent:read",
+            message=SelectRequest,
+            handle=agent.select,
+            answer=Selection,
+            status=200,
+            doors=doors,
+            timed=gateway.metrics.select_s,
+        ),
+        HotRoute(
+            "/api/v1/agent/select/batch",
+            scope="agent:read",
+            message=BatchSelect,
+            handle=agent.select_batch,
+            answer=BatchSelection,
+            status=200,
+            doors=batch,
+        ),
+        HotRoute(
+            "/api/v1/agent/feedback",
+            scope="agent:write",
+            message=FeedbackRequest,
+            handle=agent.feedback,
+            answer=FeedbackResult,
+            status=201,
+            doors=doors,
+        ),
+        HotRoute(
+            "/api/v1/agent/feedback/batch",
+            scope="agent:write",
+            message=BatchFeedback,
+            handle=agent.feedback_batch,
+            answer=BatchResults,
+            status=201,
+            doors=batch,
+        ),
+    ]
 
 
 async def _refused(_: Request, error: Exception) -> Response:

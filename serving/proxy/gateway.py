@@ -13,11 +13,12 @@ from qbrix.bundle import TrustedKeys
 from qbrix.errors import QbrixError
 from serving.entropy import Entropy
 from serving.loading import PolicyLoader
-from serving.proxy.agent import Agent, RecentKeys
+from serving.proxy.agent import Agent
 from serving.proxy.api_keys import ApiKeys
 from serving.proxy.auth import Authenticator
 from serving.proxy.controls import Controls
 from serving.proxy.decisions import DecisionLog
+from serving.proxy.encoding import RecentKeys
 from serving.proxy.experiments import Experiments
 from serving.proxy.hot import Doors
 from serving.proxy.hyper_parameters import HyperParameters

@@ -8,7 +8,9 @@ import msgspec
 
 __all__ = [
     "BatchFeedback",
+    "BatchResults",
     "BatchSelect",
+    "BatchSelection",
     "FeedbackRequest",
     "FeedbackResult",
     "SelectContext",
@@ -84,3 +86,15 @@ class BatchFeedback(msgspec.Struct, forbid_unknown_fields=True):
     """Body of ``POST /agent/feedback/batch``."""
 
     items: Annotated[list[FeedbackRequest], msgspec.Meta(max_length=10_000)]
+
+
+class BatchSelection(msgspec.Struct):
+    """Answer of a batch of selects."""
+
+    decisions: list[Selection]
+
+
+class BatchResults(msgspec.Struct):
+    """Answer of a batch of feedback."""
+
+    results: list[FeedbackResult]

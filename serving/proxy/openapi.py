@@ -41,7 +41,7 @@ def _operation(
 ) -> dict[str, Any]:
     return {
         "tags": ["agent"],
-        "summary": route.path.rpartition("/")[2].capitalize(),
+        "summary": " ".join(route.path.split("/")[4:]).capitalize(),
         "requestBody": {"required": True, "content": {"application/json": {"schema": asked}}},
         "responses": {
             str(route.status): {
