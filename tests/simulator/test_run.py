@@ -12,6 +12,7 @@ import pytest
 from qbrix.environments import Bernoulli, Classification, LinearContextual, Rounds
 from qbrix.errors import InvalidParameter, ShapeError, SupportError
 from qbrix.policies import Policy
+from qbrix.policies._counts import Rewards
 from qbrix.policies.beta_ts import BetaTSPolicy
 from qbrix.policies.exp3 import EXP3Policy
 from qbrix.policies.klucb import KLUCBPolicy
@@ -19,7 +20,8 @@ from qbrix.policies.lin_ts import LinTSPolicy
 from qbrix.policies.lin_ucb import LinUCBPolicy
 from qbrix.policies.random import RandomPolicy
 from qbrix.simulator import SimulationResult, run, simulate
-from qbrix.types import Array
+from qbrix.state import digest
+from qbrix.types import Array, Interactions
 from tests.simulator.by_hand import (
     ConstantPolicy,
     NewLawPolicy,
@@ -138,6 +140,22 @@ def test_a_shortcut_is_not_used_where_learning_needs_the_propensity() -> None:
     assert result.states is not None
     state: Any = result.states["Weighing"]
     np.testing.assert_allclose((state.weight * [0.25, 0.75]).sum(-1), 300.0, rtol=1e-12)
+
+
+class PureKLUCBPolicy(KLUCBPolicy):
+    """Learns into a new state, in batches of its own."""
+
+    __slots__ = ()
+
+    def update(self, state: Rewards, batch: Interactions) -> Rewards:
+        return KLUCBPolicy.update(self, state, batch)
+
+
+def test_learning_in_place_and_into_new_states_is_the_same() -> None:
+    in_place = race({"it": KL_UCB}, keep_states=True)
+    pure = race({"it": PureKLUCBPolicy()}, keep_states=True)
+    assert_equal_traces(in_place, pure, "it")
+    assert digest(in_place.state("it")) == digest(pure.state("it"))
 
 
 def test_a_policy_without_context_plays_where_there_is_one() -> None:
