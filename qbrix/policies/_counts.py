@@ -179,7 +179,7 @@ def uniform(shape: tuple[int, ...], mask: BoolArray | None) -> Array:
 def play(
     rewards: Array,
     *,
-    choose: Callable[[int], IntArray],
+    choose: Callable[[], IntArray],
     learn: Callable[[IntArray, Array], None],
 ) -> IntArray:
     """Rounds in turn: choose arms (R,), then learn what their flat cells pay.
@@ -189,7 +189,7 @@ def play(
     rewards : Array, shape (B, R, K)
         What each arm would pay.
     choose : callable
-        From the round's index in the block to arms of shape (R,).
+        Gives arms of shape (R,).
     learn : callable
         Takes flat (R, K) cells, one per replication, and their rewards, both (R,).
 
@@ -200,9 +200,9 @@ def play(
     size, replications, n_arms = rewards.shape
     offsets = starts((replications,), n_arms)
     chosen = np.empty((size, replications), dtype=np.int64)
-    for t, table in enumerate(rewards.reshape(size, replications * n_arms)):
-        arms = choose(t)
-        chosen[t] = arms
+    for row, table in zip(chosen, rewards.reshape(size, replications * n_arms), strict=True):
+        arms = choose()
+        row[:] = arms
         cells = arms + offsets
         learn(cells, table.take(cells))
     return chosen

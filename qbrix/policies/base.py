@@ -182,6 +182,25 @@ class Policy(ABC, Generic[S, P]):
         arms: IntArray = (u >= upper).sum(-1)
         return arms
 
+    def play(self, state: S, rewards: Array, *, rng: np.random.Generator) -> IntArray:
+        """Decide and learn a block of rounds, each before the next; ``state`` is the caller's own.
+
+        Optional: the simulator's fastest path, for a policy without context whose learning needs no
+        propensity. Equal to `sample` and `update` in turns, to the bit and to the random number.
+
+        Parameters
+        ----------
+        state : S, leading axis R
+            Learns in place.
+        rewards : Array, shape (B, R, K)
+            What each arm would pay.
+
+        Returns
+        -------
+        IntArray, shape (B, R)
+        """
+        raise NotImplementedError(f"{type(self).__name__} is played round by round")
+
     def merge(self, a: S, b: S) -> S:
         """The state after both histories, for order-free policies whose state is a sum."""
         raise StateMismatch(f"states of {type(self).__name__} cannot be merged: order matters")

@@ -8,7 +8,7 @@ import numpy as np
 
 from qbrix.checks import param
 from qbrix.policies._beta_best_arm import beta_best_arm
-from qbrix.policies._counts import Cells, allowed
+from qbrix.policies._counts import Cells, allowed, play
 from qbrix.policies.base import Capabilities, Policy
 from qbrix.state import State, array
 from qbrix.types import Array, BoolArray, IntArray, Interactions
@@ -102,3 +102,14 @@ class BetaTSPolicy(Policy[Outcomes, Outcomes]):
         draws = rng.beta(prepared.successes + self.alpha_prior, prepared.failures + self.beta_prior)
         best: IntArray = allowed(draws, mask).argmax(-1)
         return best
+
+    def play(self, state: Outcomes, rewards: Array, *, rng: np.random.Generator) -> IntArray:
+        """A block of rounds in turn."""
+        successes = state.successes.reshape(-1, copy=False)
+        failures = state.failures.reshape(-1, copy=False)
+
+        def learn(cells: IntArray, paid: Array) -> None:
+            successes[cells] += paid
+            failures[cells] += 1.0 - paid
+
+        return play(rewards, choose=lambda: self.sample(state, rng=rng), learn=learn)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qbrix.checks import param
-from qbrix.policies._counts import UNOBSERVED, Rewards, learn, merge, pick, share, uniform
+from qbrix.policies._counts import UNOBSERVED, Rewards, learn, merge, pick, play, share, uniform
 from qbrix.policies.base import Capabilities, Policy
 from qbrix.types import Array, BoolArray, IntArray, Interactions
 
@@ -164,3 +164,17 @@ class EpsilonPolicy(Policy[Rewards, Greedy]):
             anywhere[prepared.idle(means, None)] = n_arms
         np.copyto(arms, anywhere, where=anywhere < n_arms, casting="unsafe")
         return arms
+
+    def play(self, state: Rewards, rewards: Array, *, rng: np.random.Generator) -> IntArray:
+        """A block of rounds in turn."""
+        pulls, total = (a.reshape(-1, copy=False) for a in (state.pulls, state.total_reward))
+        prepared = self.prepare(state)
+
+        def learn(cells: IntArray, paid: Array) -> None:
+            nonlocal prepared
+            pulls[cells] += 1.0
+            total[cells] += paid
+            if prepared.fresh or self.gamma != 1.0:
+                prepared = self.prepare(state)
+
+        return play(rewards, choose=lambda: self.sample(prepared, rng=rng), learn=learn)

@@ -21,6 +21,9 @@ __all__ = ["Player", "check_pairing"]
 
 _WIDTH = {"binary": 0, "bounded": 1, "continuous": 2}
 
+# What `Policy.play` stands for.
+_PLAYED = ("propensities", "prepare", "sample", "update", "update_in_place")
+
 # A policy that follows its preparation in small steps collects rounding errors: every so many
 # versions it starts over.
 _PREPARE_EVERY = 1024
@@ -97,6 +100,8 @@ class Player:
             and not self._uses_context
             and not policy.capabilities.recorded
         )
+        self._blocks = self._light and type(policy).play is not Policy.play
+        self._blocks &= all(_is_nearer(policy, "play", than=name) for name in _PLAYED)
         self._schedule = schedule
         self._waiting: deque[Interactions] = deque()
         self._played = self._learned = self._version = 0
@@ -108,7 +113,10 @@ class Player:
         size, replications, n_arms = rounds.rewards.shape
         tables = rounds.rewards.reshape(size, replications * n_arms)
         cells = np.empty((size, replications), dtype=np.int64)
-        if self._light:
+        if self._blocks:
+            arms = self.policy.play(self.state, rounds.rewards, rng=self._rng)
+            np.add(arms, self._offsets, cells)
+        elif self._light:
             self._play_light(tables, cells)
         else:
             self._play(tables, cells, contexts=self._contexts(rounds))

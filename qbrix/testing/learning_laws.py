@@ -22,6 +22,7 @@ __all__ = [
     "check_leading_axis_is_single_runs",
     "check_million_updates_stay_finite",
     "check_order_does_not_matter",
+    "check_play_is_rounds_in_turn",
     "check_update_twice_is_update_once",
 ]
 
@@ -103,6 +104,29 @@ def check_advance_follows_prepare(policy: AnyPolicy) -> None:
         contexts = subject.contexts(rng, 3)
         error = np.abs(policy.propensities(prepared, contexts) - subject.law(state, contexts)).max()
         expect(error <= 1e-10, f"after {step + 1} updates the propensities differ by {error}")
+
+
+def check_play_is_rounds_in_turn(policy: AnyPolicy) -> None:
+    """`play` chooses and learns what `sample` and `update` do in turns, to the bit."""
+    if type(policy).play is Policy.play:
+        not_applicable("the policy is played round by round")
+    subject = Subject(policy)
+    rewards = subject.rewards(subject.rng("play"), 50, 6, subject.n_arms)
+    state = subject.replicated(*[subject.init()] * 6)
+    played = copy_state(state)
+    arms = policy.play(played, rewards, rng=subject.rng("play", "chance"))
+    rng, one = subject.rng("play", "chance"), np.ones((6, 1))
+    for t, paid in enumerate(rewards):
+        own = policy.sample(policy.prepare(state), rng=rng)
+        expect(np.array_equal(arms[t], own), f"round {t}: arms {arms[t]}, in turns {own}")
+        batch = Interactions(
+            arms=own[:, None],
+            rewards=np.take_along_axis(paid, own[:, None], axis=1),
+            propensities=one,
+            state_versions=np.full((6, 1), t),
+        )
+        state = policy.update(state, batch)
+    expect(digest(played) == digest(state), "the states differ")
 
 
 def check_late_feedback_is_learned(policy: AnyPolicy) -> None:

@@ -33,6 +33,7 @@ _LAWS: tuple[Law, ...] = (
     learning_laws.check_leading_axis_is_single_runs,
     learning_laws.check_in_place_is_update,
     learning_laws.check_advance_follows_prepare,
+    learning_laws.check_play_is_rounds_in_turn,
     learning_laws.check_late_feedback_is_learned,
     learning_laws.check_bad_batches_are_refused,
     learning_laws.check_million_updates_stay_finite,

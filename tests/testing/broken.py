@@ -280,6 +280,16 @@ class StaysBehind(Faithful):
         return prepared
 
 
+@breaks("play_is_rounds_in_turn")
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlaysWithoutLearning(Faithful):
+    """Its block of rounds is decided by the first state."""
+
+    def play(self, state: Sums, rewards: Array, *, rng: np.random.Generator) -> IntArray:
+        chosen = [self.sample(self.prepare(state), rng=rng) for _ in rewards]
+        return np.stack(chosen)
+
+
 @breaks("late_feedback_is_learned")
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OnlyFresh(Faithful):

@@ -18,7 +18,8 @@ def named(checks: list[Check], law: str) -> Check:
 
 
 def test_a_faithful_policy_keeps_every_law() -> None:
-    assert len(check_policy(Faithful())) == len(policy_checks(Faithful())) - 1
+    without = {"in_place_is_update", "play_is_rounds_in_turn"}  # it has no such methods
+    assert len(check_policy(Faithful())) == len(policy_checks(Faithful())) - len(without)
 
 
 @pytest.mark.parametrize(("flawed", "law"), FLAWS.items(), ids=str)
