@@ -113,9 +113,14 @@ def allowed(scores: Array, mask: BoolArray | None) -> Array:
     return scores if mask is None else np.where(mask, scores, -np.inf)
 
 
-def tied(scores: Array, best: Array) -> BoolArray:
-    """Which scores (..., K) lie within `TIE` of the best ones (...,)."""
-    if best.item(best.argmin()) >= -1.0 and best.item(best.argmax()) <= 1.0:
+def within_one(values: Array) -> bool:
+    """Whether no value lies outside [-1, 1]."""
+    return bool(values.item(values.argmin()) >= -1.0 and values.item(values.argmax()) <= 1.0)
+
+
+def tied(scores: Array, best: Array, *, bounded: bool = False) -> BoolArray:
+    """Which scores (..., K) lie within `TIE` of the best ones (...,); `bounded` as in `pick`."""
+    if bounded or within_one(best):
         least = best - TIE
     else:
         least = best - TIE * np.maximum(np.abs(best), 1.0)
@@ -141,7 +146,13 @@ def share(scores: Array, mask: BoolArray | None = None) -> Array:
     return law
 
 
-def pick(scores: Array, *, mask: BoolArray | None = None, rng: np.random.Generator) -> IntArray:
+def pick(
+    scores: Array,
+    *,
+    mask: BoolArray | None = None,
+    rng: np.random.Generator,
+    bounded: bool = False,
+) -> IntArray:
     """Draw from `share` without computing it: random numbers are spent on ties only.
 
     Parameters
@@ -149,6 +160,8 @@ def pick(scores: Array, *, mask: BoolArray | None = None, rng: np.random.Generat
     scores : Array, shape (..., K)
     mask : BoolArray, broadcastable to (..., K), optional
     rng : numpy.random.Generator
+    bounded : bool
+        Whether the scores are known to lie in [-1, 1] or to be `UNOBSERVED`: nobody need look.
 
     Returns
     -------
@@ -160,7 +173,7 @@ def pick(scores: Array, *, mask: BoolArray | None = None, rng: np.random.Generat
     rows = scores if scores.ndim == 2 else scores.reshape(-1, n_arms)
     arms: IntArray = rows.argmax(1)
     best = rows.take(arms + starts(arms.shape, n_arms))
-    near = tied(rows, best)
+    near = tied(rows, best, bounded=bounded)
     if np.count_nonzero(near) > arms.size:
         several = np.flatnonzero(near.sum(1) > 1)
         keys = rng.random((several.size, n_arms))

@@ -7,7 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from qbrix.checks import param
-from qbrix.policies._counts import UNOBSERVED, Rewards, learn, merge, pick, play, share, uniform
+from qbrix.policies._counts import (
+    UNOBSERVED,
+    Rewards,
+    learn,
+    merge,
+    pick,
+    play,
+    share,
+    uniform,
+    within_one,
+)
 from qbrix.policies.base import Capabilities, Policy
 from qbrix.types import Array, BoolArray, IntArray, Interactions
 
@@ -32,12 +42,15 @@ class Greedy:
         is the arm.
     fresh : bool
         Whether some arm is unobserved.
+    bounded : bool
+        Whether all means are known to lie in [-1, 1], where there are any.
     """
 
     state: Rewards
     exploration: Array
     stretch: Array
     fresh: bool
+    bounded: bool = False
 
     def means(self) -> Array:
         """Mean rewards (..., K), `UNOBSERVED` where there are none."""
@@ -157,7 +170,7 @@ class EpsilonPolicy(Policy[Rewards, Greedy]):
             return Policy.sample(self, prepared, context, mask=mask, rng=rng)
         means = prepared.means()
         n_arms = means.shape[-1]
-        arms = pick(means, rng=rng)
+        arms = pick(means, rng=rng, bounded=prepared.bounded)
         anywhere = rng.random(arms.shape)
         anywhere *= prepared.stretch
         if prepared.fresh:
@@ -169,6 +182,7 @@ class EpsilonPolicy(Policy[Rewards, Greedy]):
         """A block of rounds in turn."""
         pulls, total = (a.reshape(-1, copy=False) for a in (state.pulls, state.total_reward))
         prepared = self.prepare(state)
+        small = within_one(rewards) and bool((np.abs(state.total_reward) <= state.pulls).all())
 
         def learn(cells: IntArray, paid: Array) -> None:
             nonlocal prepared
@@ -176,5 +190,7 @@ class EpsilonPolicy(Policy[Rewards, Greedy]):
             total[cells] += paid
             if prepared.fresh or self.gamma != 1.0:
                 prepared = self.prepare(state)
+                prepared.bounded = small
 
+        prepared.bounded = small
         return play(rewards, choose=lambda: self.sample(prepared, rng=rng), learn=learn)

@@ -154,7 +154,7 @@ class KLUCBPolicy(Policy[Rewards, Indices]):
         rng: np.random.Generator,
     ) -> IntArray:
         """The arm of the largest index, one per leading index."""
-        return pick(prepared.index, mask=mask, rng=rng)
+        return pick(prepared.index, mask=mask, rng=rng, bounded=True)
 
     def _exploration(self, count: Array) -> Array:
         """ln t + c ln ln t in the round after ``count`` observations."""
