@@ -105,7 +105,7 @@ class Player:
         self._schedule = schedule
         self._waiting: deque[Interactions] = deque()
         self._played = self._learned = self._version = 0
-        self._check_law(shape=(replications, n_arms), dim=dim)
+        _check_law(policy, n_arms=n_arms, dim=dim)
 
     def play(self, rounds: Rounds) -> tuple[IntArray, Array]:
         """Decide and learn through ``rounds``; the chosen arms and their rewards, (B, R) each."""
@@ -203,14 +203,16 @@ class Player:
             self._learned += due
             self._learn(_joined([self._waiting.popleft() for _ in range(due)]))
 
-    def _check_law(self, *, shape: tuple[int, int], dim: int) -> None:
-        context = np.zeros((shape[0], dim)) if dim else None
-        got = self.policy.propensities(self._prepared, context).shape
-        if got != shape:
-            raise ShapeError(
-                f"{type(self.policy).__name__}.propensities returned shape {got} for a state with "
-                f"leading axis {shape[0]}, expected {shape}: one law per replication"
-            )
+
+def _check_law(policy: Policy[Any, Any], *, n_arms: int, dim: int) -> None:
+    """Raise unless the propensities of two replications are two laws."""
+    prepared = policy.prepare(_replicated(policy.init(n_arms=n_arms, dim=dim), 2))
+    got = policy.propensities(prepared, np.zeros((2, dim)) if dim else None).shape
+    if got != (2, n_arms):
+        raise ShapeError(
+            f"{type(policy).__name__}.propensities returned shape {got} for 2 replications of "
+            f"{n_arms} arms, expected {(2, n_arms)}: a law for each leading index of the state"
+        )
 
 
 def _replicated(state: Any, replications: int) -> Any:

@@ -222,7 +222,7 @@ def test_a_law_without_replications_is_refused() -> None:
             return np.array([1.0, 0.0, 0.0])
 
     with pytest.raises(
-        ShapeError, match=r"FlatPolicy.propensities returned shape \(3,\).*\(8, 3\)"
+        ShapeError, match=r"FlatPolicy.propensities returned shape \(3,\).*\(2, 3\)"
     ):
         race([FlatPolicy()])
 
