@@ -63,9 +63,7 @@ Density: TypeAlias = Callable[[Array, IntArray], Array]
 Masses: TypeAlias = Callable[[Array, Array, BoolArray], Array]
 
 
-def together(
-    first: Array, second: Array, mask: BoolArray | None
-) -> tuple[Array, Array, BoolArray]:
+def together(first: Array, second: Array, mask: BoolArray | None) -> tuple[Array, Array, BoolArray]:
     """Both parameters and the mask in their common shape (..., K), with an allowed arm a row."""
     a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     chosen = np.atleast_1d(np.asarray(True if mask is None else mask, dtype=np.bool_))

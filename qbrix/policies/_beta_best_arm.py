@@ -125,7 +125,7 @@ def _log_growth(a: Array, b: Array, *, origin: Array, step: Array) -> Array:
     """log g(origin + step) − log g(origin), by the half of the line on which nothing cancels."""
     lower = origin < 0
     rise = np.where(lower, step, -step)
-    finite = np.minimum(rise, 700.0)    # e**rise must not overflow; log1p is linear long before
+    finite = np.minimum(rise, 700.0)  # e**rise must not overflow; log1p is linear long before
     shared = np.log1p(np.expm1(finite) / (1.0 + np.exp(np.abs(origin)))) + (rise - finite)
     growth: Array = np.where(lower, a, -b) * step
     growth -= (a + b) * shared

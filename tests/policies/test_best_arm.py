@@ -117,11 +117,16 @@ def gaussian_reference(arms: Sequence[Pair]) -> list[float]:
         laws = [(mpf(mean), mpf(scale)) for mean, scale in arms]
         cuts = sorted({m + s * k for m, s in laws for k in range(-9, 10, 3)})
         return [
-            float(mp.quad(
-                lambda x, arm=arm: mp.npdf(x, *laws[arm])
-                * mp.fprod(mp.ncdf(x, *law) for b, law in enumerate(laws) if b != arm),
-                cuts, method="gauss-legendre",
-            ))
+            float(
+                mp.quad(
+                    lambda x, arm=arm: (
+                        mp.npdf(x, *laws[arm])
+                        * mp.fprod(mp.ncdf(x, *law) for b, law in enumerate(laws) if b != arm)
+                    ),
+                    cuts,
+                    method="gauss-legendre",
+                )
+            )
             for arm in range(len(laws))
         ]
 
@@ -131,8 +136,12 @@ def test_the_reference_agrees_with_quadrature_of_mpmaths_own_incomplete_beta() -
     (a, b), (c, d) = arms = [(3.5, 2.0), (6.0, 5.25)]
     with mp.workdps(20):
         first = mp.quad(
-            lambda x: x ** (a - 1) * (1 - x) ** (b - 1) / mp.beta(a, b)
-            * mp.betainc(c, d, 0, x, regularized=True),
+            lambda x: (
+                x ** (a - 1)
+                * (1 - x) ** (b - 1)
+                / mp.beta(a, b)
+                * mp.betainc(c, d, 0, x, regularized=True)
+            ),
             [0, 0.25, 0.5, 0.75, 1],
         )
     np.testing.assert_allclose(reference(arms), [float(first), 1 - float(first)], atol=1e-13)
@@ -169,16 +178,28 @@ def test_powers_of_uniforms_win_in_proportion_to_their_exponents(n_arms: int) ->
 @pytest.mark.parametrize("power", [1.0, 999.0, 1e7])
 @pytest.mark.parametrize(
     "arm",
-    [(0.5, 0.5), (0.01, 0.01), (0.01, 3.0), (4.0, 0.02), (2.3, 99.7), (1e7, 3e7), (3e7, 1.0),
-     (1.0, 1e7), (1e7, 0.01), (0.01, 1e7)],
+    [
+        (0.5, 0.5),
+        (0.01, 0.01),
+        (0.01, 3.0),
+        (4.0, 0.02),
+        (2.3, 99.7),
+        (1e7, 3e7),
+        (3e7, 1.0),
+        (1.0, 1e7),
+        (1e7, 0.01),
+        (0.01, 1e7),
+    ],
 )
 def test_an_arm_beats_a_power_of_a_uniform_by_its_moment(arm: Pair, power: float) -> None:
     """The opponent is Beta(c, 1), F = x**c, hence P = E X**c = Γ(a+c) Γ(a+b) / Γ(a) Γ(a+b+c)."""
     with mp.workdps(40):
         a, b, c = (mpf(value) for value in (*arm, power))
-        moment = float(mp.exp(
-            mp.loggamma(a + c) + mp.loggamma(a + b) - mp.loggamma(a) - mp.loggamma(a + b + c)
-        ))
+        moment = float(
+            mp.exp(
+                mp.loggamma(a + c) + mp.loggamma(a + b) - mp.loggamma(a) - mp.loggamma(a + b + c)
+            )
+        )
     np.testing.assert_allclose(
         race(beta_best_arm, [arm, (power, 1.0)]), [moment, 1 - moment], atol=EXACT
     )
@@ -278,7 +299,8 @@ def test_the_tie_rule_grows_with_the_best_score() -> None:
 def test_scales_far_below_the_rounding_of_the_means_still_race() -> None:
     result = race(gaussian_best_arm, [(0.1, 1e-30), (0.1, 1e-30), (0.1, 2e-30), (-4.0, 1e-30)])
     np.testing.assert_allclose(
-        result, race(gaussian_best_arm, [(0.0, 1.0), (0.0, 1.0), (0.0, 2.0), (-99.0, 1.0)]),
+        result,
+        race(gaussian_best_arm, [(0.0, 1.0), (0.0, 1.0), (0.0, 2.0), (-99.0, 1.0)]),
         atol=EXACT,
     )
 
@@ -323,7 +345,8 @@ def test_arms_may_be_renumbered(best_arm: BestArm) -> None:
     first, second = draw_arms(best_arm, (30, 12), rng=rng)
     order = rng.permutation(12)
     np.testing.assert_allclose(
-        best_arm(first[:, order], second[:, order]), best_arm(first, second)[:, order],
+        best_arm(first[:, order], second[:, order]),
+        best_arm(first, second)[:, order],
         atol=ROUNDING,
     )
 

@@ -13,6 +13,7 @@ from serving.stack.servers import EmbeddedValkey
 from serving.storage import keys
 from serving.storage.connect import open_stores
 from serving.storage.migrate import current, head, migrate
+from serving.storage.postgres.database import translated
 from serving.storage.redis import RedisChannel, RedisConnection, RedisIntake
 from tests.storage.records import feedback, make_state
 
@@ -162,3 +163,8 @@ async def test_a_session_that_hangs_in_a_step_does_not_keep_the_shard(
         assert await stores.ledger.acquire(0, holder="slow", ttl_s=0.0) == term
     assert await stores.ledger.acquire(0, holder="next", ttl_s=60.0) == term + 1
     await stores.close()
+
+
+def test_a_connection_that_breaks_in_the_middle_of_an_exchange_is_unavailable() -> None:
+    with pytest.raises(Unavailable, match="another operation"), translated():
+        raise asyncpg.InternalClientError("another operation (2) is in progress")

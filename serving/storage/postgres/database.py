@@ -29,7 +29,12 @@ _COMMAND_S = 30.0
 _PASSING_CLASSES = ("08", "40", "53", "57", "58")
 _PASSING = ("25006", "25P03", "55P03")
 _NO_TABLE = "42P01"
-_BROKEN = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, ConnectionError)
+_BROKEN = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    ConnectionError,
+)
 
 
 @contextmanager
@@ -49,7 +54,8 @@ def translated() -> Iterator[None]:
         if isinstance(error, ValueError):  # an argument that the driver cannot encode
             raise
         raise Unavailable(f"Postgres: {error}") from error
-    except (OSError, TimeoutError) as error:
+    except (OSError, TimeoutError, asyncpg.InternalClientError) as error:
+        # The driver's internal error: a connection that broke in the middle of an exchange.
         raise Unavailable(f"Postgres: {type(error).__name__}: {error}") from error
 
 
