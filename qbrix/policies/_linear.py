@@ -1,9 +1,10 @@
 r"""What linear policies with disjoint arms share: ridge regression per arm.
 
-The state holds the sums :math:`\sum x x^\top`, :math:`\sum r x` and counts: no prior, no inverse.
-Sums are exact in their order, merge, and let the prior precision :math:`\lambda` act at once when
-it changes. `Ridge` is what a decision needs: :math:`A^{-1} = (\lambda I + \sum x x^\top)^{-1}`
-packed as the upper triangle with its off-diagonal entries doubled, so that
+The state holds the sums :math:`\sum x x^\top` (its upper triangle), :math:`\sum r x` and counts: no
+prior, no inverse. Sums are exact in their order, merge, and let the prior precision
+:math:`\lambda` act at once when it changes.
+
+`Ridge` is what a decision needs: :math:`A^{-1} = (\lambda I + \sum x x^\top)^{-1}`, packed as the upper triangle with its off-diagonal entries doubled, so that
 
 .. math:: x^\top A^{-1} x = \langle \mathrm{packed}(A^{-1}),\; (x_i x_j)_{i \le j} \rangle
 
@@ -23,15 +24,15 @@ from qbrix.checks import check_context
 from qbrix.errors import InvalidParameter
 from qbrix.policies._counts import starts
 from qbrix.policies.base import Policy
-from qbrix.state import State, array
+from qbrix.state import State, array, zeros
 from qbrix.types import Array, IntArray, Interactions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Moments(State):
-    """Sums over the observations of each arm."""
+    """Sums over the observations of each arm; p = d (d + 1) / 2 entries x_i x_j with i <= j."""
 
-    precision: Array = array("K", "d", "d")
+    precision: Array = array("K", "p")
     moment: Array = array("K", "d")
     pulls: Array = array("K")
 
@@ -60,11 +61,12 @@ class LinearPolicy(Policy[Moments, Ridge]):
                 f"dim = {dim}, {type(self).__name__} needs at least 1 feature; "
                 "pass init(n_arms=…, dim=…) or a constant feature 1.0"
             )
-        return Policy.init(self, n_arms=n_arms, dim=dim)
+        return zeros(Moments, K=n_arms, d=dim, p=dim * (dim + 1) // 2)
 
     def prepare(self, state: Moments) -> Ridge:
         """Factorise every arm's matrix once."""
-        matrix = state.precision + self.prior_precision * np.eye(state.moment.shape[-1])
+        dim = state.moment.shape[-1]
+        matrix = state.precision.take(_square(dim), axis=-1) + self.prior_precision * np.eye(dim)
         inverse = cast(Array, np.linalg.inv(matrix))
         solved = cast(Array, np.linalg.solve(matrix, state.moment[..., None]))
         return Ridge(coefficients=solved[..., 0], inverse=_pack(inverse))
@@ -81,11 +83,11 @@ class LinearPolicy(Policy[Moments, Ridge]):
     def update_in_place(self, state: Moments, batch: Interactions) -> None:
         """Add x xᵀ, r x and 1, row by row."""
         n_arms, dim = state.moment.shape[-2:]
-        precision = state.precision.reshape(-1, dim, dim, copy=False)
+        precision = state.precision.reshape(-1, state.precision.shape[-1], copy=False)
         moment = state.moment.reshape(-1, dim, copy=False)
         pulls = state.pulls.reshape(-1, copy=False)
         for index, x, rewards in _rows(batch, n_arms):
-            precision[index] += x[:, :, None] * x[:, None, :]
+            precision[index] += _pairs(x, x)
             moment[index] += x * rewards[:, None]
             pulls[index] += 1.0
 
@@ -117,10 +119,10 @@ def _rows(batch: Interactions, n_arms: int) -> Iterator[tuple[IntArray, Array, A
         arms = batch.arms[..., row].reshape(-1)
         x = contexts[..., row, :].reshape(arms.size, -1)
         rewards = batch.rewards[..., row].reshape(-1)
-        real = arms >= 0
-        if real.all():
+        if arms.item(arms.argmin()) >= 0:
             yield arms + offsets, x, rewards
-        elif real.any():
+        else:
+            real = arms >= 0
             yield (arms + offsets)[real], x[real], rewards[real]
 
 
@@ -133,10 +135,10 @@ def _follow(ridge: Ridge, index: IntArray, x: Array, rewards: Array) -> None:
     doubled = packed.take(_square(dim), axis=-1)
     diagonal = packed.take(_square(dim).diagonal(), axis=-1)
     ahead = ((doubled @ x[..., None])[..., 0] + diagonal * x) / 2.0
-    gain = ahead / (1.0 + (ahead * x).sum(-1, keepdims=True))
+    gain = ahead / (1.0 + np.vecdot(ahead, x))[:, None]
     inverse[index] = packed - _pairs(ahead, gain) * _doubling(dim)
     known = coefficients[index]
-    coefficients[index] = known + gain * (rewards - (known * x).sum(-1))[:, None]
+    coefficients[index] = known + gain * (rewards - np.vecdot(known, x))[:, None]
 
 
 def _products(arms: Array, x: Array) -> Array:
@@ -156,8 +158,9 @@ def _pairs(x: Array, y: Array) -> Array:
 def _pack(matrix: Array) -> Array:
     """Upper triangle of a symmetric matrix (..., d, d), off-diagonal entries doubled."""
     first, second = _triangle(matrix.shape[-1])
-    mean = (matrix[..., first, second] + matrix[..., second, first]) / 2.0
-    return mean * _doubling(matrix.shape[-1])
+    upper, lower = matrix[..., first, second], matrix[..., second, first]
+    packed: Array = (upper + lower) / 2.0 * _doubling(matrix.shape[-1])
+    return packed
 
 
 @lru_cache(maxsize=64)

@@ -45,7 +45,8 @@ def test_scores_in_reward_space_have_the_law_of_sampled_coefficients() -> None:
     x = np.array([0.4, -1.1])
     scores = np.empty((n, 3))
     for arm in range(3):
-        precision = state.precision[arm] + 2.0 * np.eye(2)
+        first, both, second = state.precision[arm]
+        precision = np.array([[first + 2.0, both], [both, second + 2.0]])
         theta = rng.multivariate_normal(
             np.linalg.solve(precision, state.moment[arm]), 0.49 * np.linalg.inv(precision), size=n
         )

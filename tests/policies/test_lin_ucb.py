@@ -53,11 +53,12 @@ def test_prior_precision_acts_at_once() -> None:
 
 
 def test_the_state_holds_sums_and_no_prior() -> None:
+    """x xᵀ of (1, 2) and (0, 3): 1, 2 and 4 + 9 on and above the diagonal."""
     policy = LinUCBPolicy()
     state = policy.update(
         policy.init(n_arms=2, dim=2), observed([1, 1], [2.0, 1.0], [[1.0, 2.0], [0.0, 3.0]])
     )
-    assert state.precision.tolist() == [[[0.0, 0.0], [0.0, 0.0]], [[1.0, 2.0], [2.0, 13.0]]]
+    assert state.precision.tolist() == [[0.0, 0.0, 0.0], [1.0, 2.0, 13.0]]
     assert state.moment.tolist() == [[0.0, 0.0], [2.0, 7.0]]
     assert state.pulls.tolist() == [0.0, 2.0]
 
