@@ -53,10 +53,12 @@ class Motor:
         the event loop has gone round, so that nobody waits for a timer.
         """
         rides: list[Answer | asyncio.Future[Answer]] = []
-        loaded = await self._load_missing(queries)
+        loaded: dict[str, Prepared | QbrixError] | None = None
         for query in queries:
-            entry = loaded.get(query.experiment) or self._states.get(query.experiment)
-            assert entry is not None
+            entry: Prepared | QbrixError | None = self._states.get(query.experiment)
+            if entry is None:
+                loaded = loaded or await self._load_missing(queries)
+                entry = loaded[query.experiment]
             rides.append(entry if isinstance(entry, QbrixError) else self._ride(entry, query))
         return [await ride if isinstance(ride, asyncio.Future) else ride for ride in rides]
 
@@ -77,17 +79,14 @@ class Motor:
         return None if entry is None else entry.version
 
     async def _load_missing(self, queries: Sequence[Query]) -> dict[str, Prepared | QbrixError]:
-        """What is not in memory yet, all fetched at once; nearly always nothing."""
-        states = self._states
-        missing = {query.experiment for query in queries if states.get(query.experiment) is None}
-        if not missing:
-            return {}
-        loads = await asyncio.gather(*map(self._load, missing))
-        return dict(zip(missing, loads, strict=True))
+        """What is asked for, all of it fetched at once where it is not in memory yet."""
+        wanted = {query.experiment for query in queries}
+        loads = await asyncio.gather(*map(self._load, wanted))
+        return dict(zip(wanted, loads, strict=True))
 
     async def _load(self, experiment: str) -> Prepared | QbrixError:
         try:
-            entry = await self._states.load(experiment)
+            entry = self._states.get(experiment) or await self._states.load(experiment)
         except Unavailable as error:
             return error
         return NotFound("experiment", experiment) if entry is None else entry

@@ -74,11 +74,12 @@ class PoolCreate(Body):
 
 
 class PoolPatch(Body):
-    """Body of ``PATCH /pools/{id}``."""
+    """Body of ``PATCH /pools/{id}``; arms may come back as they are."""
 
     only_answered = frozenset({"id", "created_at", "updated_at"})
 
     name: Name | None = None
+    arms: list[dict[str, Any]] | None = None
 
     _not_null = field_validator("name", mode="before")(refuse_null)
 

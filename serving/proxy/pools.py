@@ -52,7 +52,6 @@ class Pools:
 
     async def rename(self, tenant: str, pool_id: str, *, name: str) -> PoolRecord:
         """Raises NotFound, Conflict."""
-        await self.get(tenant, pool_id)
         return await self.catalog.rename_pool(tenant, pool_id, name=name)
 
     async def delete(self, tenant: str, pool_id: str) -> None:

@@ -113,6 +113,10 @@ async def test_an_answer_can_be_sent_again() -> None:
         again = await world.http.post(POOLS, json={**made, "name": "q"})
         assert again.status_code == 201
         assert again.json()["id"] != made["id"]
+        url = f"{POOLS}/{made['id']}"
+        assert (await world.http.patch(url, json=made)).json()["arms"] == made["arms"]
+        fewer = {"arms": made["arms"][:1]}
+        assert (await world.http.patch(url, json=fewer)).status_code == 422
 
 
 async def test_an_unknown_or_foreign_pool_is_404() -> None:
