@@ -4,7 +4,8 @@ The state holds the sums :math:`\sum x x^\top` (its upper triangle), :math:`\sum
 prior, no inverse. Sums are exact in their order, merge, and let the prior precision
 :math:`\lambda` act at once when it changes.
 
-`Ridge` is what a decision needs: :math:`A^{-1} = (\lambda I + \sum x x^\top)^{-1}`, packed as the upper triangle with its off-diagonal entries doubled, so that
+`Ridge` is what a decision needs: :math:`A^{-1} = (\lambda I + \sum x x^\top)^{-1}`, packed
+as the upper triangle with its off-diagonal entries doubled, so that
 
 .. math:: x^\top A^{-1} x = \langle \mathrm{packed}(A^{-1}),\; (x_i x_j)_{i \le j} \rangle
 

@@ -79,8 +79,8 @@ def test_rewards_fit_the_declared_support(support: str, belongs: Callable[[Array
 
 def test_large_states_are_updated_less_often() -> None:
     policy = LinUCBPolicy()
-    start = policy.init(n_arms=2, dim=1024)  # 2 × 1024² × 8 bytes and a little
-    plan = Plan.make(policy, start, n_arms=2, dim=1024, seed=0)
+    start = policy.init(n_arms=4, dim=1024)  # 4 × 1024 × 1025 / 2 × 8 bytes and a little
+    plan = Plan.make(policy, start, n_arms=4, dim=1024, seed=0)
     assert len(plan.groups) == 5
     assert sum(plan.groups) == 256
 
