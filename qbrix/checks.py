@@ -143,7 +143,7 @@ def check_rewards(rewards: Array, *, support: str, owner: str) -> None:
         worst = float(np.asarray(rewards)[~np.asarray(good)].flat[0])
         raise SupportError(
             f"rewards contain {worst!r}, {owner} learns from {_SUPPORTS[support]}; "
-            "rescale them or choose a policy with a wider support (qbrix.catalogue())"
+            "rescale them or choose a policy with a wider support from qbrix.policies"
         )
 
 
