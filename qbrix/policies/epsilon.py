@@ -12,9 +12,10 @@ from qbrix.policies._counts import (
     Rewards,
     learn,
     merge,
-    pick,
     play,
     share,
+    starts,
+    tied,
     uniform,
     within_one,
 )
@@ -37,20 +38,13 @@ class Greedy:
     state : Rewards
     exploration : Array, shape (...)
         Probability of exploring where every allowed arm is observed.
-    stretch : Array, shape (...)
-        K over it: a uniform number times this is below K when exploring, and then its integer part
-        is the arm.
     fresh : bool
         Whether some arm is unobserved.
-    bounded : bool
-        Whether all means are known to lie in [-1, 1], where there are any.
     """
 
     state: Rewards
     exploration: Array
-    stretch: Array
     fresh: bool
-    bounded: bool = False
 
     def means(self) -> Array:
         """Mean rewards (..., K), `UNOBSERVED` where there are none."""
@@ -129,7 +123,6 @@ class EpsilonPolicy(Policy[Rewards, Greedy]):
         return Greedy(
             state=state,
             exploration=exploration,
-            stretch=state.pulls.shape[-1] / np.maximum(exploration, _NEVER),
             fresh=not state.pulls.all(),
         )
 
@@ -165,32 +158,77 @@ class EpsilonPolicy(Policy[Rewards, Greedy]):
         mask: BoolArray | None = None,
         rng: np.random.Generator,
     ) -> IntArray:
-        """One arm per leading index; one uniform number says whether to explore, and where."""
+        """One arm per leading index, from one uniform number for each."""
         if mask is not None:
             return Policy.sample(self, prepared, context, mask=mask, rng=rng)
         means = prepared.means()
-        n_arms = means.shape[-1]
-        arms = pick(means, rng=rng, bounded=prepared.bounded)
-        anywhere = rng.random(arms.shape)
-        anywhere *= prepared.stretch
+        u = np.asarray(rng.random(means.shape[:-1]))
+        explore = prepared.exploration
         if prepared.fresh:
-            anywhere[prepared.idle(means, None)] = n_arms
-        np.copyto(arms, anywhere, where=anywhere < n_arms, casting="unsafe")
-        return arms
+            explore = np.where(prepared.idle(means, None), 0.0, explore)
+        n_arms = means.shape[-1]
+        arms = _best(means.reshape(-1, n_arms), u=_rest(u, explore).reshape(-1)).reshape(u.shape)
+        return np.where(u < explore, _anywhere(u, explore, n_arms), arms)
 
     def play(self, state: Rewards, rewards: Array, *, rng: np.random.Generator) -> IntArray:
-        """A block of rounds in turn."""
+        """A block of rounds in turn; what is random in them is drawn and told apart at once."""
+        if self.gamma != 1.0 or not state.pulls.all():
+            return self._play_in_turn(state, rewards, rng=rng)
+        size, replications, n_arms = rewards.shape
+        offsets = starts((replications,), n_arms)
+        u = rng.random((size, replications))
+        rests = _rest(u, self.eps)
+        rounds, exploring = np.nonzero(u < self.eps)
+        anywhere = _anywhere(u[rounds, exploring], self.eps, n_arms)
+        ends = rounds.searchsorted(np.arange(size + 1)).tolist()
         pulls, total = (a.reshape(-1, copy=False) for a in (state.pulls, state.total_reward))
-        prepared = self.prepare(state)
-        small = within_one(rewards) and bool((np.abs(state.total_reward) <= state.pulls).all())
+        means = state.total_reward / state.pulls
+        bounded = within_one(rewards) and within_one(means)
+        chosen = np.empty((size, replications), dtype=np.int64)
+        for i, table in enumerate(rewards.reshape(size, -1)):
+            arms = _best(means, u=rests[i], bounded=bounded)
+            explored = slice(ends[i], ends[i + 1])
+            arms[exploring[explored]] = anywhere[explored]
+            cells = arms + offsets
+            pulls[cells] = count = pulls.take(cells) + 1.0
+            total[cells] = paid = total.take(cells) + table.take(cells)
+            means.reshape(-1)[cells] = paid / count
+            chosen[i] = arms
+        return chosen
+
+    def _play_in_turn(
+        self, state: Rewards, rewards: Array, *, rng: np.random.Generator
+    ) -> IntArray:
+        pulls, total = (a.reshape(-1, copy=False) for a in (state.pulls, state.total_reward))
 
         def learn(cells: IntArray, paid: Array) -> None:
-            nonlocal prepared
             pulls[cells] += 1.0
             total[cells] += paid
-            if prepared.fresh or self.gamma != 1.0:
-                prepared = self.prepare(state)
-                prepared.bounded = small
 
-        prepared.bounded = small
-        return play(rewards, choose=lambda: self.sample(prepared, rng=rng), learn=learn)
+        return play(rewards, choose=lambda: self.sample(self.prepare(state), rng=rng), learn=learn)
+
+
+def _anywhere(u: Array, explore: Array | float, n_arms: int) -> IntArray:
+    """The arm that ``u`` explores, where it lies below ``explore``."""
+    share_of_it = np.minimum(u / np.maximum(explore, _NEVER), 1.0)
+    arms: IntArray = np.minimum(share_of_it * n_arms, n_arms - 1).astype(np.int64)
+    return arms
+
+
+def _rest(u: Array, explore: Array | float) -> Array:
+    """What is left of ``u`` where it lies above ``explore``: again uniform in [0, 1)."""
+    rest: Array = (u - explore) / np.maximum(1.0 - explore, _NEVER)
+    return rest
+
+
+def _best(means: Array, *, u: Array, bounded: bool = False) -> IntArray:
+    """The best arm of every row (R, K); ``u`` (R,) shares ties evenly; ``bounded`` as `tied`."""
+    arms: IntArray = means.argmax(1)
+    best = means.take(arms + starts(arms.shape, means.shape[1]))
+    near = tied(means, best, bounded=bounded)
+    if np.count_nonzero(near) > arms.size:
+        several = np.flatnonzero(near.sum(1) > 1)
+        ties = near[several].cumsum(1)
+        rank = (u[several] * ties[:, -1]).astype(np.int64)
+        arms[several] = (ties > rank[:, None]).argmax(1)
+    return arms
