@@ -69,8 +69,8 @@ class Roots:
 def near_roots(mean: Array, level: Array) -> Roots:
     r"""A start for `Roots.solve`: :math:`u_p + s + \frac{2 - p}{6 p} s^2`, a series in the level.
 
-    With :math:`s^2 = 2 \ell p / (1 - p)`. It errs by less than a third of the distance to the mean,
-    and by little for levels that are small against the variance.
+    With :math:`s^2 = 2 \ell p / (1 - p)`. It errs little where the level is small against the
+    variance; elsewhere it lies above the mean, from where Newton's method finds the root.
 
     Parameters
     ----------

@@ -57,8 +57,8 @@ class KLUCBPolicy(Policy[Rewards, Indices]):
         Weight of ln ln t (no less than 0 is taken of it). The proof wants 3, the authors recommend
         0 in practice.
     tolerance : float > 0, default 1e-6
-        Newton's method stops when its last step is no larger, relative to the distance between
-        index and mean; it converges quadratically, so what is left is about the tolerance squared.
+        Newton's method for −ln(1 − index) stops when its last step is no larger, relatively; it
+        converges quadratically, so what is left is about the tolerance squared.
     max_iterations : int >= 1, default 50
         Steps after which it stops in any case; about five are taken.
 
