@@ -27,8 +27,8 @@ from benchmarks.results import markdown_table, write_section
 from benchmarks.serving.load import Load, Measured
 from serving.stack import Stack
 
-REQUESTS = 4000
-ROUNDS = 5
+REQUESTS = 2000
+ROUNDS = 3
 CONNECTIONS = (1, 16)
 ARMS = [f"arm-{index}" for index in range(10)]
 WAIT_S = 20.0
