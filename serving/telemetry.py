@@ -58,13 +58,13 @@ class Tally(Collector):
 
     def __init__(self, name: str, *, help: str, labels: Sequence[str] = ()) -> None:
         self._name, self._help, self._labels = name, help, labels
-        self._counts: defaultdict[tuple[str, ...], int] = defaultdict(int)
+        self._counts: defaultdict[tuple[str | int, ...], int] = defaultdict(int)
 
-    def add(self, *labels: str, by: int = 1) -> None:
-        """Count ``by`` more."""
-        self._counts[labels] += by
+    def add(self, *labels: str | int) -> None:
+        """Count one more."""
+        self._counts[labels] += 1
 
-    def total(self, *labels: str) -> int:
+    def total(self, *labels: str | int) -> int:
         """What was counted so far."""
         return self._counts.get(labels, 0)
 
@@ -72,7 +72,7 @@ class Tally(Collector):
         """For the registry."""
         family = CounterMetricFamily(self._name, self._help, labels=self._labels)
         for labels, count in list(self._counts.items()):
-            family.add_metric(labels, count)
+            family.add_metric([str(label) for label in labels], count)
         yield family
 
 

@@ -30,7 +30,7 @@ from serving.proxy.messages import (
     SelectRequest,
 )
 from serving.proxy.records import ExperimentView, Records
-from serving.storage.base import DecisionEvent, FeedbackEvent
+from serving.storage.base import FeedbackEvent
 from serving.telemetry import ProxyMetrics
 from serving.tokens import DecisionToken, TokenSealer
 from serving.wire.selection import Outcome, Query, Selector
@@ -159,23 +159,7 @@ class Agent:
             outcome.recorded,
             query.context,
         )
-        event = DecisionEvent(
-            self.decisions.proxy,
-            self.decisions.number(),
-            query.experiment,
-            context_id,
-            outcome.epoch,
-            query.decision_id,
-            outcome.arm,
-            outcome.u,
-            outcome.low,
-            outcome.propensity,
-            outcome.version,
-            "policy",
-            query.context,
-            now_ms,
-        )
-        self.decisions.add(view.record.shard, event)
+        self.decisions.add(view, query, outcome, context_id=context_id, now_ms=now_ms)
         self.metrics.decisions.add("policy")
         self.metrics.state_age_s.observe(outcome.age_ms / 1000)
         return Selection(

@@ -62,7 +62,7 @@ class Authenticator:
     def __init__(self, catalog: Catalog, *, ttl_s: float) -> None:
         self._catalog = catalog
         self._principals: StaleCache[Principal] = StaleCache(self._find, ttl_s=ttl_s)
-        self._used: dict[str, int] = {}
+        self._used: set[str] = set()
 
     def known(self, credential: str | None) -> Principal | None:
         """The principal if memory has it: the path of nearly every request."""
@@ -93,10 +93,11 @@ class Authenticator:
             self._principals.invalidate_all()
 
     async def flush_used(self) -> None:
-        """Write down when keys were last used."""
-        used, self._used = self._used, {}
+        """Write down which keys were used since the last time."""
+        used, self._used = self._used, set()
         if used:
-            await self._catalog.touch_api_keys(used)
+            now_ms = time.time_ns() // 1_000_000
+            await self._catalog.touch_api_keys(dict.fromkeys(used, now_ms))
 
     async def close(self) -> None:
         """Stop looking up."""
@@ -105,7 +106,7 @@ class Authenticator:
     def _noted(self, principal: Principal | None) -> Principal | None:
         """Remember that the credential was used."""
         if principal is not None:
-            self._used[principal.key_id] = time.time_ns() // 1_000_000
+            self._used.add(principal.key_id)
         return principal
 
     async def _find(self, key_sha256: str) -> Principal | None:

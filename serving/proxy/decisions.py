@@ -9,9 +9,11 @@ from collections import deque
 import structlog
 
 from qbrix.errors import Unavailable
+from serving.proxy.records import ExperimentView
 from serving.settings import ProxySettings
 from serving.storage.base import DecisionEvent, Intake
 from serving.telemetry import ProxyMetrics
+from serving.wire.selection import Outcome, Query
 
 __all__ = ["DecisionLog"]
 
@@ -38,20 +40,36 @@ class DecisionLog:
     def __len__(self) -> int:
         return self._size
 
-    def number(self) -> int:
-        """The next decision's number."""
+    def add(
+        self, view: ExperimentView, query: Query, outcome: Outcome, *, context_id: str, now_ms: int
+    ) -> None:
+        """Number the decision and keep it until the next write; never waits."""
         self._number += 1
-        return self._number
-
-    def add(self, shard: int, event: DecisionEvent) -> None:
-        """Keep the decision until the next write; never waits."""
         if self._size >= self._limit:
             self._metrics.dropped.add()
             return
+        shard = view.record.shard
         waiting = self._waiting.get(shard)
         if waiting is None:
             waiting = self._waiting[shard] = deque()
-        waiting.append(event)
+        waiting.append(
+            DecisionEvent(
+                self.proxy,
+                self._number,
+                query.experiment,
+                context_id,
+                outcome.epoch,
+                query.decision_id,
+                outcome.arm,
+                outcome.u,
+                outcome.low,
+                outcome.propensity,
+                outcome.version,
+                "policy",
+                query.context,
+                now_ms,
+            )
+        )
         self._size += 1
         if not self._wake.is_set():
             self._wake.set()

@@ -75,6 +75,8 @@ class HotRoute(Generic[T]):
         self._timed = timed
         self._decoder = msgspec.json.Decoder(message)
         self._encode = msgspec.json.Encoder().encode
+        self._known = doors.auth.known
+        self._requests = doors.metrics.requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -89,21 +91,24 @@ class HotRoute(Generic[T]):
         except Exception as error:  # noqa: BLE001 - no framework stands behind this route
             _log.error("request_failed", path=self.path, exc_info=error)
             status, body = INTERNAL.status, encode_error(INTERNAL)
-        self._doors.metrics.requests.add(self.path, str(status))
+        self._requests.add(self.path, status)
         if self._timed is not None:
             self._timed.observe(time.perf_counter() - started_s)
         if b"origin" in asked:
             headers = [*headers, *_CORS]
         if self._doors.draining():
             headers = [*headers, _CLOSE]
-        await respond(send, status=status, headers=headers, body=body)
+        await send(_start(status, headers, body))
+        await send({"type": "http.response.body", "body": body})
 
     async def _answered(self, asked: Mapping[bytes, bytes], receive: Receive) -> object:
-        auth = self._doors.auth
         credential = credential_of(asked)
-        principal = auth.known(credential) or await auth.authenticate(credential)
+        principal = self._known(credential) or await self._doors.auth.authenticate(credential)
         principal.require(self._scope)
-        body = await read_body(receive, limit_bytes=self._doors.limit_bytes)
+        message = await receive()
+        body: bytes = message.get("body", b"")
+        if message.get("more_body", False) or len(body) > self._doors.limit_bytes:
+            body = await _read_on(message, receive, limit_bytes=self._doors.limit_bytes)
         return await self._handle(principal, self._decode(body))
 
     def _decode(self, body: bytes) -> T:
@@ -132,10 +137,7 @@ class HotRoutes:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Dispatch by path and method."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        route = self._routes.get(scope["path"])
+        route = self._routes.get(scope["path"]) if scope["type"] == "http" else None
         if route is None:
             await self.app(scope, receive, self._closing(send))
         elif scope["method"] == "POST":
@@ -156,11 +158,10 @@ class HotRoutes:
 
 async def read_body(receive: Receive, *, limit_bytes: int) -> bytes:
     """The whole body; a longer one is read to its end and refused, so that nothing is reset."""
-    message: Message = await receive()
-    if not message.get("more_body", False):
-        whole: bytes = message.get("body", b"")
-        _check_size(len(whole), limit_bytes=limit_bytes)
-        return whole
+    return await _read_on(await receive(), receive, limit_bytes=limit_bytes)
+
+
+async def _read_on(message: Message, receive: Receive, *, limit_bytes: int) -> bytes:
     chunks, size = [], 0
     while True:
         if message["type"] == "http.disconnect":
@@ -171,16 +172,23 @@ async def read_body(receive: Receive, *, limit_bytes: int) -> bytes:
         if not message.get("more_body", False):
             break
         message = await receive()
-    _check_size(size, limit_bytes=limit_bytes)
+    if size > limit_bytes:
+        raise InvalidRequest(
+            f"the body has more than {limit_bytes} bytes; send less at once",
+            code="PAYLOAD_TOO_LARGE",
+        )
     return b"".join(chunks)
 
 
 async def respond(send: Send, *, status: int, headers: list[Header], body: bytes) -> None:
     """Send one JSON answer."""
-    length = (b"content-length", b"%d" % len(body))
-    start = {"type": "http.response.start", "status": status, "headers": [_JSON, length, *headers]}
-    await send(start)
+    await send(_start(status, headers, body))
     await send({"type": "http.response.body", "body": body})
+
+
+def _start(status: int, headers: list[Header], body: bytes) -> Message:
+    length = (b"content-length", b"%d" % len(body))
+    return {"type": "http.response.start", "status": status, "headers": [_JSON, length, *headers]}
 
 
 def _preflight(scope: Scope) -> list[Header]:
@@ -200,11 +208,3 @@ def encode_error(answer: Answer) -> bytes:
 
 def _error_headers(answer: Answer) -> list[Header]:
     return [(name.lower().encode(), value.encode()) for name, value in answer.headers().items()]
-
-
-def _check_size(size: int, *, limit_bytes: int) -> None:
-    if size > limit_bytes:
-        raise InvalidRequest(
-            f"the body has more than {limit_bytes} bytes; send less at once",
-            code="PAYLOAD_TOO_LARGE",
-        )

@@ -36,6 +36,7 @@ class HttpServer:
         self._server = _Server(
             uvicorn.Config(
                 app,
+                interface="asgi3",
                 loop="none",
                 http="httptools",
                 ws="none",

@@ -35,7 +35,7 @@ async def promote(world: World, experiment: str, data: bytes) -> tuple[int, dict
 
 
 async def test_a_promoted_bundle_decides_and_the_record_says_so(bundle: Bundle) -> None:
-    async with open_world(trusted=TRUSTED) as world, learning(world, trusted=TRUSTED):
+    async with open_world(trusted=TRUSTED) as world, learning(world, trusted=TRUSTED) as cortex:
         made = await world.experiment()
         status, answer = await promote(world, made["id"], bundle.data)
         assert status == 200, answer
@@ -48,6 +48,7 @@ async def test_a_promoted_bundle_decides_and_the_record_says_so(bundle: Bundle) 
         assert shown["policy"] == "EpsilonPolicy"
         assert shown["policy_params"] == {"eps": 0.25, "gamma": 1.0}
         assert shown["bundle"] == bundle.sha256
+        await cortex.drain()
         await world.motor.refresh(made["id"])
         assert (await world.select(made["id"])).json()["state_version"] == 1
         data = (await world.http.get(f"/api/v1/bundles/{bundle.sha256}")).content
@@ -150,6 +151,7 @@ async def test_a_policy_without_context_may_take_over_where_contexts_come(bundle
     async with open_world(trusted=TRUSTED) as world, learning(world, trusted=TRUSTED) as cortex:
         made = await world.experiment("LinUCBPolicy", dim=2)
         assert (await promote(world, made["id"], bundle.data))[0] == 200
+        await cortex.drain()
         await world.motor.refresh(made["id"])
         answer = await world.select(made["id"], vector=[1.0, 2.0])
         assert answer.json()["state_version"] == 1
