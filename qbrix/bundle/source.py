@@ -12,7 +12,7 @@ import linecache
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.abc import SourceLoader
 from importlib.metadata import entry_points, packages_distributions, version
@@ -151,12 +151,11 @@ def _execute(module_name: str, loader: _BundleLoader) -> ModuleType:
     module = module_from_spec(spec)
     # Dataclasses resolve their annotations through sys.modules while the code runs.
     sys.modules[module_name] = module
-    try:
+    with ExitStack() as failing:
+        failing.callback(sys.modules.pop, module_name, None)
         with foreign_code("source", doing=f"loading {loader.file_name}"):
             loader.exec_module(module)
-    except BaseException:
-        del sys.modules[module_name]
-        raise
+        failing.pop_all()
     path, lines = loader.get_filename(module_name), decode_source(loader.content).splitlines(True)
     linecache.cache[path] = (len(loader.content), None, lines, path)
     return module

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 import structlog
@@ -76,11 +76,10 @@ class Shard:
     @contextmanager
     def _committing(self) -> Iterator[None]:
         """When a step fails, whether it was committed is known to the ledger only."""
-        try:
+        with ExitStack() as failing:
+            failing.callback(self.forget)
             yield
-        except BaseException:
-            self.forget()
-            raise
+            failing.pop_all()
 
     @contextmanager
     def _pacing(self) -> Iterator[None]:
