@@ -8,59 +8,20 @@ import numpy as np
 
 from qbrix.checks import param
 from qbrix.policies._counts import (
-    UNOBSERVED,
     Rewards,
     learn,
     merge,
     play,
     share,
     starts,
-    tied,
     uniform,
     within_one,
 )
+from qbrix.policies._explore import Greedy, anywhere, best, rest
 from qbrix.policies.base import Capabilities, Policy
 from qbrix.types import Array, BoolArray, IntArray, Interactions
 
 __all__ = ["EpsilonPolicy"]
-
-
-_NEVER = 1e-300
-"""Stands for a probability of 0 in a quotient."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Greedy:
-    """What a decision needs.
-
-    Attributes
-    ----------
-    state : Rewards
-    exploration : Array, shape (...)
-        Probability of exploring where every allowed arm is observed.
-    fresh : bool
-        Whether some arm is unobserved.
-    """
-
-    state: Rewards
-    exploration: Array
-    fresh: bool
-
-    def means(self) -> Array:
-        """Mean rewards (..., K), `UNOBSERVED` where there are none."""
-        total, pulls = self.state.total_reward, self.state.pulls
-        if not self.fresh:
-            means: Array = total / pulls
-        else:
-            means = np.full(pulls.shape, UNOBSERVED)
-            np.divide(total, pulls, out=means, where=pulls > 0.0)
-        return means
-
-    def idle(self, means: Array, mask: BoolArray | None) -> BoolArray:
-        """Where nothing is explored (...,), because an allowed arm is unobserved."""
-        unobserved = means == UNOBSERVED
-        found: BoolArray = (unobserved if mask is None else unobserved & mask).any(-1)
-        return found
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -167,8 +128,8 @@ class EpsilonPolicy(Policy[Rewards, Greedy]):
         if prepared.fresh:
             explore = np.where(prepared.idle(means, None), 0.0, explore)
         n_arms = means.shape[-1]
-        arms = _best(means.reshape(-1, n_arms), u=_rest(u, explore).reshape(-1)).reshape(u.shape)
-        return np.where(u < explore, _anywhere(u, explore, n_arms), arms)
+        arms = best(means.reshape(-1, n_arms), u=rest(u, explore).reshape(-1)).reshape(u.shape)
+        return np.where(u < explore, anywhere(u, explore, n_arms), arms)
 
     def play(self, state: Rewards, rewards: Array, *, rng: np.random.Generator) -> IntArray:
         """A block of rounds in turn; what is random in them is drawn and told apart at once."""
@@ -177,18 +138,18 @@ class EpsilonPolicy(Policy[Rewards, Greedy]):
         size, replications, n_arms = rewards.shape
         offsets = starts((replications,), n_arms)
         u = rng.random((size, replications))
-        rests = _rest(u, self.eps)
+        rests = rest(u, self.eps)
         rounds, exploring = np.nonzero(u < self.eps)
-        anywhere = _anywhere(u[rounds, exploring], self.eps, n_arms)
+        places = anywhere(u[rounds, exploring], self.eps, n_arms)
         ends = rounds.searchsorted(np.arange(size + 1)).tolist()
         pulls, total = (a.reshape(-1, copy=False) for a in (state.pulls, state.total_reward))
         means = state.total_reward / state.pulls
         bounded = within_one(rewards) and within_one(means)
         chosen = np.empty((size, replications), dtype=np.int64)
         for i, table in enumerate(rewards.reshape(size, -1)):
-            arms = _best(means, u=rests[i], bounded=bounded)
+            arms = best(means, u=rests[i], bounded=bounded)
             explored = slice(ends[i], ends[i + 1])
-            arms[exploring[explored]] = anywhere[explored]
+            arms[exploring[explored]] = places[explored]
             cells = arms + offsets
             pulls[cells] = count = pulls.take(cells) + 1.0
             total[cells] = paid = total.take(cells) + table.take(cells)
@@ -206,29 +167,3 @@ class EpsilonPolicy(Policy[Rewards, Greedy]):
             total[cells] += paid
 
         return play(rewards, choose=lambda: self.sample(self.prepare(state), rng=rng), learn=learn)
-
-
-def _anywhere(u: Array, explore: Array | float, n_arms: int) -> IntArray:
-    """The arm that ``u`` explores, where it lies below ``explore``."""
-    share_of_it = np.minimum(u / np.maximum(explore, _NEVER), 1.0)
-    arms: IntArray = np.minimum(share_of_it * n_arms, n_arms - 1).astype(np.int64)
-    return arms
-
-
-def _rest(u: Array, explore: Array | float) -> Array:
-    """What is left of ``u`` where it lies above ``explore``: again uniform in [0, 1)."""
-    rest: Array = (u - explore) / np.maximum(1.0 - explore, _NEVER)
-    return rest
-
-
-def _best(means: Array, *, u: Array, bounded: bool = False) -> IntArray:
-    """The best arm of every row (R, K); ``u`` (R,) shares ties evenly; ``bounded`` as `tied`."""
-    arms: IntArray = means.argmax(1)
-    best = means.take(arms + starts(arms.shape, means.shape[1]))
-    near = tied(means, best, bounded=bounded)
-    if np.count_nonzero(near) > arms.size:
-        several = np.flatnonzero(near.sum(1) > 1)
-        ties = near[several].cumsum(1)
-        rank = (u[several] * ties[:, -1]).astype(np.int64)
-        arms[several] = (ties > rank[:, None]).argmax(1)
-    return arms
