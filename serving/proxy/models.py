@@ -4,6 +4,7 @@ a time) may come back on a write and is ignored, so that an answer can be sent a
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -64,11 +65,8 @@ class PoolCreate(Body):
     @field_validator("arms")
     @classmethod
     def _names_differ(cls, arms: list[ArmCreate]) -> list[ArmCreate]:
-        names = [arm.name for arm in arms]
-        twice = (
-            sorted({name for name in names if names.count(name) > 1}) if len(names) < 1000 else []
-        )
-        if len(set(names)) != len(names):
+        twice = [name for name, count in Counter(arm.name for arm in arms).items() if count > 1]
+        if twice:
             raise ValueError(f"arm names must differ; more than once: {', '.join(twice[:5])}")
         return arms
 
