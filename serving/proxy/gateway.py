@@ -85,22 +85,12 @@ class Gateway:
             acknowledged=RecentKeys(limit=settings.remembered_feedback),
             entropy=Entropy(),
         )
-        controls = Controls(catalog=catalog, channel=channel)
         self.pools = Pools(catalog=catalog)
-        self.experiments = Experiments(
-            catalog=catalog,
-            channel=channel,
-            pools=self.pools,
-            records=self.records,
-            controls=controls,
-            hyper_parameters=HyperParameters(loader=loader),
-            shards=shards,
-            control_wait_s=settings.control_wait_s,
-        )
+        self.experiments = self._make_experiments(loader)
         self.promotion = Promotion(
             catalog=catalog,
             experiments=self.experiments,
-            controls=controls,
+            controls=self.experiments.controls,
             trusted=trust.bundle_keys,
             deadline_s=settings.promotion_deadline_s,
         )
@@ -149,6 +139,19 @@ class Gateway:
         await self.decisions.flush()
         await self.auth.close()
         await self.records.close()
+
+    def _make_experiments(self, loader: PolicyLoader) -> Experiments:
+        catalog, channel = self.stores.catalog, self.stores.channel
+        return Experiments(
+            catalog=catalog,
+            channel=channel,
+            pools=self.pools,
+            records=self.records,
+            controls=Controls(catalog=catalog, channel=channel),
+            hyper_parameters=HyperParameters(loader=loader),
+            shards=self.shards,
+            control_wait_s=self.settings.control_wait_s,
+        )
 
     def _waiting(self) -> float:
         return float(len(self.decisions))
