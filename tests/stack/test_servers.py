@@ -24,6 +24,10 @@ from serving.stack.child import Account, launch_command
 from serving.stack.servers import EmbeddedPostgres, EmbeddedValkey
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="another user can be lent by root only")
+OPEN_TO_OTHERS = pytest.mark.skipif(
+    not all(folder.stat().st_mode & 0o001 for folder in Path(sys.prefix).parents),
+    reason=f"another user cannot run programs of {sys.prefix}: a folder above it is closed",
+)
 ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 BOTH_FROM_A_PROCESS_OF_ITS_OWN = """
@@ -196,6 +200,7 @@ def test_a_cluster_that_was_never_finished_is_made_anew(tmp_path: Path) -> None:
 
 
 @AS_ROOT
+@OPEN_TO_OTHERS
 @pytest.mark.parametrize("account", ["namespace", "nobody"])
 async def test_root_runs_postgres_as_another_user_even_in_a_closed_folder(
     account: Account, tmp_path: Path
@@ -215,6 +220,7 @@ async def test_root_runs_postgres_as_another_user_even_in_a_closed_folder(
 
 
 @AS_ROOT
+@OPEN_TO_OTHERS
 def test_an_ordinary_user_runs_the_servers_as_himself(tmp_path: Path) -> None:
     give(tmp_path, "nobody")
     command = (sys.executable, "-c", BOTH_FROM_A_PROCESS_OF_ITS_OWN, str(tmp_path / "data"))
