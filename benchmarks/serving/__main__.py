@@ -27,7 +27,7 @@ from benchmarks.results import markdown_table, write_section
 from benchmarks.serving.load import Load, Measured
 from serving.stack import Stack
 
-REQUESTS = 2000
+REQUESTS = 1000
 ROUNDS = 3
 CONNECTIONS = (1, 16)
 ARMS = [f"arm-{index}" for index in range(10)]
@@ -135,14 +135,14 @@ def _run(
         connections=connections,
     )
     before = _cpu_s(target.pids)
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.serving.load"],
-        input=msgspec.json.encode(load),
-        stdout=subprocess.PIPE,
-        check=True,
-    )
-    cpu_s = _cpu_s(target.pids) - before
-    measured = msgspec.json.decode(done.stdout, type=Measured)
+    with tempfile.NamedTemporaryFile() as file:
+        subprocess.run(
+            [sys.executable, "-m", "benchmarks.serving.load", file.name],
+            input=msgspec.json.encode(load),
+            check=True,
+        )
+        cpu_s = _cpu_s(target.pids) - before
+        measured = msgspec.json.decode(Path(file.name).read_bytes(), type=Measured)
     refused = [status for status in measured.statuses if status not in (200, 201)]
     if refused:
         raise RuntimeError(f"{len(refused)} requests to {path} were refused: {set(refused)}")

@@ -1,7 +1,7 @@
 """A load generator of its own process: keep-alive connections that send prepared requests.
 
-Run as ``python -m benchmarks.serving.load``; a `Load` comes in as JSON on standard input, a
-`Measured` goes out as JSON on standard output. Every connection sends its next request when the
+Run as ``python -m benchmarks.serving.load FILE``; a `Load` comes in as JSON on standard input, a
+`Measured` goes as JSON into the file. Every connection sends its next request when the
 answer to the last one is complete, so the load is bounded in count and in concurrency.
 """
 
@@ -11,6 +11,7 @@ import asyncio
 import sys
 import time
 from collections import deque
+from pathlib import Path
 from typing import cast
 
 import msgspec
@@ -112,8 +113,7 @@ def _request(load: Load, body: bytes) -> bytes:
 
 def main() -> None:
     load = msgspec.json.decode(sys.stdin.buffer.read(), type=Load)
-    sys.stdout.buffer.write(msgspec.json.encode(uvloop.run(generate(load))))
-    sys.stdout.buffer.flush()
+    Path(sys.argv[1]).write_bytes(msgspec.json.encode(uvloop.run(generate(load))))
 
 
 if __name__ == "__main__":
