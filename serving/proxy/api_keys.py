@@ -12,6 +12,7 @@ import structlog
 
 from qbrix.errors import Forbidden, NotFound, Unavailable
 from serving.proxy.auth import Authenticator, Principal, digest_of, new_api_key
+from serving.proxy.records import is_id
 from serving.storage import keys
 from serving.storage.base import ApiKeyRecord, Catalog, Channel
 
@@ -68,6 +69,8 @@ class ApiKeys:
         await self._revoked(record)
 
     async def _get(self, owner: Principal, key_id: str) -> ApiKeyRecord:
+        if not is_id(key_id):
+            raise NotFound("api_key", key_id)
         record = await self.catalog.get_api_key(owner.tenant, key_id)
         if not owner.scopes.issuperset(record.scopes):
             raise NotFound("api_key", key_id)

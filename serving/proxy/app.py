@@ -148,7 +148,8 @@ async def _no_such_route(_: Request, error: Exception) -> Response:
 
 async def _failed(request: Request, error: Exception) -> Response:
     _log.error("request_failed", path=request.url.path, exc_info=error)
-    return _respond(INTERNAL)
+    # The framework raises the error again, upon which the server drops the connection.
+    return _respond(INTERNAL, headers={"Connection": "close"})
 
 
 def _respond(answer: Answer, *, headers: dict[str, str] | None = None) -> Response:

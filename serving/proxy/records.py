@@ -10,7 +10,7 @@ from qbrix.errors import NotFound
 from serving.proxy.stale_cache import StaleCache
 from serving.storage.base import Catalog, ExperimentRecord, Ledger, PoolRecord
 
-__all__ = ["ExperimentView", "Records", "view_of"]
+__all__ = ["ExperimentView", "Records", "is_digest", "is_id", "view_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +77,8 @@ def view_of(record: ExperimentRecord, pool: PoolRecord) -> ExperimentView:
 def is_id(text: str) -> bool:
     """Whether this can be one of our ids: 32 lowercase hex characters."""
     return len(text) == 32 and not text.strip("0123456789abcdef")
+
+
+def is_digest(text: str) -> bool:
+    """Whether this can be a SHA-256: 64 lowercase hex characters."""
+    return len(text) == 64 and not text.strip("0123456789abcdef")

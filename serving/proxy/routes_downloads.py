@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Response
 from qbrix.errors import NotFound
 from serving.proxy import views
 from serving.proxy.auth import Principal
+from serving.proxy.records import is_digest
 from serving.proxy.strict import Gate, StrictRoute, allow
 
 __all__ = ["router"]
@@ -74,5 +75,7 @@ async def get_decision(decision_id: str, caller: Reader, gateway: Gate) -> dict[
 @router.get("/bundles/{sha256}", response_class=Response)
 async def get_bundle(sha256: str, caller: Reader, gateway: Gate) -> Response:
     """A promoted bundle, byte for byte."""
+    if not is_digest(sha256):
+        raise NotFound("bundle", sha256)
     data = await gateway.stores.catalog.get_bundle(caller.tenant, sha256)
     return Response(data, media_type="application/zip")

@@ -16,6 +16,8 @@ from serving.proxy.hot import read_body
 
 __all__ = ["Caller", "Gate", "StrictRoute", "allow", "decode_strictly", "gateway_of"]
 
+MAX_DEPTH = 32
+
 
 class StrictRequest(Request):
     """A request whose body was read within its limit, and its JSON without NaN and infinities."""
@@ -51,13 +53,17 @@ class StrictRoute(APIRoute):
 
 
 def decode_strictly(body: bytes) -> Any:
-    """JSON as values; raises InvalidRequest for what only looks like JSON, and for NUL."""
+    """JSON as values; raises InvalidRequest for what only looks like JSON, for NUL, and for depth
+    that no answer could show again.
+    """
     try:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest(f"the body is not JSON: {error}") from None
     if b"\\u0000" in body and _holds_nul(value):
         raise InvalidRequest("a text in the body holds the character NUL; leave it out")
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _is_deep(value):
+        raise InvalidRequest(f"the body is nested more than {MAX_DEPTH} deep; make it flatter")
     return value
 
 
@@ -86,6 +92,18 @@ def allow(scope: str) -> Any:
         return caller
 
     return Depends(allowed)
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return bool(level)
 
 
 def _holds_nul(value: Any) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
+from tests.proxy.outage import switched_stores
 from tests.proxy.world import open_world, settle
 
 KEYS = "/api/auth/api-keys"
@@ -51,6 +53,22 @@ async def test_a_weak_key_manages_no_stronger_one() -> None:
             await world.http.patch(url, json={"name": "x"}, headers=viewer),
             await world.http.post(f"{url}/rotate", headers=viewer),
             await world.http.delete(url, headers=viewer),
+        ):
+            assert answer.status_code == 404
+            assert answer.json()["code"] == "API_KEY_NOT_FOUND"
+
+
+@pytest.mark.parametrize("key_id", ["nonsense", "%00", "A" * 32, "0" * 33])
+async def test_what_can_be_no_key_is_404_and_no_store_is_asked(key_id: str) -> None:
+    async with open_world(switched_stores()) as world:
+        await world.http.get(KEYS)
+        switch: Any = world.stores.catalog
+        switch.failure = ValueError("the store cannot even hold such a text")
+        url = f"{KEYS}/{key_id}"
+        for answer in (
+            await world.http.patch(url, json={"name": "x"}),
+            await world.http.post(f"{url}/rotate"),
+            await world.http.delete(url),
         ):
             assert answer.status_code == 404
             assert answer.json()["code"] == "API_KEY_NOT_FOUND"

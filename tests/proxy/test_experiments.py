@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from qbrix.ledger import Batch
+from tests.proxy.outage import switched_stores
 from tests.proxy.world import World, learning, open_world, settle
 
 EXPERIMENTS = "/api/v1/experiments"
@@ -232,6 +233,16 @@ async def test_downloads_are_confined_to_the_workspace() -> None:
         paths += [f"/api/v1/decisions/{'0' * 32}", f"/api/v1/bundles/{'0' * 64}"]
         for path in paths:
             assert (await world.http.get(path, headers=stranger)).status_code == 404
+
+
+@pytest.mark.parametrize("sha256", ["%00", "nonsense", "F" * 64])
+async def test_what_can_be_no_bundle_is_404_and_no_store_is_asked(sha256: str) -> None:
+    async with open_world(switched_stores()) as world:
+        await world.http.get(EXPERIMENTS)
+        switch: Any = world.stores.catalog
+        switch.failure = ValueError("the store cannot even hold such a text")
+        answer = await world.http.get(f"/api/v1/bundles/{sha256}")
+        assert (answer.status_code, answer.json()["code"]) == (404, "BUNDLE_NOT_FOUND")
 
 
 async def test_decisions_come_back_once_they_are_archived() -> None:

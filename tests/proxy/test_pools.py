@@ -94,6 +94,22 @@ async def test_no_number_that_json_has_not_enters_metadata(number: str) -> None:
         assert (await world.http.post(POOLS, content=body.encode())).status_code == 422
 
 
+def nested(depth: int) -> dict[str, Any]:
+    value: Any = 1
+    for _ in range(depth):
+        value = {"k": value}
+    return {"name": "p", "arms": [{"name": "a", "metadata": {"k": value}}]}
+
+
+async def test_metadata_that_no_list_could_show_again_is_422() -> None:
+    # body, arms, arm, metadata: 4 of the 32 levels are ours; 300 is where the encoder gives up.
+    async with open_world() as world:
+        assert (await world.http.post(POOLS, json=nested(29))).status_code == 422
+        assert (await world.http.post(POOLS, json=nested(300))).status_code == 422
+        assert (await world.http.post(POOLS, json=nested(28))).status_code == 201
+        assert (await world.http.get(POOLS)).status_code == 200
+
+
 async def test_the_text_backslash_u0000_is_a_text_like_any_other() -> None:
     async with open_world() as world:
         await world.pool(name="C:\\u0000")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 import pytest
@@ -87,6 +88,19 @@ async def test_a_body_far_beyond_the_limit_is_answered_not_reset() -> None:
         _, http = served_
         answer = await http.post("/api/v1/agent/select", content=b"x" * (8 << 20))
         assert answer.status_code == 413
+
+
+async def test_after_a_failure_of_ours_the_connection_is_closed_not_reset() -> None:
+    async with open_world(switched_stores()) as world, served(world) as served_:
+        _, http = served_
+        await http.get("/api/v1/pools")
+        switch: Any = world.stores.catalog
+        switch.failure = ValueError("nobody foresaw this")
+        answer = await http.get("/api/v1/pools")
+        assert (answer.status_code, answer.json()["code"]) == (500, "INTERNAL")
+        assert answer.headers["connection"] == "close"
+        switch.failure = None
+        assert (await http.get("/api/v1/pools")).status_code == 200
 
 
 async def test_a_taken_port_is_told_by_name() -> None:
