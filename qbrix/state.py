@@ -19,14 +19,16 @@ import json
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from math import prod
 from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qbrix.errors import StateMismatch
+from qbrix.errors import InvalidParameter, StateMismatch
 
 __all__ = [
+    "MAX_STATE_BYTES",
     "ArraySpec",
     "State",
     "array",
@@ -44,6 +46,8 @@ __all__ = [
 
 S = TypeVar("S", bound="State")
 AnyArray = NDArray[Any]
+
+MAX_STATE_BYTES = 2**28  # a state is written, sent and prepared whole, at every version
 
 _MAGIC = b"QBST\x01"
 _METADATA_KEY = "qbrix.array"
@@ -94,10 +98,23 @@ def map_arrays(function: Callable[[AnyArray], AnyArray], state: S) -> S:
 
 
 def zeros(state_type: type[S], *, leading: tuple[int, ...] = (), **sizes: int) -> S:
-    """A state of zeros, every letter of its declaration given by keyword."""
+    """A state of zeros, every letter of its declaration given by keyword.
+
+    Raises
+    ------
+    InvalidParameter
+        When one state (without the leading axes) would exceed `MAX_STATE_BYTES`.
+    """
+    specs = array_specs(state_type)
+    shapes = {name: _solid(spec, sizes, name=name) for name, spec in specs.items()}
+    size = sum(prod(shapes[name]) * np.dtype(spec.dtype).itemsize for name, spec in specs.items())
+    if size > MAX_STATE_BYTES:
+        raise InvalidParameter(
+            f"a {state_type.__name__} of {', '.join(f'{n} = {v}' for n, v in sizes.items())} takes "
+            f"{size:,} bytes, at most {MAX_STATE_BYTES:,} are possible; choose smaller numbers"
+        )
     made = {
-        name: np.zeros(leading + _solid(spec, sizes, name=name), dtype=spec.dtype)
-        for name, spec in array_specs(state_type).items()
+        name: np.zeros(leading + shapes[name], dtype=spec.dtype) for name, spec in specs.items()
     }
     return state_type(**made)
 

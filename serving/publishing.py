@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from qbrix.bundle.source import foreign_code
+from qbrix.errors import InvalidParameter
 from qbrix.ledger import Deployment
 from qbrix.state import to_bytes
+from qbrix.types import Array
 from serving.storage.records import StateRecord
 
-__all__ = ["state_record"]
+__all__ = ["check_decides", "is_law", "state_record"]
 
 
 def state_record(
@@ -32,3 +37,22 @@ def state_record(
         state_digest=deployment.state_digest,
         published_ms=published_ms,
     )
+
+
+def check_decides(deployment: Deployment) -> None:
+    """Refuse what could not answer the next select; raises InvalidParameter."""
+    configuration = deployment.configuration
+    context = np.ones(configuration.dim) if deployment.policy.capabilities.context else None
+    with foreign_code("decide", doing=f"a decision by {configuration.policy.name}"):
+        law = deployment.decider().propensities(context)
+    if not is_law(law, n_arms=configuration.n_arms):
+        raise InvalidParameter(
+            f"{configuration.policy.name} gives propensities {law!r}, expected "
+            f"{configuration.n_arms} numbers >= 0 that sum to 1"
+        )
+
+
+def is_law(law: Array, *, n_arms: int) -> bool:
+    """Whether these are the probabilities of that many arms."""
+    good = law.shape == (n_arms,) and bool((law >= 0.0).all())
+    return good and abs(float(law.sum()) - 1.0) <= 1e-9

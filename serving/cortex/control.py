@@ -8,15 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import msgspec
-import numpy as np
 
 from qbrix.bundle import Bundle, Certificate
-from qbrix.bundle.source import foreign_code
 from qbrix.errors import BundleError, InvalidParameter
 from qbrix.ledger import Batch, Configuration, Control, Deployment, PolicyRef, Resolver
 from serving.cortex.deployments import Live
 from serving.cortex.learn import attempt
 from serving.loading import PolicyLoader
+from serving.publishing import check_decides
 from serving.storage.records import ControlRequest, ExperimentRecord
 
 __all__ = ["Change", "plan_change", "record_after"]
@@ -169,19 +168,5 @@ def _folded(
     epoch = deployment.epoch + (control.start != "keep")
     batch = Batch(epoch=epoch, version=deployment.version + 1, control=control)
     after = attempt(deployment, batch, resolver)
-    _check_decides(after)
+    check_decides(after)
     return batch, after
-
-
-def _check_decides(deployment: Deployment) -> None:
-    """Refuse what could not answer the next select."""
-    configuration = deployment.configuration
-    context = np.zeros(configuration.dim) if deployment.policy.capabilities.context else None
-    with foreign_code("decide", doing=f"a decision by {configuration.policy.name}"):
-        law = deployment.decider().propensities(context)
-    good = law.shape == (configuration.n_arms,) and bool((law >= 0.0).all())
-    if not good or abs(float(law.sum()) - 1.0) > 1e-9:
-        raise InvalidParameter(
-            f"{configuration.policy.name} gives propensities {law!r}, expected "
-            f"{configuration.n_arms} numbers >= 0 that sum to 1"
-        )

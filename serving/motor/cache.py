@@ -14,6 +14,7 @@ from qbrix.errors import QbrixError, Unavailable
 from qbrix.ledger import Configuration, Decider, Resolver
 from qbrix.state import from_bytes
 from serving.loading import PolicyLoader
+from serving.publishing import is_law
 from serving.settings import MotorSettings
 from serving.storage.base import Channel, Ledger, StateRecord
 
@@ -178,10 +179,16 @@ class StateCache:
 def _decider(record: StateRecord, configuration: Configuration, resolver: Resolver) -> Decider:
     policy = resolver.policy(configuration.policy)
     state = from_bytes(policy.state_type, record.state)
+    law = None if record.law is None else np.frombuffer(record.law, dtype="<f8")
+    if law is not None and not is_law(law, n_arms=configuration.n_arms):
+        raise Unavailable(
+            f"version {record.version} of experiment {record.experiment} holds no probabilities "
+            f"of {configuration.n_arms} arms; reset the experiment or promote another policy"
+        )
     return Decider(
         policy,
         policy.prepare(state),
         floor=configuration.floor,
         mask=configuration.mask,
-        law=None if record.law is None else np.frombuffer(record.law, dtype="<f8"),
+        law=law,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qbrix.bundle.resolver import BundleResolver
 from qbrix.ledger import Batch, Configuration, Control, genesis
-from serving.publishing import state_record
+from serving.publishing import check_decides, state_record
 from serving.storage.base import CommittedBatch, ExperimentRecord, StateRecord
 
 __all__ = ["beginning"]
@@ -17,6 +17,7 @@ def beginning(
     control = Control(reason="create", configuration=configuration, start="init")
     batch = Batch(epoch=0, version=0, control=control)
     deployment = genesis(record.id, batch, BundleResolver())
+    check_decides(deployment)
     committed = CommittedBatch(
         batch=batch,
         ledger_digest=deployment.ledger_digest,

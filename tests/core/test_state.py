@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from qbrix.errors import StateMismatch
+from qbrix.errors import InvalidParameter, StateMismatch
 from qbrix.state import (
     State,
     array,
@@ -55,6 +55,15 @@ def test_zeros_have_the_declared_shapes_behind_leading_axes() -> None:
     shapes = [value.shape for value in (state.pulls, state.window, state.seen)]
     assert shapes == [(5, 2), (5, 3, 2), (5, 4)]
     assert (leading_shape(state), resolve_sizes(state)) == ((5,), {"K": 2, "d": 4})
+
+
+def test_a_state_beyond_the_limit_is_refused_before_it_takes_memory() -> None:
+    # 2**28 bytes: (8 + 3 * 8) K + d with K = 1, so d = 2**28 - 32 fits and one more does not.
+    assert zeros(Example, leading=(2,), K=1, d=2**28 - 32).seen.shape == (2, 2**28 - 32)
+    with pytest.raises(InvalidParameter, match=r"268,435,457 bytes.*268,435,456"):
+        zeros(Example, K=1, d=2**28 - 31)
+    with pytest.raises(InvalidParameter, match="K = 1000000000000000"):
+        zeros(Example, K=10**15, d=1)
 
 
 def test_a_letter_without_a_size_is_named() -> None:

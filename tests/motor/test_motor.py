@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from qbrix.draw import uniform
 from qbrix.errors import NotFound, ShapeError, Unavailable
@@ -46,6 +47,22 @@ async def until(motor: Motor, asked: Query, *, version: int) -> None:
             if (await one(motor, asked)).version == version:
                 return
             await asyncio.sleep(0.001)
+
+
+async def test_a_version_without_probabilities_leaves_the_last_good_one_deciding() -> None:
+    stores = memory_stores()
+    first = deployed()
+    await stores.channel.publish(record(first))
+    async with motor_over(stores) as motor:
+        assert (await one(motor, query(first))).version == 0
+        broken = structs.replace(record(rewarded(first, 1.0)), law=np.full(3, np.nan).tobytes())
+        await stores.channel.publish(broken)
+        await settle()
+        await motor.refresh(first.experiment)
+        assert (await one(motor, query(first, 1))).version == 0
+    async with motor_over(stores) as motor:
+        (answer,) = await motor.decide([query(first)])
+        assert isinstance(answer, Unavailable)
 
 
 class CountingChannel(MemoryChannel):

@@ -71,6 +71,27 @@ async def test_a_policy_or_parameter_that_is_not_ours_is_400(
         assert word in answer.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    ("policy", "params", "word"),
+    [
+        # Gamma and Beta quantities beyond the range of float64: no probabilities come out.
+        ("BetaTSPolicy", {"alpha_prior": 1e-308}, "BetaTSPolicy@1"),
+        ("LinTSPolicy", {"dim": 3, "v": 1e308}, "LinTSPolicy@1"),
+        # 3 arms × 8 bytes × 10⁹ levels, and × 10¹² rounds.
+        ("DirichletTSPolicy", {"k": 10**9}, "24,000,000,000 bytes"),
+        ("SlidingWindowUCBPolicy", {"tau": 10**12}, "bytes"),
+    ],
+)
+async def test_what_could_not_answer_the_first_select_is_not_made(
+    policy: str, params: dict[str, Any], word: str
+) -> None:
+    async with open_world() as world:
+        answer = await create(world, policy=policy, policy_params=params)
+        assert answer.status_code == 400, answer.text
+        assert word in answer.json()["detail"]
+        assert (await world.http.get(EXPERIMENTS)).json()["experiments"] == []
+
+
 async def test_dim_is_shown_among_the_parameters_of_a_contextual_policy() -> None:
     async with open_world() as world:
         made = (
