@@ -84,7 +84,7 @@ def check_loop(proxy: dict[str, Any], key: str, *, name: str) -> None:
         until(
             lambda: (
                 http.post("/api/v1/agent/select", json=body).json()["state_version"]
-                == state["version"]
+                >= state["version"]
             )
         )
         for part in ("redis", "motor", "cortex"):
