@@ -17,6 +17,7 @@ __all__ = ["HttpServer"]
 
 _KEEP_ALIVE_S = 75
 _FAREWELL_S = 0.5
+_LAST_IN_S = 0.05
 _POLL_S = 0.01
 
 
@@ -49,11 +50,12 @@ class HttpServer:
                 timeout_graceful_shutdown=round(settings.drain_s),
             )
         )
+        self._listener: socket.socket | None = None
         self._serving: asyncio.Task[None] | None = None
 
     async def start(self) -> int:
         """Begin to serve; the port, chosen by the system when 0 was asked for."""
-        listener = _listen(self._settings)
+        listener = self._listener = _listen(self._settings)
         self._serving = asyncio.create_task(self._server.serve(sockets=[listener]))
         while not self._server.started:
             if self._serving.done():
@@ -63,9 +65,13 @@ class HttpServer:
         return port
 
     async def stop(self) -> None:
-        """Let clients leave (answers tell them to by now), then finish what is under way."""
+        """Let clients leave (answers tell them to by now), then finish what is under way.
+
+        Nobody new is let in meanwhile: who connects all the time would be cut off in the end.
+        """
         if self._serving is None:
             return
+        await self._close_door()
         loop = asyncio.get_running_loop()
         ends_s = loop.time() + _FAREWELL_S
         while loop.time() < ends_s:
@@ -74,6 +80,16 @@ class HttpServer:
             await asyncio.sleep(_POLL_S)
         self._server.should_exit = True
         await self._serving
+
+    async def _close_door(self) -> None:
+        """Take in who stands before it first; closing resets whoever is not accepted yet."""
+        listener, self._listener = self._listener, None
+        if listener is None:
+            return
+        listener.listen(0)
+        await asyncio.sleep(_LAST_IN_S)
+        for listening in self._server.servers:
+            listening.close()
 
 
 def _listen(settings: ProxySettings) -> socket.socket:

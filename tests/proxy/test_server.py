@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import httpx
@@ -80,6 +80,30 @@ async def test_a_load_of_requests_meets_no_reset_while_the_proxy_drains() -> Non
         world.gateway.drain()
         await server.stop()
         await asyncio.gather(*users)
+        assert set(statuses) == {200}
+
+
+async def test_who_connects_until_the_end_is_answered_or_not_let_in_but_never_reset() -> None:
+    async with open_world() as world, served(world) as served_:
+        server, http = served_
+        experiment = await world.experiment()
+        body = {"experiment_id": experiment["id"], "context": {"id": "u"}}
+        statuses: list[int] = []
+        going = asyncio.Event()
+
+        async def user() -> None:
+            with suppress(httpx.ConnectError):
+                while True:
+                    answer = await http.post("/api/v1/agent/select", json=body)
+                    statuses.append(answer.status_code)
+                    if len(statuses) > 50:
+                        going.set()
+
+        users = [asyncio.create_task(user()) for _ in range(20)]
+        await going.wait()
+        world.gateway.drain()
+        await server.stop()
+        await asyncio.gather(*users)  # a reset would be a ReadError here
         assert set(statuses) == {200}
 
 
