@@ -89,6 +89,11 @@ def simulate(
     ['BetaTS', 'Random']
     """
     check_integer(replications, name="replications", least=1)
+    if not isinstance(environment, Environment):
+        raise InvalidParameter(
+            f"environment = {environment!r}, expected an instance of Environment, "
+            "for example qbrix.environments.Bernoulli([0.9, 0.8])"
+        )
     race = _Race(
         _labelled(policies),
         environment,

@@ -10,7 +10,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from qbrix.errors import Unavailable
+from qbrix.checks import check_integer
+from qbrix.errors import InvalidParameter, Unavailable
 from serving.stack.embedded import EmbeddedServer
 from serving.stack.folders import Folders, Lock
 from serving.stack.roles import Plan, choose_ports, make_admin_key, make_secrets, migrate
@@ -49,6 +50,8 @@ class Stack:
         workers: int = 1,
         environment: Mapping[str, str] | None = None,
     ) -> None:
+        check_integer(workers, name="workers", least=1)
+        _check_ports(http_port=http_port, grpc_port=grpc_port)
         self.data_dir = Path(data_dir).expanduser().absolute()
         self._wanted = {"http": http_port, "grpc": grpc_port, "motor": None, "cortex": None}
         self._split = split
@@ -153,3 +156,9 @@ class Stack:
                 self._supervisor.add(server.name, server)
                 urls[name] = server.url
         return urls
+
+
+def _check_ports(**ports: int | None) -> None:
+    for name, port in ports.items():
+        if port is not None and not 0 <= port <= 65_535:
+            raise InvalidParameter(f"{name} = {port}: expected 1 to 65535, or 0 for any free port")

@@ -201,6 +201,7 @@ def test_one_policy_needs_no_list() -> None:
         ([BETA_TS], {"checkpoints": [5, 5]}, InvalidParameter, r"checkpoints = \[5, 5\]"),
         ([BETA_TS], {"checkpoints": [301]}, InvalidParameter, r"increasing rounds in 1 … 300"),
         ([LinUCBPolicy()], {}, InvalidParameter, "LinUCBPolicy decides by context, Bernoulli"),
+        ([BETA_TS], {"environment": [0.9, 0.8]}, InvalidParameter, "expected an instance of Env"),
         (
             [BETA_TS],
             {"environment": LinearContextual.random(n_arms=2, dim=2)},

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from qbrix.errors import Conflict, Unavailable
+from qbrix.errors import Conflict, InvalidParameter, Unavailable
 from serving.stack import Stack
 
 POOLS = "/api/v1/pools"
@@ -82,6 +82,22 @@ def is_ready(stack: Stack) -> bool:
 def test_what_a_stack_that_never_ran_does_not_have_is_said(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="call start"):
         _ = Stack(tmp_path).url
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"http_port": 70_000}, "http_port = 70000"),
+        ({"grpc_port": -1}, "grpc_port = -1"),
+        ({"workers": 0}, "workers = 0"),
+    ],
+)
+def test_what_no_stack_can_have_is_refused_before_anything_starts(
+    tmp_path: Path, wrong: dict[str, int], said: str
+) -> None:
+    with pytest.raises(InvalidParameter, match=said):
+        Stack(tmp_path / "data", **wrong)  # type: ignore[arg-type]
+    assert not (tmp_path / "data").exists()
 
 
 def test_up_says_that_it_is_ready_and_goes_on_where_it_was_killed(
