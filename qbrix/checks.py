@@ -15,6 +15,7 @@ from typing import Any, cast, get_type_hints
 import numpy as np
 
 from qbrix.errors import InvalidParameter, ShapeError, SupportError
+from qbrix.support import described, supported
 from qbrix.types import Array, BoolArray, Interactions
 
 __all__ = [
@@ -32,11 +33,6 @@ __all__ = [
 
 _METADATA_KEY = "qbrix.param"
 _RELATIONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
-_SUPPORTS = {
-    "binary": "0 or 1",
-    "bounded": "a number in [0, 1]",
-    "continuous": "a finite number",
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,16 +129,11 @@ def middle(spec: ParameterSpec) -> Any:
 
 def check_rewards(rewards: Array, *, support: str, owner: str) -> None:
     """Raise `SupportError` unless every reward is finite and in the declared support."""
-    if support == "binary":
-        good = (rewards == 0.0) | (rewards == 1.0)
-    elif support == "bounded":
-        good = (rewards >= 0.0) & (rewards <= 1.0)
-    else:
-        good = np.isfinite(rewards)
+    good = supported(rewards, support)
     if not good.all():
         worst = float(np.asarray(rewards)[~np.asarray(good)].flat[0])
         raise SupportError(
-            f"rewards contain {worst!r}, {owner} learns from {_SUPPORTS[support]}; "
+            f"rewards contain {worst!r}, {owner} learns from {described(support)}; "
             "rescale them or choose a policy with a wider support from qbrix.policies"
         )
 

@@ -13,6 +13,7 @@ from qbrix.errors import InvalidParameter
 from qbrix.policies.base import Policy
 from qbrix.rng import stream
 from qbrix.state import State, digest, to_bytes
+from qbrix.support import includes
 from qbrix.types import Array
 
 __all__ = ["Plan", "record"]
@@ -66,8 +67,7 @@ class Plan:
         if environment is not None:
             rounds = _play(environment, n_arms=n_arms, dim=dim, seed=seed)
             contexts = rounds[0] if width else contexts
-            supports = ("binary", "bounded", "continuous")
-            if supports.index(environment.reward) <= supports.index(policy.capabilities.reward):
+            if includes(policy.capabilities.reward, environment.reward):
                 rewards = rounds[1]
         return cls(contexts=contexts, rewards=rewards, groups=_groups(len(to_bytes(start))))
 
@@ -170,6 +170,8 @@ def _rewards(support: str, *, n_arms: int, seed: int) -> Array:
     drawn = rng.random((STEPS, n_arms))
     if support == "binary":
         return (drawn < means).astype(np.float64)
+    if support == "nonnegative":
+        return -2.0 * means * np.log1p(-drawn)
     if support == "continuous":
         return 4.0 * means + 2.0 * rng.standard_normal((STEPS, n_arms))
     bounded: Array = np.clip(means + drawn - 0.5, 0.0, 1.0)

@@ -10,13 +10,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 
 from qbrix.checks import check_integer
 from qbrix.errors import InvalidParameter
 from qbrix.registry import identifier
+from qbrix.support import RewardSupport
 from qbrix.types import Array
 
 __all__ = ["Environment", "Rounds"]
@@ -53,8 +54,8 @@ class Environment(ABC):
         K.
     dim : int
         d, the number of features of a context; 0 without contexts.
-    reward : {"binary", "bounded", "continuous"}
-        Support of the rewards: {0, 1}, [0, 1], or any finite number.
+    reward : {"binary", "bounded", "nonnegative", "continuous"}
+        Support of the rewards: {0, 1}, [0, 1], [0, inf), or any finite number.
     length : int, optional
         Number of rounds after which nothing is left to deal, None when it never ends.
     """
@@ -63,7 +64,7 @@ class Environment(ABC):
 
     n_arms: int
     dim: int = 0
-    reward: Literal["binary", "bounded", "continuous"]
+    reward: RewardSupport
     length: int | None = None
 
     def play(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from qbrix.environments.base import Environment, Rounds
 from qbrix.errors import InvalidParameter
+from qbrix.support import RewardSupport
 from qbrix.types import Array
 
 __all__ = ["Bernoulli"]
@@ -38,7 +39,7 @@ class Bernoulli(Environment):
     its law is that of independent arms, while differences between policies vary less.
     """
 
-    reward: Literal["binary", "bounded", "continuous"] = "binary"
+    reward: RewardSupport = "binary"
 
     def __init__(self, means: Sequence[float] | Array) -> None:
         self.means = _checked(means)

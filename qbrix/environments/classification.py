@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from qbrix.environments.base import Environment, Rounds
 from qbrix.errors import InvalidParameter, MissingExtra, ShapeError
+from qbrix.support import RewardSupport
 from qbrix.types import Array, IntArray
 
 __all__ = ["Classification"]
@@ -46,7 +47,7 @@ class Classification(Environment):
     classification with only the chosen label's outcome revealed.
     """
 
-    reward: Literal["binary", "bounded", "continuous"] = "binary"
+    reward: RewardSupport = "binary"
 
     def __init__(
         self, features: ArrayLike, target: ArrayLike, *, bias: bool = True, name: str = "custom"

@@ -10,6 +10,7 @@ import numpy as np
 from qbrix.environments.base import Environment, Rounds
 from qbrix.errors import InvalidParameter
 from qbrix.rng import stream
+from qbrix.support import RewardSupport
 from qbrix.types import Array
 
 __all__ = ["LinearContextual"]
@@ -43,7 +44,7 @@ class LinearContextual(Environment):
     The noise of a round is shared by its arms: of one round a policy sees one arm only.
     """
 
-    reward: Literal["binary", "bounded", "continuous"] = "continuous"
+    reward: RewardSupport = "continuous"
 
     def __init__(
         self,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from qbrix.environments.base import Environment, Rounds
 from qbrix.errors import InvalidParameter
+from qbrix.support import RewardSupport
 from qbrix.types import Array, IntArray
 
 __all__ = ["PiecewiseStationary"]
@@ -47,7 +48,7 @@ class PiecewiseStationary(Environment):
     Problems*, section 2, for the setting.
     """
 
-    reward: Literal["binary", "bounded", "continuous"] = "binary"
+    reward: RewardSupport = "binary"
 
     def __init__(
         self, means: Sequence[Sequence[float]] | Array, *, changes: Sequence[int] | IntArray

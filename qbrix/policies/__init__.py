@@ -46,9 +46,11 @@ from qbrix.policies.moss_any_time import MOSSAnyTimePolicy
 from qbrix.policies.mucb import MUCBPolicy
 from qbrix.policies.normal_inverse_gamma_ts import NormalInverseGammaTSPolicy
 from qbrix.policies.optimistic_greedy import OptimisticGreedyPolicy
+from qbrix.policies.oracle_restart import OracleRestartPolicy
 from qbrix.policies.phe import PHEPolicy
 from qbrix.policies.poisson_klucb import PoissonKLUCBPolicy
 from qbrix.policies.random import RandomPolicy
+from qbrix.policies.restart import RestartPolicy
 from qbrix.policies.scalar import ScalarPolicy
 from qbrix.policies.sliding_window_ucb import SlidingWindowUCBPolicy
 from qbrix.policies.softmax import SoftmaxPolicy
@@ -107,9 +109,11 @@ policies.register(MOSSPolicy)
 policies.register(MUCBPolicy)
 policies.register(NormalInverseGammaTSPolicy)
 policies.register(OptimisticGreedyPolicy)
+policies.register(OracleRestartPolicy)
 policies.register(PHEPolicy)
 policies.register(PoissonKLUCBPolicy)
 policies.register(RandomPolicy)
+policies.register(RestartPolicy)
 policies.register(SlidingWindowUCBPolicy)
 policies.register(SoftmaxPolicy)
 policies.register(TopTwoTSPolicy)

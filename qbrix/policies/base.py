@@ -18,6 +18,7 @@ from qbrix.checks import ParameterSpec, check_batch, check_parameters, middle, p
 from qbrix.errors import StateMismatch
 from qbrix.registry import identifier
 from qbrix.state import State, copy_state, leading_shape, resolve_sizes, zeros
+from qbrix.support import RewardSupport
 from qbrix.types import Array, BoolArray, IntArray, Interactions
 
 __all__ = ["Capabilities", "Policy"]
@@ -34,8 +35,11 @@ class Capabilities:
     ----------
     context : bool
         Whether the choice depends on a context of ``d`` features.
-    reward : {"binary", "bounded", "continuous"}
-        Support of the rewards it learns from: {0, 1}, [0, 1], or any finite number.
+    reward : {"binary", "bounded", "nonnegative", "continuous"}
+        Support of the rewards it learns from: {0, 1}, [0, 1], [0, inf), or any finite number.
+    reward_types : tuple of {"binary", "bounded", "continuous"}, optional
+        Kinds of rewards under which the catalogue lists it, where these are fewer than its support
+        includes: a policy for rewards in [0, 1] may have little use for clicks.
     order_free : bool
         Whether shuffled batches and merged states give the same state (to 1e-12 relative).
     propensity : {"closed", "quadrature", "one-hot", "points"}
@@ -47,15 +51,22 @@ class Capabilities:
         ``close`` is verified step by step at 1e-9 instead.
     recorded : int
         How many numbers ``record`` returns (r).
+    propensities_cost : str
+        How the time of ``propensities`` for one context grows, e.g. ``"K d^2"``.
+    update_cost : str
+        How the time of ``update`` grows for one row, e.g. ``"d^2"``.
     """
 
     context: bool = False
-    reward: Literal["binary", "bounded", "continuous"] = "bounded"
+    reward: RewardSupport = "bounded"
+    reward_types: tuple[RewardSupport, ...] | None = None
     order_free: bool = False
     propensity: Literal["closed", "quadrature", "one-hot", "points"] = "closed"
     category: Literal["stochastic", "contextual", "adversarial", "meta"] = "stochastic"
     bits: Literal["exact", "close"] = "exact"
     recorded: int = 0
+    propensities_cost: str = "K"
+    update_cost: str = "1"
 
 
 class Policy(ABC, Generic[S, P]):

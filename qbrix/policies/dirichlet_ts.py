@@ -68,7 +68,7 @@ class DirichletTSPolicy(Policy[Levels, Levels]):
     concentration_prior: float = param(1.0, gt=0, doc="prior count of every level")
 
     state_type = Levels
-    capabilities = Capabilities(order_free=True, propensity="points")
+    capabilities = Capabilities(order_free=True, propensity="points", reward_types=("bounded",))
 
     def init(self, *, n_arms: int, dim: int = 0) -> Levels:
         """Nothing counted."""

@@ -61,7 +61,7 @@ class ExponentialKLUCBPolicy(IndexPolicy[Rewards]):
     c: float = param(0.0, gte=0, doc="weight of ln ln t in the exploration")
 
     state_type = Rewards
-    capabilities = Capabilities(reward="continuous", order_free=True, propensity="one-hot")
+    capabilities = Capabilities(reward="nonnegative", order_free=True, propensity="one-hot")
 
     def index(self, state: Rewards, pulls: Array, mean: Array, *, t: Array) -> Array:
         """The largest plausible mean, shape (..., K)."""

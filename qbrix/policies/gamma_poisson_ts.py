@@ -60,7 +60,7 @@ class GammaPoissonTSPolicy(SumPolicy[Rewards, Rewards]):
     rate_prior: float = param(1.0, gt=0, doc="prior observations")
 
     state_type = Rewards
-    capabilities = Capabilities(reward="continuous", order_free=True, propensity="quadrature")
+    capabilities = Capabilities(reward="nonnegative", order_free=True, propensity="quadrature")
 
     def propensities(
         self, prepared: Rewards, context: Array | None = None, *, mask: BoolArray | None = None

@@ -64,7 +64,12 @@ class GaussianTSPolicy(SumPolicy[Rewards, Rewards]):
     noise_precision: float = param(1.0, gt=0, doc="one over the variance of a reward")
 
     state_type = Rewards
-    capabilities = Capabilities(reward="continuous", order_free=True, propensity="quadrature")
+    capabilities = Capabilities(
+        reward="continuous",
+        reward_types=("continuous",),
+        order_free=True,
+        propensity="quadrature",
+    )
 
     def propensities(
         self, prepared: Rewards, context: Array | None = None, *, mask: BoolArray | None = None

@@ -57,7 +57,7 @@ class MOSSPolicy(OwnIndexPolicy):
     horizon: int = param(gt=0, doc="number of rounds that will be played")
 
     state_type = Rewards
-    capabilities = Capabilities(order_free=True, propensity="one-hot")
+    capabilities = Capabilities(order_free=True, propensity="one-hot", reward_types=("bounded",))
 
     def own_index(self, pulls: Array, mean: Array, *, n_arms: int) -> Array:
         """Mean and width."""

@@ -55,7 +55,7 @@ class MOSSAnyTimePolicy(IndexPolicy[Rewards]):
     alpha: float = param(1.35, gte=0, doc="width of the confidence interval")
 
     state_type = Rewards
-    capabilities = Capabilities(order_free=True, propensity="one-hot")
+    capabilities = Capabilities(order_free=True, propensity="one-hot", reward_types=("bounded",))
 
     def index(self, state: Rewards, pulls: Array, mean: Array, *, t: Array) -> Array:
         """Mean and width, shape (..., K)."""

@@ -57,7 +57,7 @@ class UCB1TunedPolicy(IndexPolicy[Squares]):
     alpha: float = param(2.0, gte=0, doc="confidence of the bound on the variance")
 
     state_type = Squares
-    capabilities = Capabilities(order_free=True, propensity="one-hot")
+    capabilities = Capabilities(order_free=True, propensity="one-hot", reward_types=("bounded",))
 
     def index(self, state: Squares, pulls: Array, mean: Array, *, t: Array) -> Array:
         """Mean and width, shape (..., K)."""

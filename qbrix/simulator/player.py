@@ -15,11 +15,10 @@ from qbrix.errors import InvalidParameter, ShapeError, SupportError
 from qbrix.policies import Policy
 from qbrix.simulator.schedule import Schedule
 from qbrix.state import map_arrays, to_bytes
+from qbrix.support import includes
 from qbrix.types import Array, IntArray, Interactions
 
 __all__ = ["Player", "check_pairing"]
-
-_WIDTH = {"binary": 0, "bounded": 1, "continuous": 2}
 
 # What `Policy.play` stands for.
 _PLAYED = ("propensities", "prepare", "sample", "update", "update_in_place")
@@ -33,7 +32,7 @@ def check_pairing(policy: Policy[Any, Any], environment: Environment) -> None:
     """Raise unless ``policy`` can play in ``environment``."""
     name, place = type(policy).__name__, type(environment).__name__
     learns = policy.capabilities.reward
-    if _WIDTH[environment.reward] > _WIDTH[learns]:
+    if not includes(learns, environment.reward):
         raise SupportError(
             f"{place} pays {environment.reward} rewards, {name} learns from {learns} ones; "
             "rescale the environment or choose a policy with a wider support"

@@ -10,6 +10,7 @@ import numpy as np
 from qbrix.errors import InvalidParameter, ShapeError, SupportError
 from qbrix.policies import Policy
 from qbrix.state import State, arrays_of, copy_state, digest, stack, take
+from qbrix.support import supported
 from qbrix.testing.contract import expect, not_applicable, refusal
 from qbrix.testing.subject import AnyPolicy, Subject, concatenated, rows
 from qbrix.types import Interactions
@@ -196,7 +197,7 @@ def _bad(
 ) -> list[tuple[dict[str, Any], type[Exception], str, str]]:
     """Changes to a batch of 5 rows, the error each must raise, what it names, what it is."""
     support = subject.policy.capabilities.reward
-    unsupported = {"binary": [0.5], "bounded": [1.5, -0.1], "continuous": []}[support]
+    unsupported = [value for value in (0.5, 1.5, -0.1) if not supported(np.array(value), support)]
     arms, wide = batch.arms, np.ones((5, subject.dim + 1))
     cases: list[tuple[dict[str, Any], type[Exception], str, str]] = [
         ({"rewards": np.where(np.arange(5) == 2, value, batch.rewards)}, SupportError, "reward", of)

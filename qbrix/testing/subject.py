@@ -82,6 +82,8 @@ class Subject:
         binary = rng.integers(0, 2, shape).astype(np.float64)
         if self.policy.capabilities.reward == "binary":
             return binary
+        if self.policy.capabilities.reward == "nonnegative":
+            return np.asarray(rng.poisson(1.0, shape) * rng.choice([1.0, 1.5], shape))
         if self.policy.capabilities.reward == "continuous":
             return rng.standard_normal(shape)
         return np.where(rng.random(shape) < 0.5, binary, rng.random(shape))

@@ -9,17 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qbrix.ledger import Deployment, Disposition, Rows
+from qbrix.support import described, supported
 from qbrix.types import Array, BoolArray, IntArray
 from serving.storage.records import FeedbackEvent
 from serving.storage.rows import are_ids, is_id
 
 __all__ = ["Columns", "Dead", "columns_of"]
-
-_SUPPORTS = {
-    "binary": "0 or 1",
-    "bounded": "a number in [0, 1]",
-    "continuous": "a finite number",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +93,8 @@ class Columns:
         yield self.propensities <= 1.0, "the propensity is greater than 1"
         yield np.isfinite(self.rewards), "the reward is not finite"
         yield (
-            _supported(self.rewards, capabilities.reward) | recorded_only,
-            f"the reward is not {_SUPPORTS[capabilities.reward]}",
+            supported(self.rewards, capabilities.reward) | recorded_only,
+            f"the reward is not {described(capabilities.reward)}",
         )
         if configuration.dim:
             yield from self._context_laws(8 * configuration.dim, recorded_only)
@@ -146,15 +141,6 @@ def columns_of(events: Sequence[FeedbackEvent], *, epoch: int) -> Columns:
 
 def _ids(words: Sequence[str]) -> BoolArray:
     return np.ones(len(words), dtype=bool) if are_ids(words) else _flags(map(is_id, words))
-
-
-def _supported(rewards: Array, support: str) -> BoolArray:
-    good: BoolArray = np.isfinite(rewards)
-    if support == "binary":
-        good = (rewards == 0.0) | (rewards == 1.0)
-    elif support == "bounded":
-        good = (rewards >= 0.0) & (rewards <= 1.0)
-    return good
 
 
 def _contexts(events: Sequence[FeedbackEvent]) -> Array | None:

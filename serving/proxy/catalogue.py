@@ -8,12 +8,14 @@ from typing import Any
 from qbrix.bundle.resolver import library_class
 from qbrix.checks import ParameterSpec
 from qbrix.errors import InvalidParameter
-from qbrix.policies import Policy, policies
+from qbrix.policies import Capabilities, Policy, policies
+from qbrix.support import RewardSupport, includes
 
 __all__ = ["MAX_DIM", "REWARD_TYPES", "list_policies", "requested_policy", "take_dim"]
 
 MAX_DIM = 1024
-REWARD_TYPES = ("binary", "bounded", "continuous")
+REWARD_TYPES: tuple[RewardSupport, ...] = ("binary", "bounded", "continuous")
+_WIRE_TYPES = {int: "integer", float: "number"}  # the wire lists no others; all are accepted
 
 _DIM = {
     "name": "dim",
@@ -61,22 +63,31 @@ def take_dim(
 
 
 def _described(policy: type[Policy[Any, Any]]) -> dict[str, Any]:
-    params = [_described_parameter(spec) for spec in policy.parameter_specs()]
+    specs = [spec for spec in policy.parameter_specs() if spec.type in _WIRE_TYPES]
+    params = [_described_parameter(spec) for spec in specs]
     contextual = policy.capabilities.context
-    accepted = REWARD_TYPES.index(policy.capabilities.reward) + 1
     return {
         "name": policy.__name__,
         "category": policy.capabilities.category,
-        "reward_types": list(REWARD_TYPES[:accepted]),
+        "reward_types": _reward_types(policy.capabilities),
         "description": _summary(policy),
         "user_params": [_DIM, *params] if contextual else params,
     }
 
 
+def _reward_types(capabilities: Capabilities) -> list[str]:
+    own = capabilities.reward_types
+    return [
+        kind
+        for kind in REWARD_TYPES
+        if includes(capabilities.reward, kind) and (own is None or kind in own)
+    ]
+
+
 def _described_parameter(spec: ParameterSpec) -> dict[str, Any]:
     return {
         "name": spec.name,
-        "type": "integer" if spec.type is int else "number",
+        "type": _WIRE_TYPES[spec.type],
         "required": spec.required,
         "default": spec.default,
         "description": spec.doc,
