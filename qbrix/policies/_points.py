@@ -22,7 +22,7 @@ import numpy as np
 from numpy.polynomial.legendre import leggauss
 
 from qbrix.policies._best_arm import together
-from qbrix.types import Array, BoolArray
+from qbrix.types import Array, BoolArray, IntArray
 
 POINTS = 1024
 """Points in a set, M."""
@@ -75,26 +75,61 @@ def atoms_best_arm(atoms: Array, weights: Array, *, mask: BoolArray | None = Non
 
 
 def _race(atoms: Array, weights: Array) -> Array:
-    """`atoms_best_arm` without leading axes and mask, shape (K,)."""
-    n_arms, size = atoms.shape
-    everywhere = atoms.reshape(-1)
-    below, here = np.empty((2, n_arms, n_arms, size))
-    for arm in range(n_arms):
-        order = atoms[arm].argsort(kind="stable")
-        ordered = atoms[arm, order]
-        total = np.concatenate([[0.0], weights[arm, order].cumsum()])
-        left = total[np.searchsorted(ordered, everywhere, side="left")]
-        right = total[np.searchsorted(ordered, everywhere, side="right")]
-        below[arm] = left.reshape(n_arms, size)
-        here[arm] = (right - left).reshape(n_arms, size)
-        below[arm, arm], here[arm, arm] = 1.0, 0.0
-    nodes, gauss = leggauss(min(n_arms // 2 + 1, _MOST_NODES))
-    won = np.zeros(n_arms)
+    """`atoms_best_arm` without leading axes and mask, shape (K,).
+
+    One walk over all atoms in order: each changes one factor of the product of distribution
+    functions, so its logarithm is a running sum, taken from the top, where every factor is 1.
+    """
+    arm, value, below, mass = _above_the_highest_start(atoms, weights)
+    above = below + mass
+    seen = below > 0.0
+    known = np.log(below, out=np.zeros_like(below), where=seen)
+    product = -(np.log(above) - known)[::-1].cumsum()[::-1]
+    tied = np.flatnonzero(np.diff(value, prepend=-np.inf))
+    size = np.diff(tied, append=value.size)
+    others = (product[tied] - np.add.reduceat(known, tied)).repeat(size)
+    won = np.exp(others)
+    many = (size > 1).repeat(size)
+    if many.any():
+        won[many] = _shared(others[many], below[many], mass[many], size=size[size > 1])
+    won *= mass
+    law = np.bincount(arm, won, minlength=len(atoms))
+    return np.asarray(law / law.sum(), dtype=np.float64)
+
+
+def _above_the_highest_start(
+    atoms: Array, weights: Array
+) -> tuple[IntArray, Array, Array, Array]:
+    """Arm, value, mass below and own mass of the atoms that can win, by value; (N,) each.
+
+    An atom below the lowest one of some arm always loses. Equal atoms of an arm are one.
+    """
+    order = atoms.argsort(-1, kind="stable")
+    values = np.take_along_axis(atoms, order, -1)
+    upto = np.take_along_axis(weights, order, -1).cumsum(-1)
+    first = np.diff(values, axis=-1, prepend=-np.inf) != 0.0
+    arm, column = first.nonzero()
+    following = np.append(np.flatnonzero(first)[1:], first.size) - 1
+    below = np.where(column > 0, upto[arm, column - 1], 0.0)
+    mass = upto.reshape(-1)[following] - below
+    value = values[arm, column]
+    real = mass > 0.0
+    arm, value, below, mass = arm[real], value[real], below[real], mass[real]
+    can_win = value >= value[below == 0.0].max()
+    by_value = np.flatnonzero(can_win)[value[can_win].argsort(kind="stable")]
+    return arm[by_value], value[by_value], below[by_value], mass[by_value]
+
+
+def _shared(others: Array, below: Array, mass: Array, *, size: IntArray) -> Array:
+    """Probability that each of the atoms that tie (groups of these sizes) beats all others."""
+    starts = size.cumsum() - size
+    nodes, gauss = leggauss(min(int(size.max()) // 2 + 1, _MOST_NODES))
+    won = np.zeros_like(mass)
     for node, weight in zip(nodes, gauss, strict=True):
-        others = (below + (0.5 + 0.5 * node) * here).prod(0)
-        won += 0.5 * weight * (weights * others).sum(-1)
-    law: Array = won / won.sum()
-    return law
+        own = np.log(below + (0.5 + 0.5 * node) * mass)
+        group = np.add.reduceat(own, starts).repeat(size)
+        won += 0.5 * weight * np.exp(others + group - own)
+    return won
 
 
 def _primes(count: int) -> list[int]:

@@ -78,8 +78,7 @@ class DirichletTSPolicy(Policy[Levels, Levels]):
         self, prepared: Levels, context: Array | None = None, *, mask: BoolArray | None = None
     ) -> Array:
         """Posterior probability of being the best arm, shape (..., K)."""
-        concentration = self.concentration_prior + prepared.counts[..., None, :]
-        atoms = _means(concentration, points(self.k))
+        atoms = _atoms(self.concentration_prior + prepared.counts)
         return atoms_best_arm(atoms, np.full(1, 1.0 / POINTS), mask=mask)
 
     def update_in_place(self, state: Levels, batch: Interactions) -> None:
@@ -109,6 +108,21 @@ class DirichletTSPolicy(Policy[Levels, Levels]):
         counts = prepared.counts
         chosen = points(self.k)[rng.integers(POINTS, size=counts.shape[:-1])]
         return pick(_means(self.concentration_prior + counts, chosen), mask=mask, rng=rng)
+
+
+def _atoms(concentration: Array) -> Array:
+    """Mean reward at each of the M points, (..., k) to (..., M); equal counts are looked up once."""
+    from scipy.special import gammaincinv
+
+    top = concentration.shape[-1] - 1
+    total, weighted = np.zeros((2, *concentration.shape[:-1], POINTS))
+    for level, uniforms in enumerate(points(top + 1).T):
+        distinct, which = np.unique(concentration[..., level], return_inverse=True)
+        parts = gammaincinv(distinct[:, None], uniforms)[which.reshape(total.shape[:-1])]
+        total += parts
+        weighted += parts * (level / top)
+    means: Array = weighted / np.maximum(total, 1e-300)
+    return means
 
 
 def _means(concentration: Array, uniforms: Array) -> Array:

@@ -83,7 +83,9 @@ class NormalInverseGammaTSPolicy(SumPolicy[Squares, Squares]):
         """Posterior probability of being the best arm, shape (..., K)."""
         lower, weights = _quantiles()
         mean, scale, freedom = self._posterior(prepared)
-        half = scale[..., None] * _student(freedom[..., None], lower[: POINTS // 2])
+        distinct, which = np.unique(freedom, return_inverse=True)
+        unit = _student(distinct[:, None], lower[: POINTS // 2])
+        half = scale[..., None] * unit[which.reshape(freedom.shape)]
         atoms = mean[..., None] + np.concatenate([half, -half[..., ::-1]], axis=-1)
         return atoms_best_arm(atoms, weights, mask=mask)
 
