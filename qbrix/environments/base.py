@@ -8,9 +8,9 @@ Nothing it deals depends on what was chosen before, so every policy of a race me
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from qbrix.checks import check_integer
 from qbrix.errors import InvalidParameter
 from qbrix.registry import identifier
 from qbrix.support import RewardSupport
-from qbrix.types import Array
+from qbrix.types import Array, BoolArray, IntArray
 
 __all__ = ["Environment", "Rounds"]
 
@@ -34,7 +34,8 @@ class Rounds:
     means : Array, shape (B, R, K)
         Expectation of ``rewards`` given the context; may be a read-only broadcast view.
     best : Array, shape (B, R)
-        The largest of ``means``, exactly one of them; may be a read-only broadcast view.
+        The mean to which others are compared, exactly one of ``means``: the largest one, unless
+        the environment's ``comparator`` says otherwise; may be a read-only broadcast view.
     contexts : Array, shape (B, R, d), optional
         What is known before the choice.
     """
@@ -43,6 +44,8 @@ class Rounds:
     means: Array
     best: Array
     contexts: Array | None = None
+    arrivals: IntArray | None = None
+    available: BoolArray | None = None
 
 
 class Environment(ABC):
@@ -58,6 +61,11 @@ class Environment(ABC):
         Support of the rewards: {0, 1}, [0, 1], [0, inf), or any finite number.
     length : int, optional
         Number of rounds after which nothing is left to deal, None when it never ends.
+    comparator : {"round", "fixed"}
+        Who has no regret: whoever chooses the best arm of every round, or the best single arm of
+        the whole play.
+    self_contained : bool
+        Whether `parameters` say everything; data that are too long for JSON are named by a digest.
     """
 
     version: ClassVar[int] = 1
@@ -66,6 +74,21 @@ class Environment(ABC):
     dim: int = 0
     reward: RewardSupport
     length: int | None = None
+    comparator: Literal["round", "fixed"] = "round"
+    self_contained: bool = True
+
+    @classmethod
+    def example(cls) -> Self:
+        """An instance for checks and catalogues; a class with required arguments overrides it."""
+        return cls()
+
+    @property
+    def optimum(self) -> float | None:
+        """Expected reward of a best arm, where every round has the same; else None.
+
+        The best mean of a single round is always known: `Rounds.best`.
+        """
+        return None
 
     def play(
         self, rng: np.random.Generator, *, replications: int, horizon: int, block: int = 128
@@ -107,6 +130,11 @@ class Environment(ABC):
     @abstractmethod
     def parameters(self) -> dict[str, Any]:
         """What tells this environment from others of its class, fit for JSON."""
+
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, Any]) -> Self:
+        """The environment whose `parameters` these are, after a way through JSON."""
+        return cls(**parameters)
 
     @classmethod
     def identifier(cls) -> str:
