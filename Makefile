@@ -2,7 +2,7 @@
 export PYTHON
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: setup check test demo lab up bench proto lock clean
+.PHONY: setup check test demo lab up bench docs proto lock clean
 
 setup:        ; @sh scripts/setup.sh
 check: setup  ; @sh scripts/check.sh
@@ -11,6 +11,7 @@ demo: setup   ; @.venv/bin/python -m notebooks.demo
 lab: setup    ; @.venv/bin/jupyter lab --allow-root notebooks
 up: setup     ; @.venv/bin/qbrix up --data-dir var/stack
 bench: setup  ; @.venv/bin/python -m benchmarks
+docs: setup   ; @.venv/bin/python scripts/docs.py
 proto: setup  ; @.venv/bin/python -m serving.wire.generate
 lock: setup   ; @.venv/bin/python scripts/lock.py
 clean:        ; @rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from qbrix.evaluation import LoggedData
     from qbrix.magic import load_ipython_extension as load_ipython_extension
     from qbrix.policies import Capabilities, Policy, ScalarPolicy, get
+    from qbrix.policies.catalogue import catalogue
     from qbrix.simulator import Schedule, SimulationResult, simulate
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "ScalarPolicy",
     "Schedule",
     "SimulationResult",
+    "catalogue",
     "export",
     "get",
     "load",
@@ -56,6 +58,7 @@ _HOMES = {
     "ScalarPolicy": "qbrix.policies",
     "Schedule": "qbrix.simulator",
     "SimulationResult": "qbrix.simulator",
+    "catalogue": "qbrix.policies.catalogue",
     "export": "qbrix.bundle",
     "get": "qbrix.policies",
     "load": "qbrix.bundle",

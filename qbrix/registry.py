@@ -48,7 +48,7 @@ class Registry(Generic[T]):
         if self._classes.get(name, item) is not item:
             raise InvalidParameter(f"the {self._kind} name {name!r} is taken by another class")
         self._classes[name] = item
-        for alias in (identifier(item), snake_case(name.removesuffix(self._suffix))):
+        for alias in (identifier(item), self.alias(item)):
             self._aliases[alias] = name
         return item
 
@@ -59,6 +59,10 @@ class Registry(Generic[T]):
         if found is None:
             raise UnknownName(self._kind, name, known=self._classes)
         return found
+
+    def alias(self, item: type[T]) -> str:
+        """The short name of a class, e.g. ``beta_ts``."""
+        return snake_case(item.__name__.removesuffix(self._suffix))
 
     def __iter__(self) -> Iterator[type[T]]:
         self._load_foreign()

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Generic, Literal, Self, TypeVar, cast
 import numpy as np
 
 from qbrix.checks import ParameterSpec, check_batch, check_parameters, middle, parameter_specs
-from qbrix.errors import StateMismatch
+from qbrix.errors import InvalidParameter, StateMismatch
 from qbrix.registry import identifier
 from qbrix.state import State, copy_state, leading_shape, resolve_sizes, zeros
 from qbrix.support import RewardSupport
@@ -51,6 +51,9 @@ class Capabilities:
         ``close`` is verified step by step at 1e-9 instead.
     recorded : int
         How many numbers ``record`` returns (r).
+    max_arms : int, optional
+        The largest K for which propensities come in about a second and a gigabyte, where their cost
+        grows faster than K; ``init`` refuses more.
     propensities_cost : str
         How the time of ``propensities`` for one context grows, e.g. ``"K d^2"``.
     update_cost : str
@@ -65,6 +68,7 @@ class Capabilities:
     category: Literal["stochastic", "contextual", "adversarial", "meta"] = "stochastic"
     bits: Literal["exact", "close"] = "exact"
     recorded: int = 0
+    max_arms: int | None = None
     propensities_cost: str = "K"
     update_cost: str = "1"
 
@@ -122,7 +126,19 @@ class Policy(ABC, Generic[S, P]):
             K.
         dim : int >= 0
             d; 0 for policies without context.
+
+        Raises
+        ------
+        InvalidParameter
+            When K exceeds what the policy can afford (`Capabilities.max_arms`).
         """
+        most = self.capabilities.max_arms
+        if most is not None and n_arms > most:
+            raise InvalidParameter(
+                f"n_arms = {n_arms}, {type(self).__name__} can choose among at most {most}: the "
+                f"time of a decision grows with {self.capabilities.propensities_cost}; "
+                "choose fewer arms or another policy"
+            )
         return cast(S, zeros(self.state_type, K=n_arms, d=dim))
 
     def prepare(self, state: S) -> P:

@@ -56,7 +56,13 @@ class BESAPolicy(SumPolicy[Rewards, Rewards]):
     """
 
     state_type = Rewards
-    capabilities = Capabilities(reward="binary", order_free=True, propensity="points")
+    capabilities = Capabilities(
+        reward="binary",
+        order_free=True,
+        propensity="points",
+        propensities_cost="K^2 M",
+        max_arms=150,
+    )
 
     def propensities(
         self, prepared: Rewards, context: Array | None = None, *, mask: BoolArray | None = None

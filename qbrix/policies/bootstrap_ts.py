@@ -59,7 +59,9 @@ class BootstrapTSPolicy(SumPolicy[Rewards, Rewards]):
     prior_pairs: int = param(1, gte=1, doc="invented pairs of a success and a failure per arm")
 
     state_type = Rewards
-    capabilities = Capabilities(reward="binary", order_free=True, propensity="closed")
+    capabilities = Capabilities(
+        reward="binary", order_free=True, propensity="closed", propensities_cost="K sqrt(n)"
+    )
 
     def propensities(
         self, prepared: Rewards, context: Array | None = None, *, mask: BoolArray | None = None

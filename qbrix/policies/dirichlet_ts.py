@@ -68,7 +68,9 @@ class DirichletTSPolicy(Policy[Levels, Levels]):
     concentration_prior: float = param(1.0, gt=0, doc="prior count of every level")
 
     state_type = Levels
-    capabilities = Capabilities(order_free=True, propensity="points", reward_types=("bounded",))
+    capabilities = Capabilities(
+        order_free=True, propensity="points", reward_types=("bounded",), propensities_cost="K M k"
+    )
 
     def init(self, *, n_arms: int, dim: int = 0) -> Levels:
         """Nothing counted."""
@@ -111,7 +113,7 @@ class DirichletTSPolicy(Policy[Levels, Levels]):
 
 
 def _atoms(concentration: Array) -> Array:
-    """Mean reward at each of the M points, (..., k) to (..., M); equal counts are looked up once."""
+    """Mean at each of the M points, (..., k) to (..., M); equal counts are computed once."""
     from scipy.special import gammaincinv
 
     top = concentration.shape[-1] - 1

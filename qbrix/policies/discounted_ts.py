@@ -68,7 +68,7 @@ class DiscountedTSPolicy(Policy[Outcomes, Outcomes]):
     gamma: float = param(gt=0, lt=1, doc="what remains of an observation after one more")
 
     state_type = Outcomes
-    capabilities = Capabilities(propensity="quadrature")
+    capabilities = Capabilities(propensity="quadrature", update_cost="K")
 
     def propensities(
         self, prepared: Outcomes, context: Array | None = None, *, mask: BoolArray | None = None

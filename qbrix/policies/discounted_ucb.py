@@ -67,7 +67,7 @@ class DiscountedUCBPolicy(IndexPolicy[Rewards]):
     xi: float = param(0.5, gt=0, doc="width of the confidence bound")
 
     state_type = Rewards
-    capabilities = Capabilities(propensity="one-hot")
+    capabilities = Capabilities(propensity="one-hot", update_cost="K")
 
     def index(self, state: Rewards, pulls: Array, mean: Array, *, t: Array) -> Array:
         """Discounted mean plus its padding, shape (..., K)."""

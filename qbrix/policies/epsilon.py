@@ -26,7 +26,7 @@ __all__ = ["EpsilonPolicy"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EpsilonPolicy(Policy[Rewards, Greedy]):
-    r"""Explore uniformly with probability :math:`\varepsilon_t`, else exploit the best mean.
+    r"""Explore uniformly with a probability that may decay, else choose the largest mean.
 
     .. math::
 

@@ -75,7 +75,7 @@ class EXP3PPolicy(Policy[Bounds, Bounds]):
     horizon: int = param(10_000, gte=1, doc="planned number of rounds")
 
     state_type = Bounds
-    capabilities = Capabilities(propensity="closed", category="adversarial")
+    capabilities = Capabilities(propensity="closed", category="adversarial", update_cost="K")
 
     def propensities(
         self, prepared: Bounds, context: Array | None = None, *, mask: BoolArray | None = None

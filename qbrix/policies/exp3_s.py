@@ -75,7 +75,7 @@ class EXP3SPolicy(Policy[Weights, Weights]):
     alpha: float = param(0.001, gt=0, lte=1, doc="what is shared among the weights")
 
     state_type = Weights
-    capabilities = Capabilities(propensity="closed", category="adversarial")
+    capabilities = Capabilities(propensity="closed", category="adversarial", update_cost="K")
 
     def init(self, *, n_arms: int, dim: int = 0) -> Weights:
         """Equal weights."""

@@ -83,7 +83,11 @@ class FPLPolicy(Policy[WeightedSums, WeightedSums]):
 
     state_type = WeightedSums
     capabilities = Capabilities(
-        reward="continuous", order_free=True, propensity="closed", category="adversarial"
+        reward="continuous",
+        order_free=True,
+        propensity="closed",
+        category="adversarial",
+        propensities_cost="K^2",
     )
 
     def propensities(

@@ -82,7 +82,7 @@ class GLRKLUCBPolicy(IndexPolicy[Blocks]):
     every: int = param(10, gte=1, doc="observations of an arm between two tests")
 
     state_type = Blocks
-    capabilities = Capabilities(propensity="one-hot")
+    capabilities = Capabilities(propensity="one-hot", update_cost="splits")
 
     def init(self, *, n_arms: int, dim: int = 0) -> Blocks:
         """No observation, blocks of length 1."""

@@ -70,7 +70,7 @@ class GradientBanditPolicy(Policy[Preferences, Preferences]):
     step_size: float = param(0.1, gt=0, doc="size of a gradient step")
 
     state_type = Preferences
-    capabilities = Capabilities(reward="continuous", propensity="closed")
+    capabilities = Capabilities(reward="continuous", propensity="closed", update_cost="K")
 
     def propensities(
         self, prepared: Preferences, context: Array | None = None, *, mask: BoolArray | None = None

@@ -66,7 +66,13 @@ class IDSPolicy(SumPolicy[Rewards, Rewards]):
     beta_prior: float = param(1.0, gt=0, doc="prior failures of every arm")
 
     state_type = Rewards
-    capabilities = Capabilities(reward="binary", order_free=True, propensity="quadrature")
+    capabilities = Capabilities(
+        reward="binary",
+        order_free=True,
+        propensity="quadrature",
+        max_arms=250,
+        propensities_cost="K^3",
+    )
 
     def propensities(
         self, prepared: Rewards, context: Array | None = None, *, mask: BoolArray | None = None

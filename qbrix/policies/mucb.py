@@ -80,7 +80,7 @@ class MUCBPolicy(IndexPolicy[Halves]):
     gamma: float = param(0.05, gt=0, lte=1, doc="share of rounds given to turns")
 
     state_type = Halves
-    capabilities = Capabilities(propensity="one-hot")
+    capabilities = Capabilities(propensity="one-hot", update_cost="half_window")
 
     def init(self, *, n_arms: int, dim: int = 0) -> Halves:
         """No observation, empty windows."""

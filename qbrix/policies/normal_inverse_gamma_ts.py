@@ -75,7 +75,9 @@ class NormalInverseGammaTSPolicy(SumPolicy[Squares, Squares]):
     prior_scale: float = param(1.0, gt=0, doc="prior variance times prior_shape")
 
     state_type = Squares
-    capabilities = Capabilities(reward="continuous", order_free=True, propensity="points")
+    capabilities = Capabilities(
+        reward="continuous", order_free=True, propensity="points", propensities_cost="K M"
+    )
 
     def propensities(
         self, prepared: Squares, context: Array | None = None, *, mask: BoolArray | None = None

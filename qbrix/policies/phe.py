@@ -57,7 +57,7 @@ class PHEPolicy(SumPolicy[Rewards, Rewards]):
     a: float = param(1.1, gt=0, doc="coins per observation")
 
     state_type = Rewards
-    capabilities = Capabilities(order_free=True, propensity="closed")
+    capabilities = Capabilities(order_free=True, propensity="closed", propensities_cost="K sqrt(n)")
 
     def propensities(
         self, prepared: Rewards, context: Array | None = None, *, mask: BoolArray | None = None

@@ -59,7 +59,7 @@ class TsallisINFRVPolicy(Policy[Losses, Losses]):
     """
 
     state_type = Losses
-    capabilities = Capabilities(propensity="closed", category="adversarial")
+    capabilities = Capabilities(propensity="closed", category="adversarial", update_cost="K")
 
     def propensities(
         self, prepared: Losses, context: Array | None = None, *, mask: BoolArray | None = None

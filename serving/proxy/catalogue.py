@@ -9,6 +9,7 @@ from qbrix.bundle.resolver import library_class
 from qbrix.checks import ParameterSpec
 from qbrix.errors import InvalidParameter
 from qbrix.policies import Capabilities, Policy, policies
+from qbrix.policies.catalogue import summary_of
 from qbrix.support import RewardSupport, includes
 
 __all__ = ["MAX_DIM", "REWARD_TYPES", "list_policies", "requested_policy", "take_dim"]
@@ -70,7 +71,7 @@ def _described(policy: type[Policy[Any, Any]]) -> dict[str, Any]:
         "name": policy.__name__,
         "category": policy.capabilities.category,
         "reward_types": _reward_types(policy.capabilities),
-        "description": _summary(policy),
+        "description": summary_of(policy),
         "user_params": [_DIM, *params] if contextual else params,
     }
 
@@ -93,8 +94,3 @@ def _described_parameter(spec: ParameterSpec) -> dict[str, Any]:
         "description": spec.doc,
         "constraints": dict(spec.constraints),
     }
-
-
-def _summary(policy: type[Policy[Any, Any]]) -> str:
-    """The first paragraph of the docstring."""
-    return " ".join((policy.__doc__ or "").strip().split("\n\n")[0].split())
