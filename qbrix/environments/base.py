@@ -38,6 +38,12 @@ class Rounds:
         the environment's ``comparator`` says otherwise; may be a read-only broadcast view.
     contexts : Array, shape (B, R, d), optional
         What is known before the choice.
+    arrivals : IntArray, shape (B, R, c), optional
+        Rounds that pass between a decision and each of c deliveries of its feedback, 0 for at once;
+        −1 for a delivery that never takes place. None: one delivery, at once. A play has them in
+        all of its blocks or in none.
+    available : BoolArray, shape (B, R, K), optional
+        Arms that may be chosen, at least one in every round; None: all of them.
     """
 
     rewards: Array

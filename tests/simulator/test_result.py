@@ -90,7 +90,7 @@ def test_provenance_is_json_that_names_everything_needed_to_run_again(
     assert told["environment"] == {"id": "Bernoulli@1", "parameters": {"means": [0.2, 0.7]}}
     assert (told["seed"], told["horizon"], told["replications"]) == (3, 50, 10)
     assert told["policies"]["<bad>"] == {"id": "ConstantPolicy@1", "parameters": {"arm": 0}}
-    assert told["schedule"] == {"delay": 0, "batch": 1}
+    assert told["schedule"] == Schedule().parameters()
     assert told["versions"]["qbrix"] == qbrix.__version__
     assert told["versions"]["python"] == platform.python_version()
     assert told["summary"]["<bad>"]["regret"] == pytest.approx(25.0)
@@ -123,4 +123,4 @@ def test_a_schedule_stands_in_the_title() -> None:
         schedule=Schedule(delay=2),
         progress=False,
     )
-    assert "Schedule(delay=2, batch=1)" in repr(late)
+    assert "Schedule(delay=2)" in repr(late)
