@@ -39,6 +39,8 @@ from qbrix.policies.imed import IMEDPolicy
 from qbrix.policies.klucb import KLUCBPolicy
 from qbrix.policies.klucb_plus import KLUCBPlusPolicy
 from qbrix.policies.klucb_plus_plus import KLUCBPlusPlusPolicy
+from qbrix.policies.lin_epsilon_greedy import LinEpsilonGreedyPolicy
+from qbrix.policies.lin_softmax import LinSoftmaxPolicy
 from qbrix.policies.lin_ts import LinTSPolicy
 from qbrix.policies.lin_ucb import LinUCBPolicy
 from qbrix.policies.moss import MOSSPolicy
@@ -50,10 +52,12 @@ from qbrix.policies.oracle_restart import OracleRestartPolicy
 from qbrix.policies.phe import PHEPolicy
 from qbrix.policies.poisson_klucb import PoissonKLUCBPolicy
 from qbrix.policies.random import RandomPolicy
+from qbrix.policies.reg_cb import RegCBPolicy
 from qbrix.policies.restart import RestartPolicy
 from qbrix.policies.scalar import ScalarPolicy
 from qbrix.policies.sliding_window_ucb import SlidingWindowUCBPolicy
 from qbrix.policies.softmax import SoftmaxPolicy
+from qbrix.policies.square_cb import SquareCBPolicy
 from qbrix.policies.top_two_ts import TopTwoTSPolicy
 from qbrix.policies.tsallis_inf import TsallisINFPolicy
 from qbrix.policies.tsallis_inf_rv import TsallisINFRVPolicy
@@ -102,6 +106,8 @@ policies.register(IMEDPolicy)
 policies.register(KLUCBPlusPlusPolicy)
 policies.register(KLUCBPlusPolicy)
 policies.register(KLUCBPolicy)
+policies.register(LinEpsilonGreedyPolicy)
+policies.register(LinSoftmaxPolicy)
 policies.register(LinTSPolicy)
 policies.register(LinUCBPolicy)
 policies.register(MOSSAnyTimePolicy)
@@ -113,9 +119,11 @@ policies.register(OracleRestartPolicy)
 policies.register(PHEPolicy)
 policies.register(PoissonKLUCBPolicy)
 policies.register(RandomPolicy)
+policies.register(RegCBPolicy)
 policies.register(RestartPolicy)
 policies.register(SlidingWindowUCBPolicy)
 policies.register(SoftmaxPolicy)
+policies.register(SquareCBPolicy)
 policies.register(TopTwoTSPolicy)
 policies.register(TsallisINFPolicy)
 policies.register(TsallisINFRVPolicy)

@@ -100,6 +100,12 @@ class LinearPolicy(Policy[Moments, Ridge]):
             pulls=a.pulls + b.pulls,
         )
 
+    def expected(self, prepared: Ridge, context: Array | None) -> Array:
+        """Expected reward xᵀθ of every arm, (..., K)."""
+        dim = prepared.coefficients.shape[-1]
+        x = check_context(context, dim=dim, owner=type(self).__name__)
+        return _products(prepared.coefficients, x)
+
     def estimate(self, prepared: Ridge, context: Array | None) -> tuple[Array, Array]:
         """Expected reward xᵀθ and its width √(xᵀA⁻¹x) of every arm, both (..., K)."""
         dim = prepared.coefficients.shape[-1]

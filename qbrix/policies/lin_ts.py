@@ -67,6 +67,8 @@ class LinTSPolicy(LinearPolicy):
         order_free=True,
         propensity="quadrature",
         category="contextual",
+        propensities_cost="K d^2",
+        update_cost="d^2",
     )
 
     def propensities(

@@ -65,6 +65,8 @@ class LinUCBPolicy(LinearPolicy):
         order_free=True,
         propensity="one-hot",
         category="contextual",
+        propensities_cost="K d^2",
+        update_cost="d^2",
     )
 
     def propensities(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from qbrix.types import Interactions
+from qbrix.policies import Policy
+from qbrix.state import State
+from qbrix.types import Array, Interactions
 
 
 def observed(arms: list[int], rewards: list[float], contexts: list[list[float]]) -> Interactions:
@@ -17,3 +21,18 @@ def observed(arms: list[int], rewards: list[float], contexts: list[list[float]])
         state_versions=np.zeros(n, dtype=np.int64),
         contexts=np.array(contexts),
     )
+
+
+def shares(
+    policy: Policy[Any, Any],
+    state: State,
+    context: list[float],
+    *,
+    mask: list[bool] | None = None,
+) -> list[float]:
+    """Propensities for one context."""
+    law: Array = policy.propensities(
+        policy.prepare(state), np.array(context), mask=None if mask is None else np.array(mask)
+    )
+    listed: list[float] = law.tolist()
+    return listed

@@ -6,18 +6,10 @@ import numpy as np
 import pytest
 
 from qbrix.errors import InvalidParameter
-from qbrix.policies._linear import Moments
 from qbrix.policies.lin_ucb import LinUCBPolicy
 from qbrix.state import stack
-from qbrix.types import Array, Interactions
-from tests.policies.linear import observed
-
-
-def shares(policy: LinUCBPolicy, state: Moments, context: list[float]) -> list[float]:
-    """Propensities for one context."""
-    law: Array = policy.propensities(policy.prepare(state), np.array(context))
-    listed: list[float] = law.tolist()
-    return listed
+from qbrix.types import Interactions
+from tests.policies.linear import observed, shares
 
 
 def test_one_feature_is_a_shrunken_mean_and_its_error() -> None:
