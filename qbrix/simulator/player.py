@@ -13,10 +13,12 @@ import numpy as np
 from qbrix.environments import Environment, Rounds
 from qbrix.errors import InvalidParameter, ShapeError, SupportError
 from qbrix.policies import Policy
+from qbrix.simulator._inbox import AsItArrives, Inbox, InOrder
+from qbrix.simulator._replicas import Held, Replicas
 from qbrix.simulator.schedule import Schedule
-from qbrix.state import map_arrays, to_bytes
+from qbrix.state import copy_state, map_arrays, to_bytes
 from qbrix.support import includes
-from qbrix.types import Array, IntArray, Interactions
+from qbrix.types import Array, BoolArray, IntArray, Interactions
 
 __all__ = ["Player", "check_pairing"]
 
@@ -57,12 +59,10 @@ class Player:
     rng : numpy.random.Generator
         This policy's own source of random numbers.
     schedule : Schedule
-        When feedback is learned.
+        When feedback is learned, and when who decides with it.
 
     Attributes
     ----------
-    state : State
-        What was learned so far, with leading axis R.
     elapsed_s : float
         Time spent in `play`.
     """
@@ -82,8 +82,8 @@ class Player:
         dim = environment.dim if self._uses_context else 0
         self.policy = policy
         self.elapsed_s = 0.0
-        self.state = _replicated(policy.init(n_arms=n_arms, dim=dim), replications)
-        self._prepared = policy.prepare(self.state)
+        self._state = _replicated(policy.init(n_arms=n_arms, dim=dim), replications)
+        self._prepared = policy.prepare(self._state)
         self._rng = rng
         self._offsets = np.arange(replications) * n_arms
         self._unknown = np.ones(replications)
@@ -102,9 +102,21 @@ class Player:
         self._blocks = self._light and type(policy).play is not Policy.play
         self._blocks &= all(_is_nearer(policy, "play", than=name) for name in _PLAYED)
         self._schedule = schedule
-        self._waiting: deque[Interactions] = deque()
-        self._played = self._learned = self._version = 0
+        self._played = self._version = 0
+        self._versions = np.zeros(replications, dtype=np.int64)
+        self._dealt: tuple[bool, bool] | None = None
+        self._inbox: Inbox = InOrder(schedule)
+        self._unpublished: deque[tuple[int, Interactions]] = deque()
+        self._replicas = Replicas(schedule, first=self._snapshot())
         _check_law(policy, n_arms=n_arms, dim=dim)
+
+    @property
+    def state(self) -> Any:
+        """What was learned so far, published or not, with leading axis R."""
+        state = self._state
+        for _, batch in self._unpublished:
+            state = self.policy.update(state, batch)
+        return state
 
     def play(self, rounds: Rounds) -> tuple[IntArray, Array]:
         """Decide and learn through ``rounds``; the chosen arms and their rewards, (B, R) each."""
@@ -112,13 +124,16 @@ class Player:
         size, replications, n_arms = rounds.rewards.shape
         tables = rounds.rewards.reshape(size, replications * n_arms)
         cells = np.empty((size, replications), dtype=np.int64)
-        if self._blocks:
-            arms = self.policy.play(self.state, rounds.rewards, rng=self._rng)
+        if not self._is_plain(rounds):
+            self._serve(rounds, tables, cells)
+        elif self._blocks:
+            arms = self.policy.play(self._state, rounds.rewards, rng=self._rng)
             np.add(arms, self._offsets, cells)
         elif self._light:
             self._play_light(tables, cells)
         else:
             self._play(tables, cells, contexts=self._contexts(rounds))
+        self._played += size
         paid = np.take_along_axis(tables, cells, axis=1)
         self.elapsed_s += perf_counter() - begin
         return cells - self._offsets, paid
@@ -128,21 +143,25 @@ class Player:
         known = self._version
         versions = np.arange(known, known + len(cells)).repeat(cells.shape[1])
         versions = versions.reshape(*cells.shape, 1)
-        receive = self._learn if self._schedule.immediate else self._queue
         for table, row, context in zip(tables, cells, contexts, strict=False):
-            arms, propensities = self._decide(context)
-            np.add(arms, self._offsets, row)
-            receive(
-                Interactions(
-                    arms=arms[:, np.newaxis],
-                    rewards=table.take(row)[:, np.newaxis],
-                    propensities=propensities[:, np.newaxis],
-                    state_versions=versions[self._version - known],
-                    contexts=None if context is None else context[:, np.newaxis],
-                    recorded=self._record(context, arms),
-                    cells=row,
-                )
-            )
+            state_versions = versions[self._version - known]
+            held = Held(prepared=self._prepared, versions=state_versions)
+            self._learn(self._decided(held, table=table, row=row, context=context))
+
+    def _serve(self, rounds: Rounds, tables: Array, cells: IntArray) -> None:
+        """Decide with what is at hand, learn what has arrived: the conditions of production."""
+        self._inbox.open(rounds, start=self._played)
+        masks = _masks(rounds)
+        contexts = self._contexts(rounds)
+        walk = zip(tables, cells, contexts, masks, strict=False)
+        for number, (table, row, context, mask) in enumerate(walk, start=self._played + 1):
+            held = self._replicas.deciding(number, newest=self._snapshot)
+            self._inbox.put(self._decided(held, table=table, row=row, context=context, mask=mask))
+            batch = self._inbox.take(number)
+            if batch is not None:
+                self._unpublished.append((number + self._schedule.staleness, batch))
+            while self._unpublished and self._unpublished[0][0] <= number:
+                self._publish(self._unpublished.popleft()[1])
 
     def _play_light(self, tables: Array, cells: IntArray) -> None:
         """One batch for all rounds, written anew in each: who learns in place keeps none of it."""
@@ -164,43 +183,112 @@ class Player:
             batch.state_versions.fill(self._version)
             self._learn(batch)
 
+    def _is_plain(self, rounds: Rounds) -> bool:
+        """Whether ``rounds`` and schedule let every reward be learned before the next decision."""
+        dealt = (rounds.arrivals is not None, rounds.available is not None)
+        if self._dealt is None:
+            self._dealt = dealt
+            if dealt[0]:
+                self._inbox = AsItArrives(self._schedule)
+        if dealt != self._dealt:
+            raise ShapeError(
+                "the environment dealt arrivals or available arms in some blocks and none in "
+                "others; deal them in every block of a play or in none"
+            )
+        return self._schedule.immediate and not any(dealt)
+
     def _contexts(self, rounds: Rounds) -> Iterable[Array | None]:
         return repeat(None) if not self._uses_context else iter(_known(rounds.contexts))
 
-    def _decide(self, context: Array | None) -> tuple[IntArray, Array]:
+    def _decided(
+        self,
+        held: Held,
+        *,
+        table: Array,
+        row: IntArray,
+        context: Array | None,
+        mask: BoolArray | None = None,
+    ) -> Interactions:
+        """The decisions of a round, (R, 1); their flat cells (row, arm) go to ``row``."""
+        arms, propensities = self._decide(held.prepared, context, mask)
+        np.add(arms, self._offsets, row)
+        if mask is not None and not mask.take(row).all():
+            self._refuse(arms[~mask.take(row)])
+        return Interactions(
+            arms=arms[:, np.newaxis],
+            rewards=table.take(row)[:, np.newaxis],
+            propensities=propensities[:, np.newaxis],
+            state_versions=held.versions,
+            contexts=None if context is None else context[:, np.newaxis],
+            recorded=self._record(held.prepared, context, arms),
+            cells=row,
+        )
+
+    def _decide(
+        self, prepared: Any, context: Array | None, mask: BoolArray | None
+    ) -> tuple[IntArray, Array]:
         if self._samples:
-            return self.policy.sample(self._prepared, context, rng=self._rng), self._unknown
-        propensities = self.policy.propensities(self._prepared, context)
+            arms = self.policy.sample(prepared, context, mask=mask, rng=self._rng)
+            return arms, self._unknown
+        propensities = self.policy.propensities(prepared, context, mask=mask)
         upper = propensities.cumsum(-1)
         u = self._rng.random((len(upper), 1)) * upper[:, -1:]
         arms = (u >= upper).sum(-1)
         return arms, propensities.ravel().take(self._offsets + arms)
 
-    def _record(self, context: Array | None, arms: IntArray) -> Array | None:
+    def _refuse(self, arms: IntArray) -> None:
+        raise InvalidParameter(
+            f"{type(self.policy).__name__} chose arm {arms[0]}, which is not available; "
+            "propensities and sample must give 0 to arms outside the mask"
+        )
+
+    def _record(self, prepared: Any, context: Array | None, arms: IntArray) -> Array | None:
         if not self.policy.capabilities.recorded:
             return None
-        numbers = self.policy.record(self._prepared, context, arms)
+        numbers = self.policy.record(prepared, context, arms)
         return None if numbers is None else numbers[:, np.newaxis]
 
     def _learn(self, batch: Interactions) -> None:
-        policy = self.policy
-        if self._in_place:
-            policy.update_in_place(self.state, batch)
-        else:
-            self.state = policy.update(self.state, batch)
-        self._version += 1
+        self._update(batch)
         if self._follows and self._version % _PREPARE_EVERY:
-            self._prepared = policy.advance(self._prepared, self.state, batch)
+            self._prepared = self.policy.advance(self._prepared, self._state, batch)
         else:
-            self._prepared = policy.prepare(self.state)
+            self._prepared = self.policy.prepare(self._state)
 
-    def _queue(self, batch: Interactions) -> None:
-        self._waiting.append(batch)
-        self._played += 1
-        due = self._schedule.due(self._played) - self._learned
-        if due > 0:
-            self._learned += due
-            self._learn(_joined([self._waiting.popleft() for _ in range(due)]))
+    def _update(self, batch: Interactions) -> None:
+        if self._in_place:
+            self.policy.update_in_place(self._state, batch)
+        else:
+            self._state = self.policy.update(self._state, batch)
+        self._version += 1
+
+    def _publish(self, batch: Interactions) -> None:
+        """The next version, in the replications that learn something from ``batch``."""
+        self._versions = self._versions + (batch.arms >= 0).any(1)
+        if self._schedule.refresh == 1:
+            self._learn(batch)
+        else:
+            self._update(batch)
+
+    def _snapshot(self) -> Held:
+        """The newest version, safe from what is learned later where replicas hold on to it."""
+        versions = self._versions[:, np.newaxis]
+        if self._schedule.refresh == 1:
+            return Held(prepared=self._prepared, versions=versions)
+        state = copy_state(self._state) if self._in_place else self._state
+        return Held(prepared=self.policy.prepare(state), versions=versions)
+
+
+def _masks(rounds: Rounds) -> Iterable[BoolArray | None]:
+    """The available arms of each round, (R, K)."""
+    if rounds.available is None:
+        return repeat(None)
+    shape = rounds.rewards.shape
+    if rounds.available.shape != shape:
+        raise ShapeError(f"available has shape {rounds.available.shape}, rewards have {shape}")
+    if not rounds.available.any(-1).all():
+        raise InvalidParameter("the environment dealt a round in which no arm is available")
+    return rounds.available
 
 
 def _check_law(policy: Policy[Any, Any], *, n_arms: int, dim: int) -> None:
@@ -222,23 +310,6 @@ def _known(contexts: Array | None) -> Array:
     if contexts is None:
         raise ShapeError("the environment declares contexts but dealt a block without them")
     return contexts
-
-
-def _joined(batches: list[Interactions]) -> Interactions:
-    """Rows of several rounds as one batch, (R, 1) each to (R, n)."""
-    first = batches[0]
-    return Interactions(
-        arms=np.concatenate([item.arms for item in batches], axis=1),
-        rewards=np.concatenate([item.rewards for item in batches], axis=1),
-        propensities=np.concatenate([item.propensities for item in batches], axis=1),
-        state_versions=np.concatenate([item.state_versions for item in batches], axis=1),
-        contexts=None if first.contexts is None else _rows(item.contexts for item in batches),
-        recorded=None if first.recorded is None else _rows(item.recorded for item in batches),
-    )
-
-
-def _rows(arrays: Iterable[Array | None]) -> Array:
-    return np.concatenate([item for item in arrays if item is not None], axis=1)
 
 
 def _is_nearer(policy: Policy[Any, Any], name: str, *, than: str) -> bool:
