@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from qbrix.environments import Rounds
 from qbrix.errors import InvalidParameter
 from qbrix.types import Array, IntArray
 
-__all__ = ["Tally", "Trace", "checkpoints_of", "interval"]
+__all__ = ["Tally", "Trace", "checkpoints_of", "interval", "joined"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -22,6 +23,9 @@ class Trace:
     ----------
     regret : Array, shape (R, C)
         Pseudo-regret: sum of (mean of the best arm − mean of the chosen arm).
+    realised : Array, shape (R, C)
+        Realised regret: sum of (mean of the best arm − reward paid). Its expectation is that of
+        ``regret``, its spread is wider by the luck of the rewards.
     reward : Array, shape (R, C)
         Sum of the rewards.
     best : IntArray, shape (R, C)
@@ -30,13 +34,48 @@ class Trace:
         Number of choices of each arm, all replications together.
     seconds_per_decision : float
         Wall time of deciding and learning, divided by the decisions of all replications.
+    state_bytes : float
+        Size of one replication's state at the end.
     """
 
     regret: Array
+    realised: Array
     reward: Array
     best: IntArray
     pulls: IntArray
     seconds_per_decision: float
+    state_bytes: float
+
+    def until(self, reached: int) -> Trace:
+        """The first ``reached`` checkpoints of it."""
+        if reached == self.regret.shape[1]:
+            return self
+        return replace(
+            self,
+            regret=self.regret[:, :reached],
+            realised=self.realised[:, :reached],
+            reward=self.reward[:, :reached],
+            best=self.best[:, :reached],
+            pulls=self.pulls[:reached],
+        )
+
+
+def joined(traces: Sequence[Trace]) -> Trace:
+    """The traces of several units as one; replications in the order of the units."""
+    if len(traces) == 1:
+        return traces[0]
+    weights = np.array([len(trace.regret) for trace in traces]) / sum(
+        len(trace.regret) for trace in traces
+    )
+    return Trace(
+        regret=np.concatenate([trace.regret for trace in traces]),
+        realised=np.concatenate([trace.realised for trace in traces]),
+        reward=np.concatenate([trace.reward for trace in traces]),
+        best=np.concatenate([trace.best for trace in traces]),
+        pulls=np.sum([trace.pulls for trace in traces], axis=0),
+        seconds_per_decision=float(weights @ [trace.seconds_per_decision for trace in traces]),
+        state_bytes=float(weights @ [trace.state_bytes for trace in traces]),
+    )
 
 
 class Tally:
@@ -47,6 +86,7 @@ class Tally:
         self._checkpoints = checkpoints
         self._n_arms = n_arms
         self._regret = np.zeros((size, replications))
+        self._optimum = np.zeros((size, replications))
         self._reward = np.zeros((size, replications))
         self._best = np.zeros((size, replications), dtype=np.int64)
         self._pulls = np.zeros((size, n_arms), dtype=np.int64)
@@ -58,20 +98,31 @@ class Tally:
         touched = segment[cuts]
         loss = rounds.best - _of_chosen(rounds.means, arms)
         self._regret[touched] += np.add.reduceat(loss, cuts, axis=0)
+        self._optimum[touched] += _summed(rounds.best, cuts)
         self._reward[touched] += np.add.reduceat(rewards, cuts, axis=0)
         self._best[touched] += np.add.reduceat(loss == 0.0, cuts, axis=0, dtype=np.int64)
         cells = (segment[:, np.newaxis] * self._n_arms + arms).ravel()
         self._pulls += np.bincount(cells, minlength=self._pulls.size).reshape(self._pulls.shape)
 
-    def trace(self, *, reached: int, seconds_per_decision: float) -> Trace:
+    def trace(self, *, reached: int, seconds_per_decision: float, state_bytes: float) -> Trace:
         """Everything up to the first ``reached`` checkpoints."""
         return Trace(
             regret=self._regret[:reached].cumsum(0).T,
+            realised=(self._optimum - self._reward)[:reached].cumsum(0).T,
             reward=self._reward[:reached].cumsum(0).T,
             best=self._best[:reached].cumsum(0).T,
             pulls=self._pulls[:reached].cumsum(0),
             seconds_per_decision=seconds_per_decision,
+            state_bytes=state_bytes,
         )
+
+
+def _summed(best: Array, cuts: IntArray) -> Array:
+    """Sums of ``best`` over the stretches that begin at ``cuts``, one row per stretch."""
+    if not any(best.strides):
+        lengths = np.diff(cuts, append=len(best))
+        return np.asarray(lengths[:, np.newaxis] * best[0, 0])
+    return np.asarray(np.add.reduceat(best, cuts, axis=0))
 
 
 def _of_chosen(means: Array, arms: IntArray) -> Array:

@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-import sys
+import os
 import warnings
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from typing import Any
+from collections.abc import Sequence
+from concurrent.futures import Executor
 
 import numpy as np
-from tqdm.auto import tqdm
 
-from qbrix.checks import check_integer
-from qbrix.environments import Environment, Rounds
-from qbrix.errors import InvalidParameter
-from qbrix.policies import Policy
-from qbrix.rng import stream
-from qbrix.simulator.metrics import Tally, checkpoints_of
-from qbrix.simulator.player import Player
+from qbrix.environments import Environment
+from qbrix.simulator.metrics import joined
+from qbrix.simulator.plan import Plan, Policies, planned
 from qbrix.simulator.result import SimulationResult
 from qbrix.simulator.schedule import Schedule
-from qbrix.types import IntArray
+from qbrix.simulator.shelf import shelf_in
+from qbrix.simulator.spread import Pieces, perform
+from qbrix.state import State, arrays_of
 
-__all__ = ["simulate"]
-
-AnyPolicy = Policy[Any, Any]
-
-# Numbers of a block's largest array: small enough for a processor's cache, large enough that
-# drawing is not done in small pieces.
-_BLOCK_NUMBERS = 1 << 17
-_BLOCK_ROUNDS = 128
+__all__ = ["assembled", "simulate"]
 
 
-def simulate(
-    policies: AnyPolicy | Sequence[AnyPolicy] | Mapping[str, AnyPolicy],
+def simulate(  # noqa: PLR0913 (each is one plain choice; bundling them would hide them)
+    policies: Policies,
     environment: Environment,
     *,
     horizon: int | None = None,
@@ -42,6 +31,8 @@ def simulate(
     schedule: Schedule | None = None,
     checkpoints: int | Sequence[int] = 100,
     keep_states: bool = False,
+    executor: Executor | None = None,
+    folder: str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> SimulationResult:
     """Let policies play the same rounds and report what each of them gave away.
@@ -65,14 +56,20 @@ def simulate(
         Where cumulative numbers are kept: about so many rounds, or just these.
     keep_states : bool, default False
         Keep the final states, with leading axis R, as ``result.states``.
+    executor : concurrent.futures.Executor, optional
+        Where to play: a process pool, a Dask client's ``get_executor()``; in this process by
+        default. It changes the time that a race takes and nothing else.
+    folder : path, optional
+        Keep what is finished in this folder and take from it what is there: a race that was
+        interrupted or killed goes on where it was.
     progress : bool, default True
         Show a bar in a notebook or terminal.
 
     Returns
     -------
     SimulationResult
-        An interrupt (Ctrl-C) ends the race early: the result then covers the checkpoints that every
-        policy has passed, and says so.
+        An interrupt (Ctrl-C) ends the race early: the result then covers the replications that
+        every policy has finished, or the checkpoints that all have passed, and says so.
 
     Raises
     ------
@@ -88,178 +85,82 @@ def simulate(
     >>> list(result.summary().index)
     ['BetaTS', 'Random']
     """
-    check_integer(replications, name="replications", least=1)
-    if not isinstance(environment, Environment):
-        raise InvalidParameter(
-            f"environment = {environment!r}, expected an instance of Environment, "
-            "for example qbrix.environments.Bernoulli([0.9, 0.8])"
-        )
-    race = _Race(
-        _labelled(policies),
+    plan = planned(
+        policies,
         environment,
-        marks=_checkpoints(checkpoints, horizon=_horizon(horizon, environment)),
+        horizon=horizon,
         replications=replications,
         seed=seed,
-        schedule=Schedule() if schedule is None else schedule,
+        schedule=schedule,
+        checkpoints=checkpoints,
+        keep_states=keep_states,
     )
-    race.run(quiet=not progress or _nobody_watches())
-    return race.result(keep_states=keep_states)
+    pieces = perform(plan.tasks(), executor=executor, shelf=shelf_in(folder), progress=progress)
+    result = assembled(plan, pieces)
+    if result is None:
+        raise KeyboardInterrupt
+    if result.interrupted:
+        warnings.warn(_told(plan, result, pieces), RuntimeWarning, stacklevel=2)
+    return result
 
 
-class _Race:
-    """Players and what they scored; every player finishes a block before the next is dealt."""
+def assembled(plan: Plan, units: Sequence[Pieces]) -> SimulationResult | None:
+    """The result of what was finished; None when that is nothing.
 
-    def __init__(
-        self,
-        policies: Mapping[str, AnyPolicy],
-        environment: Environment,
-        *,
-        marks: IntArray,
-        replications: int,
-        seed: int,
-        schedule: Schedule,
-    ) -> None:
-        self.policies = policies
-        self.environment = environment
-        self.marks = marks
-        self.replications = replications
-        self.seed = seed
-        self.schedule = schedule
-        self.done = 0
-        self.players: dict[str, Player] = {}
-        self.tallies: dict[str, Tally] = {}
-        for label, policy in policies.items():
-            rng = stream(seed, "policy", label)
-            self.players[label] = Player(
-                policy, environment, replications=replications, rng=rng, schedule=schedule
-            )
-            self.tallies[label] = Tally(marks, replications=replications, n_arms=environment.n_arms)
+    After an interrupt it covers the units that every policy finished. When there is none, it covers
+    the first unit up to the last checkpoint that every policy has passed.
+    """
+    started = [pieces for pieces in units if len(pieces) == len(plan.policies)]
+    whole = [p for p in started if all(piece.rounds == plan.horizon for piece in p.values())]
+    used = whole or started[:1]
+    if not used:
+        return None
+    reached = min(piece.trace.regret.shape[1] for pieces in used for piece in pieces.values())
+    if not reached:
+        return None
+    interrupted = len(whole) < len(units)
+    traces = {
+        label: joined([pieces[label].trace.until(reached) for pieces in used])
+        for label in plan.policies
+    }
+    return SimulationResult(
+        policies=plan.policies,
+        environment=plan.environment,
+        horizon=int(plan.marks[reached - 1]),
+        replications=len(next(iter(traces.values())).regret),
+        seed=plan.seed,
+        schedule=plan.schedule,
+        checkpoints=plan.marks[:reached],
+        traces=traces,
+        interrupted=interrupted,
+        states=_states(plan, used) if plan.keep_states and not interrupted else None,
+    )
 
-    @property
-    def horizon(self) -> int:
-        return int(self.marks[-1])
 
-    def run(self, *, quiet: bool) -> None:
-        """Play to the end, or until Ctrl-C."""
-        widest = max(self.environment.n_arms, self.environment.dim)
-        dealt = self.environment.play(
-            stream(self.seed, "environment"),
-            replications=self.replications,
-            horizon=self.horizon,
-            block=max(1, min(_BLOCK_ROUNDS, _BLOCK_NUMBERS // (self.replications * widest))),
+def _states(plan: Plan, units: Sequence[Pieces]) -> dict[str, State]:
+    return {
+        label: _joined_states([state for u in units if (state := u[label].state) is not None])
+        for label in plan.policies
+    }
+
+
+def _joined_states(states: Sequence[State]) -> State:
+    first = states[0]
+    if len(states) == 1:
+        return first
+    names = [name for name, _ in arrays_of(first)]
+    return type(first)(**{n: np.concatenate([getattr(s, n) for s in states]) for n in names})
+
+
+def _told(plan: Plan, result: SimulationResult, units: Sequence[Pieces]) -> str:
+    if result.horizon == plan.horizon:
+        return (
+            f"interrupted; the result covers {result.replications} of "
+            f"{plan.replications} replications"
         )
-        bar = tqdm(total=self.horizon, unit=" rounds", unit_scale=True, leave=False, disable=quiet)
-        with suppress(KeyboardInterrupt), bar:
-            for rounds in dealt:
-                self._play(rounds)
-                bar.update(len(rounds.rewards))
-
-    def _play(self, rounds: Rounds) -> None:
-        played = {label: player.play(rounds) for label, player in self.players.items()}
-        for label, (arms, rewards) in played.items():
-            self.tallies[label].add(rounds, arms=arms, rewards=rewards, start=self.done)
-        self.done += len(rounds.rewards)
-
-    def result(self, *, keep_states: bool) -> SimulationResult:
-        """The result up to the last checkpoint that every policy has passed."""
-        interrupted = self.done < self.horizon
-        marks = self.marks[: self.marks.searchsorted(self.done, side="right")]
-        if interrupted:
-            self._tell(marks)
-        decisions = self.done * self.replications
-        traces = {
-            label: self.tallies[label].trace(
-                reached=len(marks), seconds_per_decision=player.elapsed_s / decisions
-            )
-            for label, player in self.players.items()
-        }
-        kept = keep_states and not interrupted
-        return SimulationResult(
-            policies=self.policies,
-            environment=self.environment,
-            horizon=int(marks[-1]),
-            replications=self.replications,
-            seed=self.seed,
-            schedule=self.schedule,
-            checkpoints=marks,
-            traces=traces,
-            interrupted=interrupted,
-            states={label: p.state for label, p in self.players.items()} if kept else None,
-        )
-
-    def _tell(self, marks: IntArray) -> None:
-        if not marks.size:
-            raise KeyboardInterrupt
-        warnings.warn(
-            f"interrupted after {self.done} of {self.horizon} rounds; "
-            f"the result ends at round {marks[-1]}",
-            RuntimeWarning,
-            stacklevel=4,
-        )
-
-
-def _labelled(
-    policies: AnyPolicy | Sequence[AnyPolicy] | Mapping[str, AnyPolicy],
-) -> dict[str, AnyPolicy]:
-    if isinstance(policies, Mapping):
-        labelled = dict(policies)
-    else:
-        given = [policies] if isinstance(policies, Policy) else list(policies)
-        labelled = {_label(policy): policy for policy in given}
-        if len(labelled) < len(given):
-            raise InvalidParameter(
-                "two of the policies are equal; give them labels: "
-                "simulate({'first': …, 'second': …}, …)"
-            )
-    if not labelled:
-        raise InvalidParameter("policies is empty; expected at least one policy")
-    for label, policy in labelled.items():
-        if not isinstance(policy, Policy):
-            raise InvalidParameter(
-                f"policies[{label!r}] is {policy!r}, expected an instance of Policy, "
-                "for example BetaTSPolicy()"
-            )
-    return labelled
-
-
-def _label(policy: AnyPolicy) -> str:
-    if not isinstance(policy, Policy):
-        return repr(policy)
-    name = type(policy).__name__.removesuffix("Policy")
-    defaults = {spec.name: spec.default for spec in policy.parameter_specs() if not spec.required}
-    told = [
-        f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
-        for key, value in policy.parameters().items()
-        if key not in defaults or value != defaults[key]
-    ]
-    return f"{name}({', '.join(told)})" if told else name
-
-
-def _horizon(horizon: int | None, environment: Environment) -> int:
-    if horizon is not None:
-        check_integer(horizon, name="horizon", least=1)
-        return horizon
-    if environment.length is None:
-        raise InvalidParameter(
-            f"horizon is missing: {type(environment).__name__} never ends; "
-            "say how many rounds to play, for example horizon=1000"
-        )
-    return environment.length
-
-
-def _checkpoints(checkpoints: int | Sequence[int], *, horizon: int) -> IntArray:
-    if isinstance(checkpoints, int):
-        return checkpoints_of(horizon, count=checkpoints)
-    marks = np.asarray(checkpoints, dtype=np.int64)
-    inside = marks.size and marks[0] >= 1 and marks[-1] <= horizon
-    if not inside or (np.diff(marks) <= 0).any():
-        raise InvalidParameter(
-            f"checkpoints = {checkpoints!r}, expected increasing rounds in 1 … {horizon}"
-        )
-    return np.union1d(marks, [horizon])
-
-
-def _nobody_watches() -> bool:
-    from tqdm.notebook import tqdm as notebook_bar
-
-    return not issubclass(tqdm, notebook_bar) and not sys.stderr.isatty()
+    done = min(piece.rounds for pieces in units for piece in pieces.values())
+    covered = "" if len(units) == 1 else f" of {result.replications} replications"
+    return (
+        f"interrupted after {done} of {plan.horizon} rounds{covered}; "
+        f"the result ends at round {result.horizon}"
+    )

@@ -19,17 +19,21 @@ def by_hand() -> SimulationResult:
     empty = np.zeros((2, 2), dtype=np.int64)
     steep = Trace(
         regret=np.array([[1.0, 6.0], [3.0, 10.0]]),
+        realised=np.zeros((2, 2)),
         reward=np.zeros((2, 2)),
         best=empty,
         pulls=np.array([[2, 0], [4, 4]]),
         seconds_per_decision=1e-6,
+        state_bytes=16.0,
     )
     flat = Trace(
         regret=np.zeros((2, 2)),
+        realised=np.zeros((2, 2)),
         reward=np.zeros((2, 2)),
         best=empty,
         pulls=np.array([[1, 1], [1, 7]]),
         seconds_per_decision=1e-6,
+        state_bytes=16.0,
     )
     return SimulationResult(
         policies={"steep": RandomPolicy(), "flat": RandomPolicy()},

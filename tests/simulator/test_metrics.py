@@ -33,12 +33,14 @@ def test_the_tally_adds_up_what_lies_between_checkpoints() -> None:
             rewards=rewards[start : start + 2],
             start=start,
         )
-    trace = tally.trace(reached=3, seconds_per_decision=0.0)
+    trace = tally.trace(reached=3, seconds_per_decision=0.0, state_bytes=16.0)
     np.testing.assert_allclose(trace.regret, [[0.0, 0.3, 0.6], [0.3, 0.6, 0.6]], atol=1e-12)
     assert trace.reward.tolist() == [[1.0, 2.0, 3.0], [0.0, 2.0, 3.0]]
+    assert trace.realised.tolist() == [[-0.5, -0.5, -1.0], [0.5, -0.5, -1.0]]
     assert trace.best.tolist() == [[1, 2, 2], [0, 1, 2]]
     assert trace.pulls.tolist() == [[1, 1], [3, 3], [4, 4]]
-    assert tally.trace(reached=2, seconds_per_decision=0.0).best.tolist() == [[1, 2], [0, 1]]
+    assert trace.until(2).best.tolist() == [[1, 2], [0, 1]]
+    assert trace.until(2).pulls.tolist() == [[1, 1], [3, 3]]
 
 
 def test_the_interval_of_1_2_3_is_students() -> None:

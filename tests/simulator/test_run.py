@@ -19,7 +19,7 @@ from qbrix.policies.klucb import KLUCBPolicy
 from qbrix.policies.lin_ts import LinTSPolicy
 from qbrix.policies.lin_ucb import LinUCBPolicy
 from qbrix.policies.random import RandomPolicy
-from qbrix.simulator import SimulationResult, run, simulate
+from qbrix.simulator import SimulationResult, simulate, unit
 from qbrix.state import digest
 from qbrix.types import Array, Interactions
 from tests.simulator.by_hand import (
@@ -85,7 +85,7 @@ def test_the_size_of_blocks_changes_no_decision(
     policy: Policy[Any, Any], environment: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = race({"it": policy}, environment)
-    monkeypatch.setattr(run, "_BLOCK_ROUNDS", 7)
+    monkeypatch.setattr(unit, "_BLOCK_ROUNDS", 7)
     cut = race({"it": policy}, environment).traces["it"]
     assert np.array_equal(cut.pulls, whole.traces["it"].pulls)
     np.testing.assert_allclose(cut.regret, whole.traces["it"].regret, rtol=1e-12)
@@ -191,14 +191,24 @@ def test_one_policy_needs_no_list() -> None:
     ("policies", "options", "error", "said"),
     [
         ([], {}, InvalidParameter, "policies is empty"),
+        (None, {}, InvalidParameter, "policies = None, expected a policy, a list of policies or"),
+        ("ucb1", {}, InvalidParameter, "policies = 'ucb1', expected a policy"),
+        ({1: BETA_TS}, {}, InvalidParameter, "the label 1 of a policy is not a string"),
         ([BETA_TS, BetaTSPolicy()], {}, InvalidParameter, "equal; give them labels"),
         ({"class": BetaTSPolicy}, {}, InvalidParameter, r"policies\['class'\] is .*instance"),
         ([BETA_TS], {"horizon": None}, InvalidParameter, "horizon is missing: Bernoulli never"),
         ([BETA_TS], {"horizon": 0}, InvalidParameter, "horizon = 0"),
         ([BETA_TS], {"replications": 0}, InvalidParameter, "replications = 0"),
+        ([BETA_TS], {"replications": 1e9}, InvalidParameter, "replications = 1000000000.0, expe"),
+        ([BETA_TS], {"replications": 10**9}, InvalidParameter, r"take [\d,]{15,} bytes.* has"),
         ([BETA_TS], {"seed": -1}, InvalidParameter, "seed = -1"),
         ([BETA_TS], {"checkpoints": 1}, InvalidParameter, "checkpoints = 1"),
         ([BETA_TS], {"checkpoints": [5, 5]}, InvalidParameter, r"checkpoints = \[5, 5\]"),
+        ([BETA_TS], {"checkpoints": []}, InvalidParameter, r"checkpoints = \[\]"),
+        ([BETA_TS], {"checkpoints": [0.5]}, InvalidParameter, r"checkpoints = \[0.5\]"),
+        ([BETA_TS], {"schedule": 3}, InvalidParameter, "schedule = 3, expected a Schedule"),
+        ([BETA_TS], {"executor": 4}, InvalidParameter, "executor = 4, expected a concurrent.fut"),
+        ([BETA_TS], {"folder": 4}, InvalidParameter, "folder = 4, expected a path"),
         ([BETA_TS], {"checkpoints": [301]}, InvalidParameter, r"increasing rounds in 1 … 300"),
         ([LinUCBPolicy()], {}, InvalidParameter, "LinUCBPolicy decides by context, Bernoulli"),
         ([BETA_TS], {"environment": [0.9, 0.8]}, InvalidParameter, "expected an instance of Env"),

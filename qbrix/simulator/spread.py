@@ -1,0 +1,137 @@
+"""Tasks → pieces: in this process or over an executor, from a folder where they lie there."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import (
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    as_completed,
+)
+from contextlib import closing, contextmanager, suppress
+from typing import Any, TypeAlias
+
+from tqdm.auto import tqdm
+
+from qbrix.errors import InvalidParameter
+from qbrix.simulator.shelf import Shelf
+from qbrix.simulator.unit import Piece, Task, play
+
+__all__ = ["Pieces", "check_executor", "perform"]
+
+Pieces: TypeAlias = dict[str, Piece]
+"""Label → what that policy did in one unit; some may be missing after an interrupt."""
+
+Played: TypeAlias = Generator[tuple[int, Task, Pieces], None, None]
+
+
+def perform(
+    tasks: Sequence[Task], *, executor: Executor | None, shelf: Shelf, progress: bool
+) -> list[Pieces]:
+    """The pieces of every task, in the order of the tasks whatever the order of their making.
+
+    What lies on the shelf is taken from there, the rest is played and put there as soon as it is
+    done. After Ctrl-C pieces are missing, or end early.
+    """
+    found = [shelf.read(task) for task in tasks]
+    missing = [
+        (i, task.only(*(label for label in task.policies if label not in found[i])))
+        for i, task in enumerate(tasks)
+        if len(found[i]) < len(task.policies)
+    ]
+    played = _here(missing, progress) if executor is None else _there(missing, executor, progress)
+    with suppress(KeyboardInterrupt), closing(played):
+        for i, task, pieces in played:
+            for label, piece in pieces.items():
+                if piece.rounds == task.horizon:
+                    shelf.write(task, label, piece)
+            found[i] |= pieces
+            if any(piece.rounds < task.horizon for piece in pieces.values()):
+                break
+    return found
+
+
+def _here(missing: list[tuple[int, Task]], progress: bool) -> Played:
+    """One unit after the other, its policies side by side."""
+    with _bar(missing, progress=progress) as bar:
+        for i, task in missing:
+            yield i, task, play(task, told=bar.update)
+
+
+def _there(missing: list[tuple[int, Task]], executor: Executor, progress: bool) -> Played:
+    """One policy of one unit for each worker at a time."""
+    single = [(i, task.only(label)) for i, task in missing for label in task.policies]
+    check_executor(executor, [task for _, task in single])
+    with _bar(single, progress=progress) as bar:
+        waiting: dict[Future[Pieces], tuple[int, Task]] = {}
+        try:
+            for i, task in single:
+                waiting[executor.submit(play, task)] = i, task
+            for future in as_completed(waiting):
+                i, task = waiting[future]
+                yield i, task, _result(future, task)
+                bar.update(task.horizon)
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _result(future: Future[Pieces], task: Task) -> Pieces:
+    try:
+        return future.result()
+    except BrokenExecutor:
+        (policy,) = task.policies.values()
+        raise InvalidParameter(
+            f"a worker of the executor ended before its work was done, perhaps for want of memory "
+            f"or because it cannot import {type(policy).__module__}, where "
+            f"{type(policy).__name__} is written; see its output above, and make a new executor"
+        ) from None
+    except (ModuleNotFoundError, AttributeError) as error:
+        error.add_note(
+            "it happened in a worker: what defines the policies and the environment must be "
+            "importable there; with Dask, client.upload_file('my_policy.py') brings a file along"
+        )
+        raise
+
+
+def check_executor(executor: Executor, tasks: Sequence[Task]) -> None:
+    """Raise unless the classes of ``tasks`` can travel to the executor's workers."""
+    if not isinstance(executor, Executor):
+        raise InvalidParameter(
+            f"executor = {executor!r}, expected a concurrent.futures.Executor, for example "
+            "ProcessPoolExecutor(4), or Client(…).get_executor() of dask.distributed"
+        )
+    if not isinstance(executor, ProcessPoolExecutor):
+        return
+    for task in tasks:
+        for thing in (task.environment, *task.policies.values()):
+            kind = type(thing)
+            if kind.__module__ == "__main__" or _found(kind) is not kind:
+                raise InvalidParameter(
+                    f"{kind.__qualname__} lives in {kind.__module__}, where no worker process can "
+                    "import it; write it to a file of its own, in a notebook with "
+                    "%%policy my_policy.py, or use a ThreadPoolExecutor"
+                )
+
+
+def _found(kind: type) -> object:
+    """What a worker would find under the name of the class."""
+    return getattr(sys.modules.get(kind.__module__), kind.__qualname__, None)
+
+
+@contextmanager
+def _bar(tasks: list[tuple[int, Task]], *, progress: bool) -> Iterator[tqdm[Any]]:
+    total = sum(task.horizon for _, task in tasks)
+    quiet = not progress or not tasks or _nobody_watches()
+    bar: tqdm[Any] = tqdm(total=total, unit=" rounds", unit_scale=True, leave=False, disable=quiet)
+    with bar:
+        yield bar
+
+
+def _nobody_watches() -> bool:
+    from tqdm.notebook import tqdm as notebook_bar
+
+    return not issubclass(tqdm, notebook_bar) and not sys.stderr.isatty()
