@@ -2,24 +2,64 @@
 
 from __future__ import annotations
 
+from qbrix.environments._catalogue import environments, from_spec
+from qbrix.environments.adversarial import Adversarial
 from qbrix.environments.base import Environment, Rounds
 from qbrix.environments.bernoulli import Bernoulli
+from qbrix.environments.binomial import Binomial
 from qbrix.environments.classification import Classification
+from qbrix.environments.drifting import Drifting
+from qbrix.environments.exponential import Exponential
+from qbrix.environments.gaussian import Gaussian
+from qbrix.environments.heavy_tailed import HeavyTailed
+from qbrix.environments.item_replacement import ItemReplacement
 from qbrix.environments.linear import LinearContextual
+from qbrix.environments.logistic import Logistic
+from qbrix.environments.lower_bound import LowerBound
 from qbrix.environments.piecewise import PiecewiseStationary
-from qbrix.registry import Registry
+from qbrix.environments.poisson import Poisson
+from qbrix.environments.seasonal import Seasonal
+from qbrix.environments.testbed import GaussianTestbed
+from qbrix.environments.wheel import Wheel
 
 __all__ = [
+    "Adversarial",
     "Bernoulli",
+    "Binomial",
     "Classification",
+    "Drifting",
     "Environment",
+    "Exponential",
+    "Gaussian",
+    "GaussianTestbed",
+    "HeavyTailed",
+    "ItemReplacement",
     "LinearContextual",
+    "Logistic",
+    "LowerBound",
     "PiecewiseStationary",
+    "Poisson",
     "Rounds",
+    "Seasonal",
+    "Wheel",
     "environments",
+    "from_spec",
 ]
 
-environments: Registry[Environment] = Registry(kind="environment", group="qbrix.environments")
-
-for _environment in (Bernoulli, Classification, LinearContextual, PiecewiseStationary):
-    environments.register(_environment)
+environments.register(Adversarial)
+environments.register(Bernoulli)
+environments.register(Binomial)
+environments.register(Classification)
+environments.register(Drifting)
+environments.register(Exponential)
+environments.register(Gaussian)
+environments.register(GaussianTestbed)
+environments.register(HeavyTailed)
+environments.register(ItemReplacement)
+environments.register(LinearContextual)
+environments.register(Logistic)
+environments.register(LowerBound)
+environments.register(PiecewiseStationary)
+environments.register(Poisson)
+environments.register(Seasonal)
+environments.register(Wheel)

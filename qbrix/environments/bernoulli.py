@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Self
 
 import numpy as np
 
-from qbrix.environments.base import Environment, Rounds
+from qbrix.environments._numbers import sealed
+from qbrix.environments._stationary import Stationary
 from qbrix.errors import InvalidParameter
 from qbrix.support import RewardSupport
 from qbrix.types import Array
@@ -15,7 +16,7 @@ from qbrix.types import Array
 __all__ = ["Bernoulli"]
 
 
-class Bernoulli(Environment):
+class Bernoulli(Stationary):
     """Arm ``k`` pays 1 with probability ``means[k]``, else 0, whatever happened before.
 
     .. math:: r_{t,k} = 1[u_t < \\mu_k], \\qquad u_t \\sim U[0, 1)
@@ -45,29 +46,18 @@ class Bernoulli(Environment):
         self.means = _checked(means)
         self.n_arms = self.means.size
 
-    @property
-    def optimum(self) -> float:
-        """Expected reward of the best arm."""
-        return float(self.means.max())
+    @classmethod
+    def example(cls) -> Self:
+        """Two equally good arms and a bad one."""
+        return cls([0.1, 0.9, 0.9])
 
     def parameters(self) -> dict[str, Any]:
         """The probabilities."""
         return {"means": self.means.tolist()}
 
-    def deal(
-        self, rng: np.random.Generator, *, replications: int, sizes: list[int]
-    ) -> Iterator[Rounds]:
+    def draw(self, rng: np.random.Generator, *, size: int, replications: int) -> Array:
         """One uniform number per round and replication."""
-        for size in sizes:
-            u = rng.random((size, replications, 1))
-            yield Rounds(
-                rewards=(u < self.means).astype(np.float64),
-                means=np.broadcast_to(self.means, (size, replications, self.n_arms)),
-                best=np.broadcast_to(self.means.max(), (size, replications)),
-            )
-
-    def __repr__(self) -> str:
-        return f"Bernoulli([{', '.join(f'{mean:.6g}' for mean in self.means)}])"
+        return (rng.random((size, replications, 1)) < self.means).astype(np.float64)
 
 
 def _checked(means: Sequence[float] | Array) -> Array:
@@ -76,5 +66,4 @@ def _checked(means: Sequence[float] | Array) -> Array:
         raise InvalidParameter(
             f"Bernoulli(means={means!r}): expected one probability in [0, 1] per arm"
         )
-    array.flags.writeable = False
-    return array
+    return sealed(array)

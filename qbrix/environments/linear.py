@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, cast
+from typing import Any, Self
 
 import numpy as np
 
+from qbrix.environments._contexts import (
+    ContextLaw,
+    check_law,
+    draw_contexts,
+    inner_products,
+    unit,
+)
 from qbrix.environments.base import Environment, Rounds
 from qbrix.errors import InvalidParameter
 from qbrix.rng import stream
@@ -14,8 +21,6 @@ from qbrix.support import RewardSupport
 from qbrix.types import Array
 
 __all__ = ["LinearContextual"]
-
-ContextLaw = Literal["gaussian", "sphere"]
 
 
 class LinearContextual(Environment):
@@ -53,10 +58,15 @@ class LinearContextual(Environment):
         contexts: ContextLaw = "gaussian",
         noise: float = 0.1,
     ) -> None:
-        self.weights = _checked(weights, contexts=contexts, noise=noise)
-        self.contexts = contexts
+        self.weights = _checked(weights, noise=noise)
+        self.contexts = check_law(contexts, owner="LinearContextual")
         self.noise = float(noise)
         self.n_arms, self.dim = self.weights.shape
+
+    @classmethod
+    def example(cls) -> Self:
+        """Four arms over three features."""
+        return cls.random(n_arms=4, dim=3, seed=5)
 
     @classmethod
     def random(
@@ -67,10 +77,10 @@ class LinearContextual(Environment):
         seed: int = 0,
         contexts: ContextLaw = "gaussian",
         noise: float = 0.1,
-    ) -> LinearContextual:
+    ) -> Self:
         """An instance whose θ are drawn uniformly from the unit sphere."""
         weights = stream(seed, "LinearContextual", "weights").standard_normal((n_arms, dim))
-        return cls(_unit(weights), contexts=contexts, noise=noise)
+        return cls(unit(weights), contexts=contexts, noise=noise)
 
     def parameters(self) -> dict[str, Any]:
         """Weights, law of the contexts and noise."""
@@ -86,10 +96,10 @@ class LinearContextual(Environment):
         """d normal numbers for the context and one for the noise, from a generator each."""
         context_rng, noise_rng = rng.spawn(2)
         for size in sizes:
-            contexts = context_rng.standard_normal((size, replications, self.dim))
-            if self.contexts == "sphere":
-                contexts = _unit(contexts)
-            means = _inner_products(contexts, self.weights)
+            contexts = draw_contexts(
+                context_rng, self.contexts, size=size, replications=replications, dim=self.dim
+            )
+            means = inner_products(contexts, self.weights)
             noise = self.noise * noise_rng.standard_normal((size, replications, 1))
             yield Rounds(rewards=means + noise, means=means, best=means.max(-1), contexts=contexts)
 
@@ -100,31 +110,12 @@ class LinearContextual(Environment):
         )
 
 
-def _unit(vectors: Array) -> Array:
-    return cast(Array, vectors / np.sqrt((vectors * vectors).sum(-1, keepdims=True)))
-
-
-def _inner_products(contexts: Array, weights: Array) -> Array:
-    """x · θ of every arm, shape (..., K), feature by feature.
-
-    A matrix product rounds differently for blocks of different size.
-    """
-    products = np.zeros((*contexts.shape[:-1], len(weights)))
-    for feature, coefficients in enumerate(weights.T):
-        products += contexts[..., feature, np.newaxis] * coefficients
-    return products
-
-
-def _checked(weights: Sequence[Sequence[float]] | Array, *, contexts: str, noise: float) -> Array:
+def _checked(weights: Sequence[Sequence[float]] | Array, *, noise: float) -> Array:
     array = np.array(weights, dtype=np.float64)
     if array.ndim != 2 or array.size == 0 or not np.isfinite(array).all():
         raise InvalidParameter(
             f"LinearContextual(weights) has shape {array.shape}, "
             "expected finite numbers of shape (K, d): one row per arm"
-        )
-    if contexts not in ("gaussian", "sphere"):
-        raise InvalidParameter(
-            f"LinearContextual(contexts={contexts!r}): expected 'gaussian' or 'sphere'"
         )
     if not (np.isfinite(noise) and noise >= 0.0):
         raise InvalidParameter(f"LinearContextual(noise={noise!r}): expected a finite float >= 0")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -56,6 +56,33 @@ class PiecewiseStationary(Environment):
         self.means = _checked_means(means)
         self.changes = _checked_changes(changes, segments=len(self.means))
         self.n_arms = self.means.shape[1]
+
+    @classmethod
+    def example(cls) -> Self:
+        """Three segments of three arms."""
+        return cls([[0.1, 0.9, 0.5], [0.5, 0.2, 0.1], [0.4, 0.4, 0.4]], changes=[5, 20])
+
+    @classmethod
+    def constrained_adversary(
+        cls, *, n_arms: int = 2, gap: float = 0.1, growth: float = 1.6, horizon: int = 10_000
+    ) -> Self:
+        """The same arm is always best by ``gap``, while the level of all arms leaps up and down.
+
+        Phases grow by the factor ``growth``; arm 0 pays ``gap`` and 1 in turns, the others 0 and
+        1 − gap. Averages over the past mislead policies that were made for fixed means, one-hot
+        ones most of all.
+
+        References
+        ----------
+        Zimmert and Seldin (2021), *Tsallis-INF*, section 6: the stochastically constrained
+        adversary.
+        """
+        ends = [1]
+        while ends[-1] < horizon:
+            ends.append(max(ends[-1] + 1, round(growth * ends[-1])))
+        low = [gap, *[0.0] * (n_arms - 1)]
+        high = [1.0, *[1.0 - gap] * (n_arms - 1)]
+        return cls([(low, high)[i % 2] for i in range(len(ends))], changes=ends[:-1])
 
     def best_arms(self) -> list[int]:
         """The arm of the largest mean in every segment, the first of those that tie."""
