@@ -19,7 +19,7 @@ _EDGE = 1e-12
 """Means are kept this far from 0 and 1 where the best proportions are sought."""
 _STEPS = 60
 """Most steps of a search; Newton's method takes about six, halving an interval gets to 1e-18."""
-_TOLERANCE = 1e-9
+_TOLERANCE = 1e-7
 """Relative size of the last step; what is left is about its square."""
 
 Means = Sequence[float] | Array
@@ -185,9 +185,10 @@ def _equilibrium(means: Array) -> tuple[Array, Array]:
     top = means.max(-1, keepdims=True)
     second = np.where(best, -np.inf, means).max(-1, keepdims=True)
     pairs = _Pairs(top, np.where(best, second, means), others=~best)
-    limit = bernoulli_divergence(top, second)
-    slowness = _root(pairs.excess, 2.0 / limit, low=1.0 / limit, high=np.full_like(limit, np.inf))
-    gain = 1.0 / slowness
+    least = 1.0 / bernoulli_divergence(top, second)
+    most = np.full_like(least, np.inf)
+    gaussian = _root(pairs.gaussian_excess, 2.0 * least, low=least, high=most)
+    gain = 1.0 / _root(pairs.excess, gaussian, low=least, high=most)
     return np.where(best, 1.0, pairs.odds(gain)), gain
 
 
@@ -210,11 +211,21 @@ class _Pairs:
         self._gap = top - below
         self._whole = bernoulli_divergence(top, below)
         self._others = others
+        self._known = False
+        self._last = below
 
     def odds(self, gain: Array) -> Array:
         """x of every arm at this gain, (R, K)."""
         t = self._places(gain)
         return t / (1.0 - t)
+
+    def gaussian_excess(self, slowness: Array) -> tuple[Array, Array]:
+        """1 / √F − 1 and its derivative by 1 / gain, were g in proportion to t; (R, 1)."""
+        t = 1.0 / (slowness * self._whole)
+        ratio = np.where(self._others, (t / (1.0 - t)) ** 2, 0.0)
+        total = ratio.sum(-1, keepdims=True)
+        slope = (ratio / (slowness * (1.0 - t))).sum(-1, keepdims=True)
+        return total**-0.5 - 1.0, total**-1.5 * slope
 
     def excess(self, slowness: Array) -> tuple[Array, Array]:
         """1 / √F − 1 and its derivative by 1 / gain, (R, 1)."""
@@ -237,16 +248,20 @@ class _Pairs:
             _, to_best, to_other = self._between(t)
             return to_best + t / (1.0 - t) * to_other - gain, to_other / (1.0 - t) ** 2
 
-        return _root(
-            lacking,
-            np.minimum(gain / self._whole, 0.9),
-            low=np.zeros_like(self._gap),
-            high=np.ones_like(self._gap),
-        )
+        start = np.minimum(np.where(self._known, self._last, gain / self._whole), 0.9)
+        zero, one = np.zeros_like(start), np.ones_like(start)
+        self._last, self._known = _root(lacking, start, low=zero, high=one), True
+        return self._last
 
     def _between(self, t: Array) -> tuple[Array, Array, Array]:
         m = self._top - t * self._gap
-        return m, bernoulli_divergence(self._top, m), bernoulli_divergence(self._below, m)
+        return m, _inner_divergence(self._top, m), _inner_divergence(self._below, m)
+
+
+def _inner_divergence(p: Array, q: Array) -> Array:
+    """`bernoulli_divergence` of numbers strictly between 0 and 1."""
+    rest = 1.0 - p
+    return -(p * np.log1p((q - p) / p) + rest * np.log1p((p - q) / rest))
 
 
 def _root(
@@ -259,7 +274,7 @@ def _root(
         low, high = np.where(value < 0.0, x, low), np.where(value > 0.0, x, high)
         newton = x - value / slope
         middle = np.where(np.isinf(high), 2.0 * x, (low + high) / 2.0)
-        following = np.where((newton > low) & (newton < high), newton, middle)
+        following = np.where((newton >= low) & (newton <= high), newton, middle)
         moved = np.abs(following - x) > _TOLERANCE * following
         x = following
         if not moved.any():
