@@ -46,6 +46,8 @@ class Capabilities:
         How the propensities come about.
     category : {"stochastic", "contextual", "adversarial", "meta"}
         Family under which the catalogue lists it.
+    goal : {"regret", "identification"}
+        What it is for: to earn, or to find the best arm. Who identifies need not earn.
     bits : {"exact", "close"}
         Whether ``update`` keeps the arithmetic rule and so gives the same bits on every machine;
         ``close`` is verified step by step at 1e-9 instead.
@@ -66,6 +68,7 @@ class Capabilities:
     order_free: bool = False
     propensity: Literal["closed", "quadrature", "one-hot", "points"] = "closed"
     category: Literal["stochastic", "contextual", "adversarial", "meta"] = "stochastic"
+    goal: Literal["regret", "identification"] = "regret"
     bits: Literal["exact", "close"] = "exact"
     recorded: int = 0
     max_arms: int | None = None
