@@ -19,6 +19,7 @@ from qbrix.bundle.manifest import (
     Library,
     Manifest,
     PolicyEntry,
+    Promises,
     Provenance,
     TraceEntry,
     member_of,
@@ -233,7 +234,7 @@ def _entry(policy: Policy[Any, Any], source: Library | OwnSource) -> PolicyEntry
         name=type(policy).__name__,
         version=policy.version,
         parameters=parameters,
-        capabilities=policy.capabilities,
+        capabilities=Promises.of(policy.capabilities),
         library=source if isinstance(source, Library) else None,
     )
 

@@ -25,7 +25,7 @@ from typing import Any
 
 from qbrix.bundle.archive import MAX_ARCHIVE_BYTES, pack, unpack, write_whole
 from qbrix.bundle.html import facts_table
-from qbrix.bundle.manifest import Manifest, member_of
+from qbrix.bundle.manifest import Manifest, Promises, member_of
 from qbrix.bundle.resolver import library_class, make_policy
 from qbrix.bundle.signing import SigningKey, Trusted, TrustedKeys
 from qbrix.bundle.source import load_class
@@ -102,11 +102,12 @@ class Bundle:
         else:
             file_name = self.manifest.provenance.source_file or POLICY
             found = load_class(self.members[POLICY], name=entry.name, file_name=file_name)
-        if found.identifier() != entry.id or found.capabilities != entry.capabilities:
+        promises = Promises.of(found.capabilities)
+        if found.identifier() != entry.id or promises != entry.capabilities:
             raise BundleError(
                 "source",
                 f"the manifest describes {entry.id} with {entry.capabilities}, "
-                f"the code is {found.identifier()} with {found.capabilities}",
+                f"the code is {found.identifier()} with {promises}",
             )
         return found
 

@@ -15,8 +15,9 @@ from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get
 
 from qbrix.errors import BundleError
 from qbrix.policies.base import Capabilities
+from qbrix.support import RewardSupport
 
-__all__ = ["Library", "Manifest", "Member", "PolicyEntry", "Provenance", "TraceEntry"]
+__all__ = ["Library", "Manifest", "Member", "PolicyEntry", "Promises", "Provenance", "TraceEntry"]
 
 FORMAT = 1
 
@@ -32,6 +33,24 @@ class Library:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Promises:
+    """What serving relies on: the part of `Capabilities` that cannot change without its code."""
+
+    context: bool
+    reward: RewardSupport
+    order_free: bool
+    propensity: Literal["closed", "quadrature", "one-hot", "points"]
+    category: Literal["stochastic", "contextual", "adversarial", "meta"]
+    bits: Literal["exact", "close"]
+    recorded: int
+
+    @classmethod
+    def of(cls, capabilities: Capabilities) -> Promises:
+        """Those of a policy."""
+        return cls(**{item.name: getattr(capabilities, item.name) for item in fields(cls)})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PolicyEntry:
     """Which policy the bundle holds.
 
@@ -43,7 +62,7 @@ class PolicyEntry:
         Version of its behaviour.
     parameters : dict
         Hyper-parameters, JSON values.
-    capabilities : Capabilities
+    capabilities : Promises
     library : Library, optional
         Given for a policy of an installed library; a policy without it is in ``policy.py``.
     """
@@ -51,7 +70,7 @@ class PolicyEntry:
     name: str
     version: int
     parameters: dict[str, Any]
-    capabilities: Capabilities
+    capabilities: Promises
     library: Library | None
 
     @property

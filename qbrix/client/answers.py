@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,7 @@ from qbrix.evaluation import LoggedBatch, LoggedDecision
 from qbrix.ledger import Batch, Configuration, Decider, Resolver
 from qbrix.policies import Policy
 from qbrix.state import State, from_bytes
+from qbrix.support import RewardRange
 from qbrix.types import Array
 
 __all__ = [
@@ -68,6 +69,8 @@ class Experiment:
         SHA-256 of the promoted bundle.
     floor : float
         Exploration floor.
+    reward_range : (float, float) or None
+        Declared smallest and largest reward, which the policy learns as 0 and 1.
     """
 
     id: str
@@ -78,6 +81,7 @@ class Experiment:
     enabled: bool
     floor: float
     bundle: str | None
+    reward_range: RewardRange | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -206,6 +210,7 @@ def read_experiment(answer: Mapping[str, Any]) -> Experiment:
         parameters=answer["policy_params"],
         enabled=answer["enabled"],
         floor=learning.get("exploration_floor", 0.0),
+        reward_range=_range(learning.get("reward_range")),
         bundle=answer.get("bundle"),
     )
 
@@ -278,3 +283,7 @@ def read_decision(answer: Mapping[str, Any]) -> LoggedDecision:
         else np.frombuffer(base64.b64decode(context), dtype="<f8").astype(np.float64),
         decided_ms=answer["decided_ms"],
     )
+
+
+def _range(ends: Sequence[float] | None) -> RewardRange | None:
+    return None if ends is None else (ends[0], ends[1])

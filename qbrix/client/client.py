@@ -112,6 +112,7 @@ class Client:
         parameters: Mapping[str, Any] | None = None,
         dim: int | None = None,
         floor: float | None = None,
+        reward_range: tuple[float, float] | None = None,
         enabled: bool = True,
     ) -> Experiment:
         """A new experiment, which can be asked at once.
@@ -129,6 +130,9 @@ class Client:
             Number of features, for a contextual policy.
         floor : float in [0, 1], optional
             Share of decisions that explore uniformly.
+        reward_range : (float, float), optional
+            Smallest and largest reward, where these are not 0 and 1: the policy learns
+            ``(r - low) / (high - low)``, the log keeps r, and others are refused.
         enabled : bool, default True
             False answers every decision with the first arm, and learns.
         """
@@ -139,8 +143,8 @@ class Client:
             "policy_params": {**(parameters or {}), **({} if dim is None else {"dim": dim})},
             "enabled": enabled,
         }
-        if floor is not None:
-            body["learning"] = {"exploration_floor": floor}
+        learning = {"exploration_floor": floor, "reward_range": reward_range}
+        body["learning"] = {name: value for name, value in learning.items() if value is not None}
         return read_experiment(self._transport.post("/experiments", body))
 
     def experiments(self) -> list[Experiment]:

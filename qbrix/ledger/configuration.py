@@ -11,6 +11,7 @@ import numpy as np
 
 from qbrix.checks import check_mask
 from qbrix.errors import InvalidParameter
+from qbrix.support import RewardRange, check_range
 from qbrix.types import BoolArray
 
 __all__ = ["Configuration", "Control", "PolicyRef"]
@@ -50,6 +51,9 @@ class Configuration:
         Exploration floor, mixed in before the draw.
     retired : tuple of int
         Indices of arms that may not be chosen any more.
+    reward_range : (float, float), optional
+        Smallest and largest reward that is accepted; the policy learns ``(r - low) / (high - low)``
+        while the ledger keeps r.
     """
 
     policy: PolicyRef
@@ -57,6 +61,7 @@ class Configuration:
     dim: int = 0
     floor: float = 0.0
     retired: tuple[int, ...] = ()
+    reward_range: RewardRange | None = None
 
     def __post_init__(self) -> None:
         if self.n_arms < 1:
@@ -64,6 +69,8 @@ class Configuration:
         if not 0.0 <= self.floor <= 1.0:
             raise InvalidParameter(f"floor = {self.floor!r}, expected a number in [0, 1]")
         check_mask(self.mask, n_arms=self.n_arms)
+        if self.reward_range is not None:
+            check_range(self.reward_range)
 
     @property
     def mask(self) -> BoolArray | None:
@@ -76,7 +83,10 @@ class Configuration:
 
     def to_json(self) -> str:
         """Canonical JSON: sorted keys, no spaces, shortest floats; it is what digests cover."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        told = asdict(self)
+        if self.reward_range is None:  # as it was written before there were ranges
+            del told["reward_range"]
+        return json.dumps(told, sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> Configuration:
@@ -84,6 +94,9 @@ class Configuration:
         read = json.loads(text)
         read["policy"] = PolicyRef(**read["policy"])
         read["retired"] = tuple(read["retired"])
+        if "reward_range" in read:
+            low, high = read["reward_range"]
+            read["reward_range"] = (low, high)
         return cls(**read)
 
 

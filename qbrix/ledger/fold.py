@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from qbrix.errors import StateMismatch
@@ -12,6 +12,7 @@ from qbrix.ledger.decide import Decider
 from qbrix.ledger.rows import Batch
 from qbrix.policies.base import Policy
 from qbrix.state import State, digest
+from qbrix.support import rescaled
 from qbrix.types import Array
 
 __all__ = ["Deployment", "Resolver", "fold", "genesis"]
@@ -108,6 +109,9 @@ def fold(deployment: Deployment, batch: Batch, resolver: Resolver) -> Deployment
         assert batch.rows is not None
         configuration, policy = deployment.configuration, deployment.policy
         learned = batch.rows.interactions()
+        if configuration.reward_range is not None:
+            paid = rescaled(learned.rewards, configuration.reward_range)
+            learned = replace(learned, rewards=paid)
         state = policy.update(deployment.state, learned) if learned.arms.size else deployment.state
     return _chained(deployment, deployment.experiment, batch, configuration, policy, state)
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from qbrix.ledger import Deployment, Disposition, Rows
-from qbrix.support import described, supported
+from qbrix.ledger import Configuration, Deployment, Disposition, Rows
+from qbrix.support import RewardSupport, described, rescaled, supported
 from qbrix.types import Array, BoolArray, IntArray
 from serving.storage.records import FeedbackEvent
 from serving.storage.rows import are_ids, is_id
@@ -92,16 +92,30 @@ class Columns:
         )
         yield self.propensities <= 1.0, "the propensity is greater than 1"
         yield np.isfinite(self.rewards), "the reward is not finite"
-        yield (
-            supported(self.rewards, capabilities.reward) | recorded_only,
-            f"the reward is not {described(capabilities.reward)}",
-        )
+        yield from self._reward_laws(configuration, capabilities.reward, recorded_only)
         if configuration.dim:
             yield from self._context_laws(8 * configuration.dim, recorded_only)
         widths = _integers(len(event.recorded) for event in events)
         yield (
             (widths == capabilities.recorded) | recorded_only,
             f"the decision did not record {capabilities.recorded} numbers",
+        )
+
+    def _reward_laws(
+        self, configuration: Configuration, support: RewardSupport, recorded_only: BoolArray
+    ) -> Iterator[tuple[BoolArray, str]]:
+        rewards, span = self.rewards, configuration.reward_range
+        if span is not None:
+            inside = (rewards >= span[0]) & (rewards <= span[1])
+            yield (
+                inside | recorded_only,
+                f"the reward is outside the declared reward_range [{span[0]}, {span[1]}]",
+            )
+            rewards = rescaled(np.where(inside, rewards, span[0]), span)
+        scaled = "" if span is None else ", once it is rescaled,"
+        yield (
+            supported(rewards, support) | recorded_only,
+            f"the reward{scaled} is not {described(support)}",
         )
 
     def _context_laws(

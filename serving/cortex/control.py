@@ -29,6 +29,7 @@ class _Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     policy: PolicyRef | None = None
     floor: float | None = None
+    reward_range: tuple[float, float] | msgspec.UnsetType | None = msgspec.UNSET
     retired: tuple[int, ...] | None = None
     n_arms: int | None = None
     dim: int | None = None
@@ -87,6 +88,7 @@ def record_after(record: ExperimentRecord, deployment: Deployment) -> Experiment
         bundle=ref.bundle,
         support=deployment.policy.capabilities.reward,
         floor=deployment.configuration.floor,
+        reward_range=deployment.configuration.reward_range,
     )
 
 
@@ -113,6 +115,9 @@ def _control(request: ControlRequest, now: Configuration) -> Control:
         policy=now.policy if wanted.policy is None else wanted.policy,
         floor=now.floor if wanted.floor is None else wanted.floor,
         retired=retired,
+        reward_range=now.reward_range
+        if wanted.reward_range is msgspec.UNSET
+        else wanted.reward_range,
     )
     start: Literal["keep", "init"] = "init" if request.reason == "reset" else "keep"
     return Control(reason=request.reason, configuration=configuration, start=start)

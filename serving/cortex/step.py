@@ -152,15 +152,7 @@ async def commit_rejection(
 
 
 async def _tell_record(step: LedgerStep, live: Live) -> None:
-    record = record_after(live.record, live.deployment)
-    await step.put_policy(
-        record.id,
-        policy=record.policy,
-        parameters=record.parameters,
-        bundle=record.bundle,
-        support=record.support,
-        floor=record.floor,
-    )
+    await step.put_policy(record_after(live.record, live.deployment))
 
 
 async def _heads(

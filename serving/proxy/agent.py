@@ -88,11 +88,12 @@ class Agent:
             return self._counted("empty", accepted=False, duplicate=False)
         token = self.sealer.open(request.request_id, tenant=principal.tenant)
         view = await self._view_for_feedback(token)
-        check_reward(request.reward, support=view.record.support)
+        record = view.record
+        check_reward(request.reward, support=record.support, reward_range=record.reward_range)
         key = (token.experiment, token.epoch, token.decision_id, request.feedback_id)
         if key in self.acknowledged:
             return self._counted("duplicate", accepted=True, duplicate=True)
-        await self.intake.append(view.record.shard, _event(token, request))
+        await self.intake.append(record.shard, _event(token, request))
         self.acknowledged.add(key)
         return self._counted("accepted", accepted=True, duplicate=False)
 

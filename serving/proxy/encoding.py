@@ -11,6 +11,7 @@ import numpy as np
 
 from qbrix.checks import check_rewards
 from qbrix.errors import InvalidRequest, ShapeError
+from qbrix.support import RewardRange, rescaled
 from serving.proxy.messages import SelectContext
 
 __all__ = ["RecentKeys", "check_reward", "encode_context", "new_decision_id", "wall_ms"]
@@ -60,11 +61,12 @@ def encode_context(context: SelectContext, *, dim: int) -> bytes:
     return struct.pack(f"<{dim}d", *vector)
 
 
-def check_reward(reward: float, *, support: str) -> None:
-    """Raise SupportError unless the policy can learn from the reward."""
-    if 0.0 <= reward <= 1.0 and (support == "bounded" or reward in (0.0, 1.0)):
+def check_reward(reward: float, *, support: str, reward_range: RewardRange | None) -> None:
+    """Raise SupportError unless the policy can learn from the reward, rescaled where it must be."""
+    if reward_range is None and 0.0 <= reward <= 1.0 and (support == "bounded" or reward in (0, 1)):
         return
-    check_rewards(np.asarray([reward]), support=support, owner="the experiment's policy")
+    paid = rescaled(np.asarray([reward]), reward_range)
+    check_rewards(paid, support=support, owner="the experiment's policy")
 
 
 def wall_ms() -> int:

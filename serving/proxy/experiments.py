@@ -14,6 +14,7 @@ import structlog
 from qbrix.bundle.resolver import make_policy
 from qbrix.errors import Conflict, InvalidParameter, NotFound, Unavailable
 from qbrix.ledger import Configuration, PolicyRef
+from qbrix.support import RewardRange
 from serving.proxy.beginning import beginning
 from serving.proxy.catalogue import requested_policy, take_dim
 from serving.proxy.controls import Controls
@@ -44,16 +45,18 @@ class NewExperiment:
     policy_params: dict[str, Any]
     enabled: bool = True
     floor: float = 0.0
+    reward_range: RewardRange | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExperimentChange:
-    """What is to change; None stays as it is."""
+    """What is to change; None (of a range: UNSET) stays as it is."""
 
     enabled: bool | None = None
     name: str | None = None
     policy_params: dict[str, Any] | None = None
     floor: float | None = None
+    reward_range: RewardRange | msgspec.UnsetType | None = msgspec.UNSET
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,6 +95,7 @@ class Experiments:
             created_ms=now_ms,
             updated_ms=now_ms,
             support=policy.capabilities.reward,
+            reward_range=new.reward_range,
         )
         configuration = Configuration(
             policy=PolicyRef(name=policy.identifier(), parameters=parameters),
@@ -99,6 +103,7 @@ class Experiments:
             dim=dim,
             floor=new.floor,
             retired=tuple(arm.index for arm in pool.arms if not arm.is_active),
+            reward_range=new.reward_range,
         )
         creation, state = await asyncio.to_thread(beginning, record, configuration)
         await self.catalog.create_experiment(record, creation=creation, state=state)
@@ -193,11 +198,15 @@ class Experiments:
         floor = before.floor if change.floor is None else change.floor
         if floor != before.floor:
             deciding["floor"] = floor
+        span = before.reward_range if change.reward_range is msgspec.UNSET else change.reward_range
+        if span != before.reward_range:
+            deciding["reward_range"] = span
         record = msgspec.structs.replace(
             before,
             name=before.name if change.name is None else change.name,
             enabled=before.enabled if change.enabled is None else change.enabled,
             floor=floor,
+            reward_range=span,
             parameters=parameters,
             updated_ms=time.time_ns() // 1_000_000,
         )

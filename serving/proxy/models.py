@@ -9,6 +9,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from qbrix.errors import InvalidParameter
+from qbrix.support import RewardRange, check_range
+
 __all__ = [
     "ApiKeyCreate",
     "ApiKeyPatch",
@@ -89,7 +92,23 @@ class Learning(Body):
     default_reward: None = None
     aggregation: Literal["first"] = "first"
     exploration_floor: Annotated[float, Field(ge=0, le=1)] = 0.0
-    reward_range: None = None
+    reward_range: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+
+    @field_validator("reward_range")
+    @classmethod
+    def _low_before_high(cls, ends: list[float] | None) -> list[float] | None:
+        if ends is not None:
+            low, high = ends
+            try:
+                check_range((low, high))
+            except InvalidParameter as error:
+                raise ValueError(str(error)) from None
+        return ends
+
+    @property
+    def span(self) -> RewardRange | None:
+        """The declared smallest and largest reward."""
+        return None if self.reward_range is None else (self.reward_range[0], self.reward_range[1])
 
 
 _EXPERIMENT_ANSWERS = frozenset(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
+from msgspec import UNSET
 
 from serving.proxy import views
 from serving.proxy.auth import Principal
 from serving.proxy.experiments import ExperimentChange, NewExperiment
 from serving.proxy.hot import read_body
-from serving.proxy.models import ExperimentCreate, ExperimentPatch
+from serving.proxy.models import ExperimentCreate, ExperimentPatch, Learning
 from serving.proxy.routes_pools import Limit, Offset
 from serving.proxy.strict import Gate, StrictRoute, allow
 
@@ -29,13 +30,15 @@ async def create_experiment(
     body: ExperimentCreate, caller: Writer, gateway: Gate
 ) -> dict[str, Any]:
     """Make an experiment; it answers selects at once."""
+    learning = body.learning or Learning()
     new = NewExperiment(
         name=body.name,
         pool_id=body.pool_id,
         policy=body.policy,
         policy_params=body.policy_params,
         enabled=body.enabled,
-        floor=body.learning.exploration_floor if body.learning else 0.0,
+        floor=learning.exploration_floor,
+        reward_range=learning.span,
     )
     return views.experiment(await gateway.experiments.create(caller.tenant, new))
 
@@ -68,11 +71,14 @@ async def patch_experiment(
     experiment_id: str, body: ExperimentPatch, caller: Writer, gateway: Gate
 ) -> dict[str, Any]:
     """Pause, rename, change hyper-parameters; what was learned stays."""
+    learning = body.learning or Learning()
+    given = learning.model_fields_set
     change = ExperimentChange(
         enabled=body.enabled,
         name=body.name,
         policy_params=body.policy_params,
-        floor=body.learning.exploration_floor if body.learning else None,
+        floor=learning.exploration_floor if "exploration_floor" in given else None,
+        reward_range=learning.span if "reward_range" in given else UNSET,
     )
     return views.experiment(await gateway.experiments.change(caller.tenant, experiment_id, change))
 

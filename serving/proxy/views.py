@@ -61,7 +61,7 @@ def experiment(view: ExperimentView) -> dict[str, Any]:
             "default_reward": None,
             "aggregation": "first",
             "exploration_floor": record.floor,
-            "reward_range": None,
+            "reward_range": record.reward_range,
         },
         "bundle": record.bundle,
         "created_at": iso(record.created_ms),

@@ -47,17 +47,10 @@ class LedgerStep(Protocol):
         """Keep the certificate beside the version that it let in."""
         ...
 
-    async def put_policy(
-        self,
-        experiment: str,
-        *,
-        policy: str,
-        parameters: dict[str, Any],
-        bundle: str | None,
-        support: str,
-        floor: float,
-    ) -> None:
-        """Make the experiment's record say what decides now."""
+    async def put_policy(self, record: ExperimentRecord) -> None:
+        """Make the stored record say what decides now: policy, parameters, bundle, support, floor
+        and reward range are those of ``record``, the rest stays.
+        """
         ...
 
     async def bury(self, experiment: str, *, reason: str, payload: bytes) -> None:

@@ -60,7 +60,8 @@ class ExperimentRecord(msgspec.Struct, frozen=True, kw_only=True):
     ``policy`` is the wire's name, ``parameters`` what the wire shows; ``dim`` is 0 without
     context. ``bundle`` is the digest of a promoted bundle. What decides now is not here but in
     the experiment's state record. ``support`` is what its policy learns from: ``binary``,
-    ``bounded`` or ``continuous`` rewards.
+    ``bounded``, ``nonnegative`` or ``continuous`` rewards; with a ``reward_range`` they are
+    rescaled to [0, 1] first.
     """
 
     id: str
@@ -77,6 +78,7 @@ class ExperimentRecord(msgspec.Struct, frozen=True, kw_only=True):
     created_ms: int
     updated_ms: int
     support: str = "continuous"
+    reward_range: tuple[float, float] | None = None
 
 
 class ApiKeyRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -271,3 +271,35 @@ async def test_a_bundle_that_is_not_there_is_refused(trusted: TrustedKeys) -> No
     record = await create(stores)
     request = await _ask(stores, record, reason="promote", bundle="0" * 64)
     assert (await _settle(stores, request, trusted=trusted)).status == "rejected"
+
+
+async def test_rewards_of_a_declared_range_are_rescaled_in_the_fold_and_kept_in_the_ledger() -> (
+    None
+):
+    """-1 … 3 to 0 … 1: rewards 3, 1 and -1 are 1, ½ and 0 successes; what lies outside is dead."""
+    stores = memory_stores()
+    record = await create(stores)
+    await _settle(stores, await _ask(stores, record, reward_range=(-1.0, 3.0)))
+    rewards = [3.0, 1.0, -1.0, 3.5]
+    events = [event(record, n, reward=reward) for n, reward in enumerate(rewards)]
+    await stores.intake.append_feedback(0, events)
+    await cortex_of(stores).drain()
+    state = (await refolded(stores, record.id)).state
+    assert (state.successes[0], state.failures[0]) == (1.5, 1.5)  # type: ignore[attr-defined]
+    (_, _, learned) = await stores.ledger.batches(record.id, after=-1, limit=9)
+    assert learned.batch.rows is not None
+    assert learned.batch.rows.rewards.tolist() == rewards[:3]
+    (letter,) = await stores.ledger.dead_letters(record.id, limit=9)
+    assert "outside the declared reward_range [-1.0, 3.0]" in letter.reason
+
+
+async def test_a_range_can_be_taken_back() -> None:
+    stores = memory_stores()
+    record = await create(stores)
+    await _settle(stores, await _ask(stores, record, reward_range=(-1.0, 3.0)))
+    settled = await _settle(stores, await _ask(stores, record, reward_range=None))
+    assert settled.status == "applied"
+    assert (await refolded(stores, record.id)).configuration.reward_range is None
+    stored = await stores.ledger.experiment(record.id)
+    assert stored is not None
+    assert stored.reward_range is None

@@ -187,3 +187,45 @@ async def test_duplicates_that_come_together_may_both_be_stored_but_never_lost()
         answers = await asyncio.gather(*(world.feedback(request_id) for _ in range(10)))
         assert {answer.status_code for answer in answers} == {201}
         assert len(await world.events(experiment["id"])) >= 1
+
+
+async def test_a_declared_range_says_which_rewards_are_taken() -> None:
+    async with open_world() as world:
+        pool = await world.pool(name="pool")
+        body = {
+            "name": "revenue",
+            "pool_id": pool["id"],
+            "policy": "BetaTSPolicy",
+            "learning": {"reward_range": [0, 250.0]},
+        }
+        made = await world.http.post("/api/v1/experiments", json=body)
+        assert made.status_code == 201, made.text
+        assert made.json()["learning"]["reward_range"] == [0.0, 250.0]
+        request_id = await selected(world, made.json())
+        assert (await world.feedback(request_id, 99.5)).status_code == 201
+        (event,) = await world.events(made.json()["id"])
+        assert event.reward == 99.5
+        refused = await world.feedback(await selected(world, made.json()), 251.0)
+        assert refused.status_code == 422
+        assert "251.0, outside the declared reward_range [0.0, 250.0]" in refused.json()["detail"]
+
+
+@pytest.mark.parametrize("ends", [[1.0], [2.0, 1.0], [0, 0], "0-1", [0, 1, 2], [0, True]])
+async def test_a_range_that_is_none_is_refused(ends: Any) -> None:
+    async with open_world() as world:
+        pool = await world.pool(name="pool")
+        body = {"name": "x", "pool_id": pool["id"], "policy": "BetaTSPolicy"}
+        body["learning"] = {"reward_range": ends}
+        answer = await world.http.post("/api/v1/experiments", json=body)
+        assert answer.status_code == 422
+        assert "reward_range" in answer.text
+
+
+async def test_learning_that_a_patch_leaves_out_stays() -> None:
+    async with open_world() as world:
+        experiment = await world.experiment()
+        path = f"/api/v1/experiments/{experiment['id']}"
+        for change in ({"reward_range": [0, 5]}, {"exploration_floor": 0.25}):
+            assert (await world.http.patch(path, json={"learning": change})).status_code == 200
+        learning = (await world.http.get(path)).json()["learning"]
+        assert (learning["reward_range"], learning["exploration_floor"]) == ([0.0, 5.0], 0.25)

@@ -74,6 +74,7 @@ def make_experiment(
         created_ms=now_ms,
         updated_ms=now_ms,
         support="bounded",
+        reward_range=(-1.0, 0.5),
     )
 
 

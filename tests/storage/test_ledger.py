@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 
 from qbrix.errors import Conflict, NotFound
 from serving.storage import codec
-from serving.storage.base import DeadLetter, Ledger, LedgerStep, Promotion, Stores
+from serving.storage.base import (
+    DeadLetter,
+    ExperimentRecord,
+    Ledger,
+    LedgerStep,
+    Promotion,
+    Stores,
+)
 from tests.storage.records import (
     TENANT,
     committed,
@@ -145,19 +153,23 @@ async def test_a_counted_reward_is_known_by_its_whole_key(stores: Stores) -> Non
         assert await step.known([]) == set()
 
 
-async def _everything(step: LedgerStep, experiment: str, control: int) -> None:
-    await step.append(experiment, committed(row_batch(1, first=0)))
-    await step.put_snapshot(make_state(experiment, version=1, term=1))
-    assert await step.settle_control(control, status="applied", outcome={"version": 1})
-    await step.put_promotion(experiment, version=1, bundle="5" * 64, certificate='{"format":1}')
-    await step.put_policy(
-        experiment,
+async def _everything(step: LedgerStep, record: ExperimentRecord, control: int) -> None:
+    experiment = record.id
+    decided = msgspec.structs.replace(
+        record,
+        name="not for cortex to change",
         policy="Better",
         parameters={"eps": 0.5},
         bundle="5" * 64,
         support="binary",
         floor=0.25,
+        reward_range=(0.0, 9.0),
     )
+    await step.append(experiment, committed(row_batch(1, first=0)))
+    await step.put_snapshot(make_state(experiment, version=1, term=1))
+    assert await step.settle_control(control, status="applied", outcome={"version": 1})
+    await step.put_promotion(experiment, version=1, bundle="5" * 64, certificate='{"format":1}')
+    await step.put_policy(decided)
     await step.bury(experiment, reason="poison", payload=b"\x00\xff")
     await step.put_decisions([decision(experiment, 7)])
     await step.move("feedback", incarnation="first", position="17-3")
@@ -171,7 +183,7 @@ async def test_a_step_is_committed_as_a_whole_or_not_at_all(stores: Stores, fail
     term = await _term(stores.ledger)
     try:
         async with stores.ledger.step(0, term=term) as step:
-            await _everything(step, record.id, control.id)
+            await _everything(step, record, control.id)
             if fails:
                 raise Rolled
     except Rolled:
@@ -185,12 +197,14 @@ async def test_a_step_is_committed_as_a_whole_or_not_at_all(stores: Stores, fail
     assert await ledger.dead_letters(record.id, limit=9) == ([] if fails else [letter])
     assert snapshot is not None
     assert stored is not None
+    assert stored.name == record.name
     assert {
         len(await ledger.batches(record.id, after=0, limit=9)),
         snapshot.version,
         int((await stores.catalog.get_control(control.id)).status == "applied"),
-        int(stored.policy == "Better"),
-        int((stored.parameters, stored.support, stored.floor) == ({"eps": 0.5}, "binary", 0.25)),
+        int((stored.policy, stored.parameters) == ("Better", {"eps": 0.5})),
+        int((stored.support, stored.floor) == ("binary", 0.25)),
+        int(stored.reward_range == (0.0, 9.0)),
         len(decisions),
         int(await ledger.position("feedback") == ("first", "17-3")),
     } == {0 if fails else 1}

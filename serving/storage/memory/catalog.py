@@ -178,6 +178,7 @@ class MemoryCatalog:
             parameters=record.parameters,
             enabled=record.enabled,
             floor=record.floor,
+            reward_range=record.reward_range,
             updated_ms=record.updated_ms,
         )
         return None if control is None else self._world.enqueue(control)

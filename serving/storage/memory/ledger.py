@@ -83,26 +83,18 @@ class MemoryStep:
         promotion = Promotion(version=version, bundle=bundle, certificate=certificate)
         self._writes.append(lambda: self._world.promotions.append((experiment, promotion)))
 
-    async def put_policy(
-        self,
-        experiment: str,
-        *,
-        policy: str,
-        parameters: dict[str, Any],
-        bundle: str | None,
-        support: str,
-        floor: float,
-    ) -> None:
+    async def put_policy(self, record: ExperimentRecord) -> None:
         """See `LedgerStep`."""
         changed = replace(
-            self._world.experiments[experiment],
-            policy=policy,
-            parameters=parameters,
-            bundle=bundle,
-            support=support,
-            floor=floor,
+            self._world.experiments[record.id],
+            policy=record.policy,
+            parameters=record.parameters,
+            bundle=record.bundle,
+            support=record.support,
+            floor=record.floor,
+            reward_range=record.reward_range,
         )
-        self._writes.append(lambda: self._world.experiments.update({experiment: changed}))
+        self._writes.append(lambda: self._world.experiments.update({record.id: changed}))
 
     async def bury(self, experiment: str, *, reason: str, payload: bytes) -> None:
         """See `LedgerStep`."""

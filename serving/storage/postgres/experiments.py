@@ -131,8 +131,8 @@ async def _keep_pool(connection: Connection, record: ExperimentRecord) -> None:
 async def _insert(connection: Connection, record: ExperimentRecord) -> None:
     await connection.execute(
         "INSERT INTO experiments (id, tenant, name, pool_id, shard, policy, parameters, dim,"
-        " enabled, floor, bundle, support, created_ms, updated_ms)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+        " enabled, floor, bundle, support, reward_range, created_ms, updated_ms)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
         record.id,
         record.tenant,
         record.name,
@@ -145,6 +145,7 @@ async def _insert(connection: Connection, record: ExperimentRecord) -> None:
         record.floor,
         record.bundle,
         record.support,
+        record.reward_range,
         record.created_ms,
         record.updated_ms,
     )
@@ -164,12 +165,13 @@ async def _update(connection: Connection, record: ExperimentRecord) -> None:
         raise Conflict(f"the policy of experiment {record.id} was replaced; read it again")
     await connection.execute(
         "UPDATE experiments SET name = $2, parameters = $3, enabled = $4, floor = $5,"
-        " updated_ms = $6 WHERE id = $1",
+        " reward_range = $6, updated_ms = $7 WHERE id = $1",
         record.id,
         record.name,
         tables.as_json(record.parameters),
         record.enabled,
         record.floor,
+        record.reward_range,
         record.updated_ms,
     )
 

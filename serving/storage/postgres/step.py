@@ -15,7 +15,13 @@ from serving.storage import codec
 from serving.storage.postgres import tables
 from serving.storage.postgres.batches import ROW_COLUMNS, ledger_rows, store_batches
 from serving.storage.postgres.database import Connection
-from serving.storage.records import CommittedBatch, DecisionEvent, Key, StateRecord
+from serving.storage.records import (
+    CommittedBatch,
+    DecisionEvent,
+    ExperimentRecord,
+    Key,
+    StateRecord,
+)
 
 __all__ = ["PostgresStep"]
 
@@ -83,26 +89,18 @@ class PostgresStep:
             certificate,
         )
 
-    async def put_policy(
-        self,
-        experiment: str,
-        *,
-        policy: str,
-        parameters: dict[str, Any],
-        bundle: str | None,
-        support: str,
-        floor: float,
-    ) -> None:
+    async def put_policy(self, record: ExperimentRecord) -> None:
         """See `LedgerStep`."""
         await self._connection.execute(
             "UPDATE experiments SET policy = $2, parameters = $3, bundle = $4, support = $5,"
-            " floor = $6 WHERE id = $1",
-            experiment,
-            policy,
-            tables.as_json(parameters),
-            bundle,
-            support,
-            floor,
+            " floor = $6, reward_range = $7 WHERE id = $1",
+            record.id,
+            record.policy,
+            tables.as_json(record.parameters),
+            record.bundle,
+            record.support,
+            record.floor,
+            record.reward_range,
         )
 
     async def bury(self, experiment: str, *, reason: str, payload: bytes) -> None:

@@ -76,6 +76,7 @@ def experiment(row: Record) -> ExperimentRecord:
         created_ms=row["created_ms"],
         updated_ms=row["updated_ms"],
         support=row["support"],
+        reward_range=None if row["reward_range"] is None else tuple(row["reward_range"]),
     )
 
 
