@@ -30,6 +30,7 @@ from qbrix.policies.gamma_poisson_ts import GammaPoissonTSPolicy
 from qbrix.policies.gaussian_klucb import GaussianKLUCBPolicy
 from qbrix.policies.gaussian_ts import GaussianTSPolicy
 from qbrix.policies.gittins import GittinsPolicy
+from qbrix.policies.glm_ucb import GLMUCBPolicy
 from qbrix.policies.glr_klucb import GLRKLUCBPolicy
 from qbrix.policies.gradient_bandit import GradientBanditPolicy
 from qbrix.policies.greedy import GreedyPolicy
@@ -43,6 +44,8 @@ from qbrix.policies.lin_epsilon_greedy import LinEpsilonGreedyPolicy
 from qbrix.policies.lin_softmax import LinSoftmaxPolicy
 from qbrix.policies.lin_ts import LinTSPolicy
 from qbrix.policies.lin_ucb import LinUCBPolicy
+from qbrix.policies.logistic_ts import LogisticTSPolicy
+from qbrix.policies.logistic_ucb import LogisticUCBPolicy
 from qbrix.policies.moss import MOSSPolicy
 from qbrix.policies.moss_any_time import MOSSAnyTimePolicy
 from qbrix.policies.mucb import MUCBPolicy
@@ -97,6 +100,7 @@ policies.register(GammaPoissonTSPolicy)
 policies.register(GaussianKLUCBPolicy)
 policies.register(GaussianTSPolicy)
 policies.register(GittinsPolicy)
+policies.register(GLMUCBPolicy)
 policies.register(GLRKLUCBPolicy)
 policies.register(GradientBanditPolicy)
 policies.register(GreedyPolicy)
@@ -110,6 +114,8 @@ policies.register(LinEpsilonGreedyPolicy)
 policies.register(LinSoftmaxPolicy)
 policies.register(LinTSPolicy)
 policies.register(LinUCBPolicy)
+policies.register(LogisticTSPolicy)
+policies.register(LogisticUCBPolicy)
 policies.register(MOSSAnyTimePolicy)
 policies.register(MOSSPolicy)
 policies.register(MUCBPolicy)
