@@ -21,13 +21,25 @@ from qbrix.environments.poisson import Poisson
 from qbrix.environments.seasonal import Seasonal
 from qbrix.environments.testbed import GaussianTestbed
 from qbrix.environments.wheel import Wheel
+from qbrix.environments.wrappers import (
+    ArmsComeAndGo,
+    Delayed,
+    Duplicated,
+    MissingFeedback,
+    Noisy,
+    Scaled,
+    Wrapper,
+)
 
 __all__ = [
     "Adversarial",
+    "ArmsComeAndGo",
     "Bernoulli",
     "Binomial",
     "Classification",
+    "Delayed",
     "Drifting",
+    "Duplicated",
     "Environment",
     "Exponential",
     "Gaussian",
@@ -37,20 +49,27 @@ __all__ = [
     "LinearContextual",
     "Logistic",
     "LowerBound",
+    "MissingFeedback",
+    "Noisy",
     "PiecewiseStationary",
     "Poisson",
     "Rounds",
+    "Scaled",
     "Seasonal",
     "Wheel",
+    "Wrapper",
     "environments",
     "from_spec",
 ]
 
 environments.register(Adversarial)
+environments.register(ArmsComeAndGo)
 environments.register(Bernoulli)
 environments.register(Binomial)
 environments.register(Classification)
+environments.register(Delayed)
 environments.register(Drifting)
+environments.register(Duplicated)
 environments.register(Exponential)
 environments.register(Gaussian)
 environments.register(GaussianTestbed)
@@ -59,7 +78,10 @@ environments.register(ItemReplacement)
 environments.register(LinearContextual)
 environments.register(Logistic)
 environments.register(LowerBound)
+environments.register(MissingFeedback)
+environments.register(Noisy)
 environments.register(PiecewiseStationary)
 environments.register(Poisson)
+environments.register(Scaled)
 environments.register(Seasonal)
 environments.register(Wheel)
