@@ -46,7 +46,7 @@ def write_archive(path: Path, header: Mapping[str, Any], tables: Mapping[str, An
 def read_archive(path: Path) -> tuple[dict[str, Any], Tables]:
     """Header and arrays; raises `InvalidParameter` for what is no such file."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             tables = {name: archive[name] for name in archive.files}
         header = json.loads(tables.pop(_HEADER).tobytes())
     except (BadZipFile, ValueError, KeyError, EOFError) as error:

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import (
-    BrokenExecutor,
-    Executor,
-    Future,
-    ProcessPoolExecutor,
-    as_completed,
-)
+from concurrent.futures import BrokenExecutor, Executor, Future, as_completed
 from contextlib import closing, contextmanager, suppress
 from typing import Any, TypeAlias
 
@@ -18,9 +12,10 @@ from tqdm.auto import tqdm
 
 from qbrix.errors import InvalidParameter
 from qbrix.simulator.shelf import Shelf
+from qbrix.simulator.travel import check_travel, codes, play_there
 from qbrix.simulator.unit import Piece, Task, play
 
-__all__ = ["Pieces", "check_executor", "perform"]
+__all__ = ["Pieces", "perform"]
 
 Pieces: TypeAlias = dict[str, Piece]
 """Label → what that policy did in one unit; some may be missing after an interrupt."""
@@ -64,12 +59,13 @@ def _here(missing: list[tuple[int, Task]], progress: bool) -> Played:
 def _there(missing: list[tuple[int, Task]], executor: Executor, progress: bool) -> Played:
     """One policy of one unit for each worker at a time."""
     single = [(i, task.only(label)) for i, task in missing for label in task.policies]
-    check_executor(executor, [task for _, task in single])
+    for _, task in single:
+        check_travel(task, executor)
     with _bar(single, progress=progress) as bar:
         waiting: dict[Future[Pieces], tuple[int, Task]] = {}
         try:
             for i, task in single:
-                waiting[executor.submit(play, task)] = i, task
+                waiting[executor.submit(play_there, task, codes(task))] = i, task
             for future in as_completed(waiting):
                 i, task = waiting[future]
                 yield i, task, _result(future, task)
@@ -95,31 +91,6 @@ def _result(future: Future[Pieces], task: Task) -> Pieces:
             "importable there; with Dask, client.upload_file('my_policy.py') brings a file along"
         )
         raise
-
-
-def check_executor(executor: Executor, tasks: Sequence[Task]) -> None:
-    """Raise unless the classes of ``tasks`` can travel to the executor's workers."""
-    if not isinstance(executor, Executor):
-        raise InvalidParameter(
-            f"executor = {executor!r}, expected a concurrent.futures.Executor, for example "
-            "ProcessPoolExecutor(4), or Client(…).get_executor() of dask.distributed"
-        )
-    if not isinstance(executor, ProcessPoolExecutor):
-        return
-    for task in tasks:
-        for thing in (task.environment, *task.policies.values()):
-            kind = type(thing)
-            if kind.__module__ == "__main__" or _found(kind) is not kind:
-                raise InvalidParameter(
-                    f"{kind.__qualname__} lives in {kind.__module__}, where no worker process can "
-                    "import it; write it to a file of its own, in a notebook with "
-                    "%%policy my_policy.py, or use a ThreadPoolExecutor"
-                )
-
-
-def _found(kind: type) -> object:
-    """What a worker would find under the name of the class."""
-    return getattr(sys.modules.get(kind.__module__), kind.__qualname__, None)
 
 
 @contextmanager

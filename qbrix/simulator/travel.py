@@ -1,0 +1,94 @@
+"""How a task reaches a worker: classes go by name, so both sides must mean the same by it."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from types import CodeType, FunctionType
+
+from qbrix.errors import InvalidParameter
+from qbrix.simulator.unit import Piece, Task, play
+
+__all__ = ["check_travel", "codes", "play_there"]
+
+
+def check_travel(task: Task, executor: Executor) -> None:
+    """Raise unless the workers of ``executor`` can import what plays in ``task``."""
+    if not isinstance(executor, Executor):
+        raise InvalidParameter(
+            f"executor = {executor!r}, expected a concurrent.futures.Executor, for example "
+            "ProcessPoolExecutor(4), or Client(…).get_executor() of dask.distributed"
+        )
+    if not isinstance(executor, ProcessPoolExecutor):
+        return
+    for kind in _kinds(task):
+        found = getattr(sys.modules.get(kind.__module__), kind.__qualname__, None)
+        if kind.__module__ == "__main__" or found is not kind:
+            raise InvalidParameter(
+                f"{kind.__qualname__} lives in {kind.__module__}, where no worker process can "
+                "import it; write it to a file of its own, in a notebook with "
+                "%%policy my_policy.py, or use a ThreadPoolExecutor"
+            )
+
+
+def codes(task: Task) -> dict[str, str]:
+    """Class → digest of the functions of the module that defines it, outside qbrix."""
+    return {
+        kind.__qualname__: _digest(kind)
+        for kind in _kinds(task)
+        if kind.__module__.partition(".")[0] != "qbrix"
+    }
+
+
+def play_there(task: Task, sent: dict[str, str]) -> dict[str, Piece]:
+    """`play` in a worker, which may have imported a file before it was written anew."""
+    for name, digest in codes(task).items():
+        if digest != sent.get(name):
+            raise InvalidParameter(
+                f"a worker runs another {name} than the one that was sent, perhaps from before "
+                "its file was written anew; make a new executor"
+            )
+    return play(task)
+
+
+def _kinds(task: Task) -> Iterator[type]:
+    for thing in (task.environment, *task.policies.values()):
+        yield type(thing)
+
+
+def _digest(kind: type) -> str:
+    content = hashlib.sha256()
+    for function in _functions(kind):
+        for part in _parts(function.__code__):
+            content.update(part.encode() + b"\x1f")
+    return content.hexdigest()
+
+
+def _functions(kind: type) -> Iterator[FunctionType]:
+    """Of the class itself, then of its module in order of names."""
+    module = vars(sys.modules[kind.__module__])
+    owners = [kind, *(module[name] for name in sorted(module))]
+    for owner in owners:
+        if getattr(owner, "__module__", None) != kind.__module__:
+            continue
+        if isinstance(owner, FunctionType):
+            yield owner
+        elif isinstance(owner, type):
+            members = vars(owner)
+            yield from (
+                members[name] for name in sorted(members) if isinstance(members[name], FunctionType)
+            )
+
+
+def _parts(code: CodeType) -> Iterator[str]:
+    """What a function does, without where it stands."""
+    yield from (code.co_name, code.co_code.hex(), *code.co_names, *code.co_varnames)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _parts(constant)
+        elif isinstance(constant, frozenset):
+            yield repr(sorted(map(repr, constant)))
+        else:
+            yield repr(constant)
