@@ -66,6 +66,7 @@ def test_mean_reward_on_digits(
     ("policy", "replications", "mean", "error"),
     [
         (BetaTSPolicy(), 2000, 8.825, 0.072),
+        (BetaTSPolicy(alpha_prior=0.5, beta_prior=0.5), 2000, 9.588, 0.075),
         (KLUCBPolicy(c=0.0), 1000, 12.932, 0.052),
         (KLUCBPolicy(c=3.0), 1000, 20.050, 0.059),
         (EpsilonPolicy(eps=0.1, gamma=1.0), 2000, 30.799, 0.103),
@@ -75,12 +76,35 @@ def test_regret_on_two_arms(
     policy: Policy[Any, Any], replications: int, mean: float, error: float
 ) -> None:
     """Bernoulli (.9, .8), 5000 rounds: scenario 1 of Garivier and Cappé (2011), 20,000 runs."""
+    regret = _regret(policy, [0.9, 0.8], horizon=5000, replications=replications)
+    assert_within(regret, mean=mean, error=error)
+
+
+@pytest.mark.parametrize(
+    ("policy", "mean", "error"),
+    [
+        (BetaTSPolicy(), 91.486, 0.628),
+        (KLUCBPolicy(c=0.0), 131.353, 0.59),
+        (EpsilonPolicy(eps=0.1, gamma=1.0), 205.5, 4.2),
+    ],
+)
+def test_regret_on_ten_arms(policy: Policy[Any, Any], mean: float, error: float) -> None:
+    """Bernoulli (.1, .05 ×3, .02 ×3, .01 ×3), 20,000 rounds; 1000 independent runs."""
+    means = [0.1, *[0.05] * 3, *[0.02] * 3, *[0.01] * 3]
+    regret = _regret(policy, means, horizon=20_000, replications=200)
+    assert_within(regret, mean=mean, error=error)
+
+
+def _regret(
+    policy: Policy[Any, Any], means: list[float], *, horizon: int, replications: int
+) -> pd.Series:
+    """Pseudo-regret at the horizon, one per replication."""
     result = simulate(
         {"it": policy},
-        Bernoulli([0.9, 0.8]),
-        horizon=5000,
+        Bernoulli(means),
+        horizon=horizon,
         replications=replications,
         seed=SEED,
         progress=False,
     )
-    assert_within(pd.Series(result.traces["it"].regret[:, -1]), mean=mean, error=error)
+    return pd.Series(result.traces["it"].regret[:, -1])
