@@ -236,4 +236,6 @@ def _encoded(target: ArrayLike, *, rows: int) -> tuple[list[Any], IntArray]:
     if given.shape != (rows,):
         raise ShapeError(f"target has shape {given.shape}, expected ({rows},) like the features")
     labels, codes = np.unique(given, return_inverse=True)
-    return labels.tolist(), codes.astype(np.int64)
+    fixed = codes.astype(np.int64)
+    fixed.flags.writeable = False
+    return labels.tolist(), fixed

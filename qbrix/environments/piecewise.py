@@ -110,6 +110,8 @@ class PiecewiseStationary(Environment):
             )
 
     def __repr__(self) -> str:
+        if self.means.size > 16:
+            return f"PiecewiseStationary(segments={len(self.means)}, n_arms={self.n_arms})"
         return f"PiecewiseStationary({self.means.tolist()}, changes={self.changes.tolist()})"
 
 
