@@ -49,6 +49,7 @@ from qbrix.policies.logistic_ucb import LogisticUCBPolicy
 from qbrix.policies.moss import MOSSPolicy
 from qbrix.policies.moss_any_time import MOSSAnyTimePolicy
 from qbrix.policies.mucb import MUCBPolicy
+from qbrix.policies.nig_lin_ts import NIGLinTSPolicy
 from qbrix.policies.normal_inverse_gamma_ts import NormalInverseGammaTSPolicy
 from qbrix.policies.optimistic_greedy import OptimisticGreedyPolicy
 from qbrix.policies.oracle_restart import OracleRestartPolicy
@@ -119,6 +120,7 @@ policies.register(LogisticUCBPolicy)
 policies.register(MOSSAnyTimePolicy)
 policies.register(MOSSPolicy)
 policies.register(MUCBPolicy)
+policies.register(NIGLinTSPolicy)
 policies.register(NormalInverseGammaTSPolicy)
 policies.register(OptimisticGreedyPolicy)
 policies.register(OracleRestartPolicy)

@@ -25,7 +25,7 @@ from qbrix.checks import check_context
 from qbrix.errors import InvalidParameter
 from qbrix.policies._counts import starts
 from qbrix.policies.base import Policy
-from qbrix.state import State, array, zeros
+from qbrix.state import State, array, arrays_of, zeros
 from qbrix.types import Array, IntArray, Interactions
 
 
@@ -62,7 +62,7 @@ class LinearPolicy(Policy[Moments, Ridge]):
                 f"dim = {dim}, {type(self).__name__} needs at least 1 feature; "
                 "pass init(n_arms=…, dim=…) or a constant feature 1.0"
             )
-        return zeros(Moments, K=n_arms, d=dim, p=dim * (dim + 1) // 2)
+        return zeros(self.state_type, K=n_arms, d=dim, p=dim * (dim + 1) // 2)
 
     def prepare(self, state: Moments) -> Ridge:
         """Factorise every arm's matrix once."""
@@ -94,11 +94,8 @@ class LinearPolicy(Policy[Moments, Ridge]):
 
     def merge(self, a: Moments, b: Moments) -> Moments:
         """Sums add."""
-        return Moments(
-            precision=a.precision + b.precision,
-            moment=a.moment + b.moment,
-            pulls=a.pulls + b.pulls,
-        )
+        other = dict(arrays_of(b))
+        return type(a)(**{name: value + other[name] for name, value in arrays_of(a)})
 
     def expected(self, prepared: Ridge, context: Array | None) -> Array:
         """Expected reward xᵀθ of every arm, (..., K)."""
