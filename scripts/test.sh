@@ -7,8 +7,9 @@ workers=${QBRIX_TEST_WORKERS:-2}
 verdict=0
 echo "test: pytest, $workers workers"
 .venv/bin/pytest -n "$workers" --dist loadfile "$@" || verdict=1
-if [ $# -eq 0 ] && ls notebooks/*.ipynb >/dev/null 2>&1; then
+if [ $# -eq 0 ]; then
     echo "test: notebooks"
-    .venv/bin/pytest --nbval --nbval-current-env notebooks/*.ipynb || verdict=1
+    .venv/bin/pytest --nbval --nbval-current-env -n "$workers" --dist loadfile \
+        notebooks/*.ipynb notebooks/*/*.ipynb || verdict=1
 fi
 exit "$verdict"
