@@ -34,8 +34,9 @@ class Rounds:
     means : Array, shape (B, R, K)
         Expectation of ``rewards`` given the context; may be a read-only broadcast view.
     best : Array, shape (B, R)
-        The mean to which others are compared, exactly one of ``means``: the largest one, unless
-        the environment's ``comparator`` says otherwise; may be a read-only broadcast view.
+        The mean to which others are compared, exactly one of ``means``: the largest one of an
+        available arm, unless the environment's ``comparator`` says otherwise; may be a read-only
+        broadcast view.
     contexts : Array, shape (B, R, d), optional
         What is known before the choice.
     arrivals : IntArray, shape (B, R, c), optional

@@ -103,7 +103,8 @@ def test_a_spec_holds_the_spec_of_what_is_wrapped() -> None:
     assert spec["parameters"]["environment"]["id"] == "Scaled@1"
     first, second = dealt(nest), dealt(again)
     assert np.array_equal(first.rewards, second.rewards)
-    assert first.arrivals is not None and second.arrivals is not None
+    assert first.arrivals is not None
+    assert second.arrivals is not None
     assert np.array_equal(first.arrivals, second.arrivals)
 
 
