@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qbrix.simulator.metrics import interval
+from qbrix.simulator.statistics import interval
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,4 +1,4 @@
-"""What is counted while a race runs, and how sure one can be of it afterwards."""
+"""What is counted while a race runs."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import numpy as np
 
 from qbrix.checks import check_integer
 from qbrix.environments import Rounds
-from qbrix.errors import InvalidParameter
 from qbrix.types import Array, IntArray
 
-__all__ = ["Tally", "Trace", "checkpoints_of", "interval", "joined"]
+__all__ = ["Tally", "Trace", "checkpoints_of", "joined"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -144,31 +143,3 @@ def checkpoints_of(horizon: int, *, count: int = 100) -> IntArray:
     ratios = np.geomspace(1, horizon, count - count // 2)
     rounded = np.rint(np.concatenate([even, ratios])).astype(np.int64)
     return np.unique(rounded.clip(1, horizon))
-
-
-def interval(values: Array, *, confidence: float = 0.95) -> tuple[Array, Array, Array]:
-    """Mean over the first axis and the ends of its confidence interval by Student's t.
-
-    Parameters
-    ----------
-    values : Array, shape (R, ...)
-        Independent replications.
-    confidence : float in (0, 1), default 0.95
-
-    Returns
-    -------
-    mean, low, high : Array, shape (...)
-        ``low`` and ``high`` are NaN for a single replication.
-    """
-    from scipy.special import stdtrit
-
-    if not 0.0 < confidence < 1.0:
-        raise InvalidParameter(f"confidence = {confidence!r}, expected a float in (0, 1)")
-    count = len(values)
-    mean = np.asarray(values.mean(0), dtype=np.float64)
-    if count == 1:
-        unknown = np.full(mean.shape, np.nan)
-        return mean, unknown, unknown
-    error = values.std(0, ddof=1) / np.sqrt(count)
-    half = stdtrit(count - 1, 0.5 + confidence / 2.0) * error
-    return mean, mean - half, mean + half

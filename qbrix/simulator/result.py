@@ -14,8 +14,10 @@ from qbrix.environments import Environment
 from qbrix.errors import InvalidParameter, UnknownName
 from qbrix.policies import Policy
 from qbrix.simulator._html import page
-from qbrix.simulator.metrics import Trace, interval
+from qbrix.simulator.metrics import Trace
 from qbrix.simulator.schedule import Schedule
+from qbrix.simulator.statistics import replications_needed
+from qbrix.simulator.tables import comparison, summarised, tidy
 from qbrix.state import State, take
 from qbrix.types import IntArray
 
@@ -25,6 +27,19 @@ if TYPE_CHECKING:
     from qbrix.plots import RacePlots
 
 __all__ = ["SimulationResult"]
+
+_SHOWN = (
+    "regret",
+    "regret_low",
+    "regret_high",
+    "extra_regret",
+    "extra_regret_low",
+    "extra_regret_high",
+    "separated",
+    "mean_reward",
+    "best_arm_rate",
+    "microseconds_per_decision",
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False)
@@ -60,74 +75,73 @@ class SimulationResult:
     def summary(self, *, confidence: float = 0.95) -> pd.DataFrame:
         """One row per policy, the least regret first.
 
-        Columns: ``regret`` and ``mean_reward`` (a round) with the ends ``_low`` and ``_high`` of
-        their confidence intervals, ``best_arm_rate`` and ``microseconds_per_decision``.
+        ``regret`` and ``mean_reward`` (a round) come with the ends ``_low`` and ``_high`` of their
+        confidence intervals. ``extra_regret`` is what a policy gave away beyond the best one of
+        this table, with an interval; these intervals hold for all policies at once, whichever of
+        them turned out best. ``separated`` says whether it leaves 0 out, in the first row whether
+        all of the others do. ``realised_regret`` counts rewards paid instead of their means.
+        ``best_arm_rate``, ``microseconds_per_decision`` and ``state_bytes`` are means.
         """
-        import pandas as pd
-
-        rows = {}
-        for label, trace in self.traces.items():
-            regret = interval(trace.regret[:, -1], confidence=confidence)
-            reward = interval(trace.reward[:, -1] / self.horizon, confidence=confidence)
-            rows[label] = {
-                **_ends("regret", regret),
-                **_ends("mean_reward", reward),
-                "best_arm_rate": trace.best[:, -1].mean() / self.horizon,
-                "microseconds_per_decision": 1e6 * trace.seconds_per_decision,
-            }
-        table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("policy")
-        return table.sort_values("regret", kind="stable")
+        return summarised(
+            self.traces,
+            horizon=self.horizon,
+            confidence=confidence,
+            together=confidence,
+            seed=self._statistics_seed,
+        )
 
     def compare(self, baseline: str | None = None, *, confidence: float = 0.95) -> pd.DataFrame:
         """Regret of every policy minus that of ``baseline`` (the best one by default), in pairs.
 
-        All policies met the same rounds, so that the intervals of differences are narrower than
-        those of the regrets themselves. An interval without 0 tells two policies apart.
-        """
-        import pandas as pd
+        All policies met the same rounds, so that differences vary less than the regrets themselves.
+        The intervals hold together: with the probability ``confidence`` all of them cover. Against
+        a baseline that was named beforehand they are narrower than against the best one, which the
+        same numbers have chosen.
 
-        final = {label: trace.regret[:, -1] for label, trace in self.traces.items()}
-        reference = (
-            min(final, key=lambda label: final[label].mean()) if baseline is None else baseline
+        Returns
+        -------
+        DataFrame
+            ``extra_regret`` with the ends ``_low`` and ``_high`` of its interval, ``p_value``
+            (adjusted for the number of comparisons) and ``separated``, the least difference first.
+
+        See Also
+        --------
+        qbrix.simulator.statistics.paired_differences : how the intervals are made.
+        """
+        return comparison(self.traces, baseline, confidence=confidence, seed=self._statistics_seed)
+
+    def replications_needed(
+        self,
+        first: str,
+        second: str,
+        *,
+        confidence: float = 0.95,
+        power: float = 0.9,
+        difference: float | None = None,
+    ) -> int:
+        """How many replications tell two policies apart with probability ``power``.
+
+        Taking the difference of their regrets to be ``difference``, or the one that was found here.
+        """
+        for label in (first, second):
+            self._check_label(label)
+        return replications_needed(
+            self.traces[first].regret[:, -1],
+            self.traces[second].regret[:, -1],
+            confidence=confidence,
+            power=power,
+            difference=difference,
         )
-        if reference not in final:
-            raise UnknownName("policy label", reference, known=final)
-        rows = {
-            label: _ends("extra_regret", interval(regret - final[reference], confidence=confidence))
-            for label, regret in final.items()
-            if label != reference
-        }
-        columns = ["extra_regret", "extra_regret_low", "extra_regret_high"]
-        table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
-        return table.rename_axis(f"policy, against {reference}").sort_values("extra_regret")
 
     def to_frame(self) -> pd.DataFrame:
         """Tidy form: a row per policy, replication and checkpoint, with sums from round 1."""
-        import pandas as pd
-
-        rounds = np.tile(self.checkpoints, self.replications)
-        numbers = np.repeat(np.arange(self.replications), len(self.checkpoints))
-        parts = [
-            pd.DataFrame(
-                {
-                    "policy": label,
-                    "replication": numbers,
-                    "round": rounds,
-                    "regret": trace.regret.ravel(),
-                    "reward": trace.reward.ravel(),
-                    "best_arm_rate": (trace.best / self.checkpoints).ravel(),
-                }
-            )
-            for label, trace in self.traces.items()
-        ]
-        return pd.concat(parts, ignore_index=True)
+        return tidy(self.traces, self.checkpoints)
 
     def state(self, label: str, *, replication: int = 0) -> State:
         """The final state of one replication, fit for `qbrix.export`."""
         if self.states is None:
             raise InvalidParameter("the final states were not kept; simulate with keep_states=True")
-        if label not in self.states:
-            raise UnknownName("policy label", label, known=self.states)
+        self._check_label(label)
         return take(self.states[label], replication)
 
     @property
@@ -140,7 +154,7 @@ class SimulationResult:
     @property
     def provenance(self) -> dict[str, Any]:
         """Everything needed to run this race again, and what came out; fit for JSON."""
-        table = self.summary().drop(columns="microseconds_per_decision")
+        table = self.summary().drop(columns="microseconds_per_decision").astype(object)
         return {
             "format": 1,
             "environment": self.environment.spec(),
@@ -161,10 +175,19 @@ class SimulationResult:
         }
 
     def __repr__(self) -> str:
-        return f"<SimulationResult: {self._title()}>\n{self.summary().to_string()}"
+        table = self.summary()[list(_SHOWN)].to_string(float_format="{:.4g}".format)
+        return f"<SimulationResult: {self._title()}>\n{table}"
 
     def _repr_html_(self) -> str:
         return page(self.summary(), title=self._title())
+
+    @property
+    def _statistics_seed(self) -> int:
+        return self.seed
+
+    def _check_label(self, label: str) -> None:
+        if label not in self.traces:
+            raise UnknownName("policy label", label, known=self.traces)
 
     def _title(self) -> str:
         early = " (interrupted)" if self.interrupted else ""
@@ -175,13 +198,10 @@ class SimulationResult:
         )
 
 
-def _ends(name: str, bounds: tuple[Any, Any, Any]) -> dict[str, float]:
-    mean, low, high = bounds
-    return {name: float(mean), f"{name}_low": float(low), f"{name}_high": float(high)}
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)
+def _number(value: Any) -> float | bool | None:
+    if isinstance(value, bool):
+        return value
+    return float(value) if math.isfinite(value) else None
 
 
 def _versions() -> dict[str, str]:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from qbrix.environments import Rounds
-from qbrix.errors import InvalidParameter
-from qbrix.rng import stream
-from qbrix.simulator.metrics import Tally, checkpoints_of, interval
+from qbrix.simulator.metrics import Tally, Trace, checkpoints_of, joined
 
 
 def test_checkpoints_run_from_1_to_the_horizon_in_even_steps_and_in_equal_ratios() -> None:
@@ -43,28 +40,25 @@ def test_the_tally_adds_up_what_lies_between_checkpoints() -> None:
     assert trace.until(2).pulls.tolist() == [[1, 1], [3, 3]]
 
 
-def test_the_interval_of_1_2_3_is_students() -> None:
-    """Mean 2, standard error 1/√3, Student's t with 2 degrees of freedom 4.302653."""
-    mean, low, high = interval(np.array([1.0, 2.0, 3.0]))
-    assert float(mean) == 2.0
-    assert float(high - mean) == pytest.approx(4.3026527 / np.sqrt(3.0), abs=1e-6)
-    assert float(mean - low) == pytest.approx(float(high - mean))
+def one_trace(*, regret: float, replications: int) -> Trace:
+    """Constant numbers at one checkpoint, two arms."""
+    table = np.full((replications, 1), regret)
+    return Trace(
+        regret=table,
+        realised=table + 1.0,
+        reward=table + 2.0,
+        best=table.astype(np.int64),
+        pulls=np.array([[replications, 2 * replications]]),
+        seconds_per_decision=regret,
+        state_bytes=8.0,
+    )
 
 
-def test_one_replication_tells_nothing_about_its_spread() -> None:
-    mean, low, high = interval(np.array([[1.0, 4.0]]))
-    assert mean.tolist() == [1.0, 4.0]
-    assert np.isnan([low, high]).all()
-
-
-def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
-    """20,000 intervals of 5 normal numbers; 5 standard deviations, false alarm below 6e-7."""
-    _, low, high = interval(stream(8).standard_normal((5, 20_000)), confidence=0.9)
-    covered = ((low < 0.0) & (high > 0.0)).mean()
-    assert abs(covered - 0.9) <= 5.0 * np.sqrt(0.9 * 0.1 / 20_000)
-
-
-@pytest.mark.parametrize("confidence", [0.0, 1.0, 95.0])
-def test_a_confidence_is_a_probability(confidence: float) -> None:
-    with pytest.raises(InvalidParameter, match="confidence = "):
-        interval(np.array([1.0, 2.0]), confidence=confidence)
+def test_units_are_joined_in_order_and_weighted_by_their_replications() -> None:
+    whole = joined([one_trace(regret=1.0, replications=3), one_trace(regret=5.0, replications=1)])
+    assert whole.regret.tolist() == [[1.0], [1.0], [1.0], [5.0]]
+    assert whole.realised.tolist() == [[2.0], [2.0], [2.0], [6.0]]
+    assert whole.reward.tolist() == [[3.0], [3.0], [3.0], [7.0]]
+    assert whole.best.tolist() == [[1], [1], [1], [5]]
+    assert whole.pulls.tolist() == [[4, 8]]
+    assert (whole.seconds_per_decision, whole.state_bytes) == (2.0, 8.0)

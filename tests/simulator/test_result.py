@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import platform
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import qbrix
 from qbrix.environments import Bernoulli
 from qbrix.errors import UnknownName
 from qbrix.policies import get
+from qbrix.policies.random import RandomPolicy
 from qbrix.simulator import Schedule, SimulationResult, simulate
 from tests.simulator.by_hand import ConstantPolicy
 
@@ -29,6 +32,10 @@ def result() -> SimulationResult:
     )
 
 
+def row(table: pd.DataFrame, label: str) -> dict[str, Any]:
+    return {str(name): value for name, value in table.loc[label].to_dict().items()}
+
+
 def test_the_summary_has_a_row_per_policy_and_the_best_comes_first(
     result: SimulationResult,
 ) -> None:
@@ -38,11 +45,17 @@ def test_the_summary_has_a_row_per_policy_and_the_best_comes_first(
         "regret",
         "regret_low",
         "regret_high",
+        "extra_regret",
+        "extra_regret_low",
+        "extra_regret_high",
+        "separated",
+        "realised_regret",
         "mean_reward",
         "mean_reward_low",
         "mean_reward_high",
         "best_arm_rate",
         "microseconds_per_decision",
+        "state_bytes",
     ]
     assert table.loc["<bad>", "regret"] == pytest.approx(25.0)
     assert table.loc["<bad>", "best_arm_rate"] == 0.0
@@ -59,6 +72,61 @@ def test_mean_reward_is_per_round_with_an_interval_over_replications(
     assert row["mean_reward"] == pytest.approx(per_round.mean())
     half = 2.262157 * per_round.std(ddof=1) / np.sqrt(10.0)
     assert row["mean_reward_high"] - row["mean_reward"] == pytest.approx(half, rel=1e-6)
+
+
+def test_nobody_is_ahead_without_an_interval(result: SimulationResult) -> None:
+    table = result.summary()
+    bad = row(table, "<bad>")
+    assert bad["extra_regret_low"] == bad["extra_regret_high"]
+    assert table["separated"].tolist() == [True, True, True]
+    assert row(table, "ts")["extra_regret_low"] > 0.0
+    alone = simulate(ConstantPolicy(), Bernoulli([0.5]), horizon=3, replications=3, progress=False)
+    assert alone.summary()["separated"].tolist() == [False]
+    twins = simulate(
+        {"a": RandomPolicy(), "b": RandomPolicy(), "c": RandomPolicy()},
+        Bernoulli([0.4, 0.6]),
+        horizon=50,
+        replications=30,
+        seed=2,
+        progress=False,
+    )
+    assert twins.summary()["separated"].tolist() == [False, False, False]
+    assert "not ahead of all" in twins._repr_html_()
+
+
+def test_realised_regret_counts_rewards_and_sizes_are_of_one_state(
+    result: SimulationResult,
+) -> None:
+    """Mean .7 in 50 rounds; ConstantPolicy keeps two numbers for each of two arms and two more."""
+    table = result.summary()
+    for label in table.index:
+        paid = result.traces[label].reward[:, -1].mean()
+        assert table.loc[label, "realised_regret"] == pytest.approx(35.0 - paid)
+    assert table.loc["good", "state_bytes"] == 6 * 8
+
+
+def test_a_named_baseline_needs_fewer_comparisons_than_the_best_one() -> None:
+    arms = {f"{mean}": ConstantPolicy(arm=i) for i, mean in enumerate([0.5, 0.5, 0.5])}
+    race = simulate(
+        {**arms, "ts": get("beta_ts")(), "ucb": get("ucb1")(), "random": RandomPolicy()},
+        Bernoulli([0.5, 0.4, 0.45]),
+        horizon=100,
+        replications=40,
+        progress=False,
+    )
+    leader = str(race.summary().index[0])
+    chosen, named = row(race.compare(), "random"), row(race.compare(leader), "random")
+    assert chosen["extra_regret"] == named["extra_regret"]
+    assert chosen["extra_regret_low"] < named["extra_regret_low"]
+    assert chosen["p_value"] >= named["p_value"]
+
+
+def test_replications_needed_are_those_of_the_final_regrets(result: SimulationResult) -> None:
+    assert result.replications_needed("ts", "<bad>") >= 2
+    more = result.replications_needed("ts", "good", difference=0.1)
+    assert more > result.replications_needed("ts", "good", difference=0.2)
+    with pytest.raises(UnknownName, match="unknown policy label 'nobody'"):
+        result.replications_needed("nobody", "good")
 
 
 def test_comparisons_are_paired_over_replications(result: SimulationResult) -> None:
@@ -94,6 +162,7 @@ def test_provenance_is_json_that_names_everything_needed_to_run_again(
     assert told["versions"]["qbrix"] == qbrix.__version__
     assert told["versions"]["python"] == platform.python_version()
     assert told["summary"]["<bad>"]["regret"] == pytest.approx(25.0)
+    assert told["summary"]["<bad>"]["separated"] is True
 
 
 def test_provenance_of_one_replication_has_no_invented_interval() -> None:
