@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.speed._random import below, beta, normal, uniform
 
-__all__ = ["beta_ts", "epsilon_greedy", "exp3", "kl_ucb", "linear"]
+__all__ = ["beta_ts", "epsilon_greedy", "exp3", "kl_ucb", "linear", "ucb1"]
 
 _TIE = 1e-9
 _REORDER = {"reassoc", "contract", "nsz"}  # sums may be vectorised
@@ -79,6 +79,34 @@ def epsilon_greedy(means, horizon, replications, state, eps):
             pulls[arm] += 1.0
             total[arm] += 1.0 if uniform(state) < means[arm] else 0.0
             score[arm] = total[arm] / pulls[arm]
+            lost += top - means[arm]
+        regret[r] = lost
+    return regret
+
+
+@nb.njit
+def ucb1(means, horizon, replications, state):
+    """UCB1: an arm's mean and root are kept; logarithms of the rounds are computed once for all."""
+    n_arms = means.size
+    top = means.max()
+    regret = np.zeros(replications)
+    width = np.sqrt(2.0 * np.log(np.arange(1.0, horizon + 1.0)))
+    pulls, total = np.empty(n_arms), np.empty(n_arms)
+    mean, root, score = np.empty(n_arms), np.empty(n_arms), np.empty(n_arms)
+    for r in range(replications):
+        pulls[:], total[:], mean[:], root[:] = 0.0, 0.0, 0.0, 0.0
+        lost = 0.0
+        for t in range(horizon):
+            if t < n_arms:
+                arm = _unobserved(pulls, n_arms - t, state)
+            else:
+                for k in range(n_arms):
+                    score[k] = mean[k] + width[t] * root[k]
+                arm = _first_best(score, state)
+            pulls[arm] += 1.0
+            total[arm] += 1.0 if uniform(state) < means[arm] else 0.0
+            mean[arm] = total[arm] / pulls[arm]
+            root[arm] = 1.0 / math.sqrt(pulls[arm])
             lost += top - means[arm]
         regret[r] = lost
     return regret

@@ -6,7 +6,6 @@ first, evenly" is one case of "the best arms share evenly".
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -187,35 +186,3 @@ def uniform(shape: tuple[int, ...], mask: BoolArray | None) -> Array:
         return np.full(shape, 1.0 / shape[-1])
     even = mask / mask.sum(-1, keepdims=True)
     return np.broadcast_to(even, np.broadcast_shapes(shape, even.shape)).copy()
-
-
-def play(
-    rewards: Array,
-    *,
-    choose: Callable[[], IntArray],
-    learn: Callable[[IntArray, Array], None],
-) -> IntArray:
-    """Rounds in turn: choose arms (R,), then learn what their flat cells pay.
-
-    Parameters
-    ----------
-    rewards : Array, shape (B, R, K)
-        What each arm would pay.
-    choose : callable
-        Gives arms of shape (R,).
-    learn : callable
-        Takes flat (R, K) cells, one per replication, and their rewards, both (R,).
-
-    Returns
-    -------
-    IntArray, shape (B, R)
-    """
-    size, replications, n_arms = rewards.shape
-    offsets = starts((replications,), n_arms)
-    chosen = np.empty((size, replications), dtype=np.int64)
-    for row, table in zip(chosen, rewards.reshape(size, replications * n_arms), strict=True):
-        arms = choose()
-        row[:] = arms
-        cells = arms + offsets
-        learn(cells, table.take(cells))
-    return chosen

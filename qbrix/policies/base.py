@@ -212,22 +212,37 @@ class Policy(ABC, Generic[S, P]):
         arms: IntArray = (u >= upper).sum(-1)
         return arms
 
-    def play(self, state: S, rewards: Array, *, rng: np.random.Generator) -> IntArray:
-        """Decide and learn a block of rounds, each before the next; ``state`` is the caller's own.
+    def play(
+        self,
+        prepared: P,
+        state: S,
+        rewards: Array,
+        *,
+        contexts: Array | None = None,
+        rng: np.random.Generator,
+    ) -> tuple[IntArray, P]:
+        """Decide and learn a block of rounds, each before the next.
 
-        Optional: the simulator's fastest path, for a policy without context whose learning needs no
-        propensity. Equal to `sample` and `update` in turns, to the bit and to the random number.
+        Optional: the simulator's fastest path, for a policy that records nothing. Equal in law to
+        deciding by ``propensities`` and learning by ``update`` in turns; equal generators play
+        equally.
 
         Parameters
         ----------
+        prepared : P, leading axis R
+            ``prepare(state)``; the caller's own, may be written into.
         state : S, leading axis R
             Learns in place.
         rewards : Array, shape (B, R, K)
             What each arm would pay.
+        contexts : Array, shape (B, R, d), optional
+            What is known before each choice.
 
         Returns
         -------
-        IntArray, shape (B, R)
+        arms : IntArray, shape (B, R)
+        prepared : P
+            As after ``advance`` through all rounds.
         """
         raise NotImplementedError(f"{type(self).__name__} is played round by round")
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from qbrix.checks import param
 from qbrix.policies._beta_best_arm import beta_best_arm
-from qbrix.policies._counts import Cells, allowed, play
+from qbrix.policies._counts import Cells, allowed, starts
 from qbrix.policies.base import Capabilities, Policy
 from qbrix.state import State, array
 from qbrix.types import Array, BoolArray, IntArray, Interactions
@@ -103,13 +103,25 @@ class BetaTSPolicy(Policy[Outcomes, Outcomes]):
         best: IntArray = allowed(draws, mask).argmax(-1)
         return best
 
-    def play(self, state: Outcomes, rewards: Array, *, rng: np.random.Generator) -> IntArray:
+    def play(
+        self,
+        prepared: Outcomes,
+        state: Outcomes,
+        rewards: Array,
+        *,
+        contexts: Array | None = None,
+        rng: np.random.Generator,
+    ) -> tuple[IntArray, Outcomes]:
         """A block of rounds in turn."""
+        size, replications, n_arms = rewards.shape
+        offsets = starts((replications,), n_arms)
         successes = state.successes.reshape(-1, copy=False)
         failures = state.failures.reshape(-1, copy=False)
-
-        def learn(cells: IntArray, paid: Array) -> None:
+        chosen = np.empty((size, replications), dtype=np.int64)
+        for arms, table in zip(chosen, rewards.reshape(size, -1), strict=True):
+            arms[:] = self.sample(state, rng=rng)
+            cells = arms + offsets
+            paid = table.take(cells)
             successes[cells] += paid
             failures[cells] += 1.0 - paid
-
-        return play(rewards, choose=lambda: self.sample(state, rng=rng), learn=learn)
+        return chosen, state

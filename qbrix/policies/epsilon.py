@@ -11,13 +11,13 @@ from qbrix.policies._counts import (
     Rewards,
     learn,
     merge,
-    play,
     share,
     starts,
     uniform,
     within_one,
 )
 from qbrix.policies._explore import Greedy, anywhere, best, rest
+from qbrix.policies._rounds import one_round
 from qbrix.policies.base import Capabilities, Policy
 from qbrix.types import Array, BoolArray, IntArray, Interactions
 
@@ -131,22 +131,34 @@ class EpsilonPolicy(Policy[Rewards, Greedy]):
         arms = best(means.reshape(-1, n_arms), u=rest(u, explore).reshape(-1)).reshape(u.shape)
         return np.where(u < explore, anywhere(u, explore, n_arms), arms)
 
-    def play(self, state: Rewards, rewards: Array, *, rng: np.random.Generator) -> IntArray:
-        """A block of rounds in turn; what is random in them is drawn and told apart at once."""
-        if self.gamma != 1.0 or not state.pulls.all():
-            return self._play_in_turn(state, rewards, rng=rng)
+    def play(
+        self,
+        prepared: Greedy,
+        state: Rewards,
+        rewards: Array,
+        *,
+        contexts: Array | None = None,
+        rng: np.random.Generator,
+    ) -> tuple[IntArray, Greedy]:
+        """A block of rounds; what is random in them is drawn and told apart at once."""
         size, replications, n_arms = rewards.shape
+        chosen = np.empty((size, replications), dtype=np.int64)
+        first = 0
+        while first < size and (self.gamma != 1.0 or prepared.fresh):
+            chosen[first], prepared = one_round(self, prepared, state, rewards[first], rng=rng)
+            first += 1
+        if first == size:
+            return chosen, prepared
         offsets = starts((replications,), n_arms)
-        u = rng.random((size, replications))
+        u = rng.random((size - first, replications))
         rests = rest(u, self.eps)
         rounds, exploring = np.nonzero(u < self.eps)
         places = anywhere(u[rounds, exploring], self.eps, n_arms)
-        ends = rounds.searchsorted(np.arange(size + 1)).tolist()
+        ends = rounds.searchsorted(np.arange(size - first + 1)).tolist()
         pulls, total = (a.reshape(-1, copy=False) for a in (state.pulls, state.total_reward))
         means = state.total_reward / state.pulls
         bounded = within_one(rewards) and within_one(means)
-        chosen = np.empty((size, replications), dtype=np.int64)
-        for i, table in enumerate(rewards.reshape(size, -1)):
+        for i, table in enumerate(rewards.reshape(size, -1)[first:]):
             arms = best(means, u=rests[i], bounded=bounded)
             explored = slice(ends[i], ends[i + 1])
             arms[exploring[explored]] = places[explored]
@@ -154,16 +166,6 @@ class EpsilonPolicy(Policy[Rewards, Greedy]):
             pulls[cells] = count = pulls.take(cells) + 1.0
             total[cells] = paid = total.take(cells) + table.take(cells)
             means.reshape(-1)[cells] = paid / count
-            chosen[i] = arms
-        return chosen
-
-    def _play_in_turn(
-        self, state: Rewards, rewards: Array, *, rng: np.random.Generator
-    ) -> IntArray:
-        pulls, total = (a.reshape(-1, copy=False) for a in (state.pulls, state.total_reward))
-
-        def learn(cells: IntArray, paid: Array) -> None:
-            pulls[cells] += 1.0
-            total[cells] += paid
-
-        return play(rewards, choose=lambda: self.sample(self.prepare(state), rng=rng), learn=learn)
+            chosen[first + i] = arms
+        prepared.state = state
+        return chosen, prepared

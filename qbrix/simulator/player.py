@@ -23,7 +23,7 @@ from qbrix.types import Array, BoolArray, IntArray, Interactions
 __all__ = ["Player", "check_pairing"]
 
 # What `Policy.play` stands for.
-_PLAYED = ("propensities", "prepare", "sample", "update", "update_in_place")
+_PLAYED = ("propensities", "prepare", "advance", "sample", "update", "update_in_place")
 
 # A policy that follows its preparation in small steps collects rounding errors: every so many
 # versions it starts over.
@@ -99,7 +99,7 @@ class Player:
             and not self._uses_context
             and not policy.capabilities.recorded
         )
-        self._blocks = self._light and type(policy).play is not Policy.play
+        self._blocks = schedule.immediate and type(policy).play is not Policy.play
         self._blocks &= all(_is_nearer(policy, "play", than=name) for name in _PLAYED)
         self._schedule = schedule
         self._played = self._version = 0
@@ -127,8 +127,7 @@ class Player:
         if not self._is_plain(rounds):
             self._serve(rounds, tables, cells)
         elif self._blocks:
-            arms = self.policy.play(self._state, rounds.rewards, rng=self._rng)
-            np.add(arms, self._offsets, cells)
+            np.add(self._play_block(rounds), self._offsets, cells)
         elif self._light:
             self._play_light(tables, cells)
         else:
@@ -137,6 +136,20 @@ class Player:
         paid = np.take_along_axis(tables, cells, axis=1)
         self.elapsed_s += perf_counter() - begin
         return cells - self._offsets, paid
+
+    def _play_block(self, rounds: Rounds) -> IntArray:
+        """All rounds by the policy's own `Policy.play`."""
+        before, self._version = self._version, self._version + len(rounds.rewards)
+        if self._version // _PREPARE_EVERY > before // _PREPARE_EVERY:
+            self._prepared = self.policy.prepare(self._state)
+        arms, self._prepared = self.policy.play(
+            self._prepared,
+            self._state,
+            rounds.rewards,
+            contexts=_known(rounds.contexts) if self._uses_context else None,
+            rng=self._rng,
+        )
+        return arms
 
     def _play(self, tables: Array, cells: IntArray, *, contexts: Iterable[Array | None]) -> None:
         """A batch for every round; the flat cells (row, arm) that were chosen go to ``cells``."""
@@ -280,7 +293,7 @@ class Player:
 
 
 def _masks(rounds: Rounds) -> Iterable[BoolArray | None]:
-    """The available arms of each round, (R, K)."""
+    """The available arms of each round, (R, K); None where all of them are."""
     if rounds.available is None:
         return repeat(None)
     shape = rounds.rewards.shape
@@ -288,7 +301,7 @@ def _masks(rounds: Rounds) -> Iterable[BoolArray | None]:
         raise ShapeError(f"available has shape {rounds.available.shape}, rewards have {shape}")
     if not rounds.available.any(-1).all():
         raise InvalidParameter("the environment dealt a round in which no arm is available")
-    return rounds.available
+    return [None if mask.all() else mask for mask in rounds.available]
 
 
 def _check_law(policy: Policy[Any, Any], *, n_arms: int, dim: int) -> None:

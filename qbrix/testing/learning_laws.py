@@ -12,8 +12,8 @@ from qbrix.policies import Policy
 from qbrix.state import State, arrays_of, copy_state, digest, stack, take
 from qbrix.support import supported
 from qbrix.testing.contract import expect, not_applicable, refusal
-from qbrix.testing.subject import AnyPolicy, Subject, concatenated, rows
-from qbrix.types import Interactions
+from qbrix.testing.subject import AnyPolicy, Subject, bits, concatenated, rows
+from qbrix.types import Array, IntArray, Interactions
 
 __all__ = [
     "check_advance_follows_prepare",
@@ -108,26 +108,65 @@ def check_advance_follows_prepare(policy: AnyPolicy) -> None:
 
 
 def check_play_is_rounds_in_turn(policy: AnyPolicy) -> None:
-    """`play` chooses and learns what `sample` and `update` do in turns, to the bit."""
+    """`play` chooses as `propensities` say, given all that came before, and learns as `update`.
+
+    Each choice is held against the law of that round; a faithful policy is accused with a
+    probability of at most 1e-6 (Freedman's inequality). An arm of propensity 0 is never chosen, so
+    a policy without chance must choose the same arm. Equal generators play equally.
+    """
     if type(policy).play is Policy.play:
         not_applicable("the policy is played round by round")
-    subject = Subject(policy)
-    rewards = subject.rewards(subject.rng("play"), 50, 6, subject.n_arms)
-    state = subject.replicated(*[subject.init()] * 6)
-    played = copy_state(state)
-    arms = policy.play(played, rewards, rng=subject.rng("play", "chance"))
-    rng, one = subject.rng("play", "chance"), np.ones((6, 1))
-    for t, paid in enumerate(rewards):
-        own = policy.sample(policy.prepare(state), rng=rng)
-        expect(np.array_equal(arms[t], own), f"round {t}: arms {arms[t]}, in turns {own}")
-        batch = Interactions(
-            arms=own[:, None],
-            rewards=np.take_along_axis(paid, own[:, None], axis=1),
-            propensities=one,
-            state_versions=np.full((6, 1), t),
-        )
-        state = policy.update(state, batch)
-    expect(digest(played) == digest(state), "the states differ")
+    for learned, size in ((0, 60), (12, 40), (400, 40)):
+        _expect_play_follows_the_laws(policy, learned=learned, size=size)
+
+
+def _expect_play_follows_the_laws(policy: AnyPolicy, *, learned: int, size: int) -> None:
+    subject, runs = Subject(policy), 300
+    names = ("play", str(learned))
+    state = subject.replicated(*[subject.learned(*names, rows=learned)] * runs)
+    rewards = subject.rewards(subject.rng(*names, "rewards"), size, runs, subject.n_arms)
+    contexts = subject.contexts(subject.rng(*names, "contexts"), size, runs)
+    played = []
+    for _ in range(2):
+        own = copy_state(state)
+        rng = subject.rng(*names, "chance")
+        arms, prepared = policy.play(policy.prepare(own), own, rewards, contexts=contexts, rng=rng)
+        played.append((arms, own))
+    expect(bits(*played[0]) == bits(*played[1]), "equal generators play unequally")
+    surplus, variance = np.zeros(subject.n_arms), np.zeros(subject.n_arms)
+    for t, (paid, chosen) in enumerate(zip(rewards, arms, strict=True)):
+        context = None if contexts is None else contexts[t]
+        law = policy.propensities(policy.prepare(state), context)
+        drawn = np.take_along_axis(law, chosen[:, None], axis=1)
+        expect((drawn > 0.0).all(), f"round {t}: an arm of propensity 0 was chosen")
+        surplus += (np.arange(subject.n_arms) == chosen[:, None]).sum(0) - law.sum(0)
+        variance += (law * (1.0 - law)).sum(0)
+        state = policy.update(state, _round(chosen, paid, drawn, context))
+    _expect_same(played[1][1], state, what="the state after play and after updates in turn")
+    limit = _freedman(variance, alarm=1e-7)
+    expect((np.abs(surplus) <= limit).all(), f"arms were chosen {surplus} times more than due")
+    context = subject.contexts(subject.rng(*names, "after"), runs)
+    law = policy.propensities(policy.prepare(state), context)
+    error = np.abs(policy.propensities(prepared, context) - law).max()
+    expect(error <= 1e-9, f"what play leaves prepared decides otherwise, by {error}")
+
+
+def _round(arms: IntArray, paid: Array, propensities: Array, context: Array | None) -> Interactions:
+    """One decision of every replication."""
+    return Interactions(
+        arms=arms[:, None],
+        rewards=np.take_along_axis(paid, arms[:, None], axis=1),
+        propensities=propensities,
+        state_versions=np.zeros((len(arms), 1), dtype=np.int64),
+        contexts=None if context is None else context[:, None],
+    )
+
+
+def _freedman(variance: Array, *, alarm: float) -> Array:
+    """What a martingale with steps of at most 1 exceeds with probability ``alarm`` at most."""
+    rate = np.log(2.0 * variance.size / alarm)
+    limit: Array = rate / 3.0 + np.sqrt(rate * rate / 9.0 + 2.0 * rate * variance)
+    return limit
 
 
 def check_late_feedback_is_learned(policy: AnyPolicy) -> None:

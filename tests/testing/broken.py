@@ -285,9 +285,16 @@ class StaysBehind(Faithful):
 class PlaysWithoutLearning(Faithful):
     """Its block of rounds is decided by the first state."""
 
-    def play(self, state: Sums, rewards: Array, *, rng: np.random.Generator) -> IntArray:
-        chosen = [self.sample(self.prepare(state), rng=rng) for _ in rewards]
-        return np.stack(chosen)
+    def play(
+        self,
+        prepared: Any,
+        state: Sums,
+        rewards: Array,
+        *,
+        contexts: Array | None = None,
+        rng: np.random.Generator,
+    ) -> tuple[IntArray, Any]:
+        return np.stack([self.sample(prepared, rng=rng) for _ in rewards]), prepared
 
 
 @breaks("late_feedback_is_learned")
