@@ -44,6 +44,7 @@ from qbrix.policies.lin_epsilon_greedy import LinEpsilonGreedyPolicy
 from qbrix.policies.lin_softmax import LinSoftmaxPolicy
 from qbrix.policies.lin_ts import LinTSPolicy
 from qbrix.policies.lin_ucb import LinUCBPolicy
+from qbrix.policies.lin_ucb_shared import LinUCBSharedPolicy
 from qbrix.policies.logistic_ts import LogisticTSPolicy
 from qbrix.policies.logistic_ucb import LogisticUCBPolicy
 from qbrix.policies.moss import MOSSPolicy
@@ -115,6 +116,7 @@ policies.register(LinEpsilonGreedyPolicy)
 policies.register(LinSoftmaxPolicy)
 policies.register(LinTSPolicy)
 policies.register(LinUCBPolicy)
+policies.register(LinUCBSharedPolicy)
 policies.register(LogisticTSPolicy)
 policies.register(LogisticUCBPolicy)
 policies.register(MOSSAnyTimePolicy)

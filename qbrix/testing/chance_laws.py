@@ -80,11 +80,42 @@ def example_environment(policy: AnyPolicy) -> Environment:
     if own is not None:
         chosen: Environment = own()
         return chosen
+    if hasattr(policy, "example_rounds"):
+        return _OwnRounds(policy)
     if not policy.capabilities.context:
         return Bernoulli([0.8, 0.5, 0.4, 0.2])
     if policy.capabilities.reward == "continuous":
         return LinearContextual.random(n_arms=4, dim=3, seed=3)
     return _Clicks()
+
+
+class _OwnRounds(Environment):
+    """Contexts and mean rewards from the policy's ``example_rounds``, with chance added."""
+
+    n_arms = 4
+
+    def __init__(self, policy: AnyPolicy) -> None:
+        self.rounds = policy.example_rounds  # type: ignore[attr-defined]
+        self.reward = policy.capabilities.reward
+        self.dim = Subject(policy, n_arms=self.n_arms).dim
+
+    def deal(
+        self, rng: np.random.Generator, *, replications: int, sizes: list[int]
+    ) -> Iterator[Rounds]:
+        """Gaussian noise of 0.1 where any reward is one, else a coin."""
+        context_rng, reward_rng = rng.spawn(2)
+        for size in sizes:
+            shape = (size, replications)
+            contexts, means = self.rounds(context_rng, n_arms=self.n_arms, shape=shape)
+            if self.reward == "continuous":
+                rewards = means + 0.1 * reward_rng.standard_normal((*shape, 1))
+            else:
+                rewards = (reward_rng.random((*shape, 1)) < means).astype(np.float64)
+            yield Rounds(rewards=rewards, means=means, best=means.max(-1), contexts=contexts)
+
+    def parameters(self) -> dict[str, Any]:
+        """None: there is one such environment for a policy."""
+        return {}
 
 
 class _Clicks(Environment):

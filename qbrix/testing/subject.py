@@ -39,8 +39,11 @@ class Subject:
 
     @property
     def dim(self) -> int:
-        """d: 3 for a policy that uses contexts, else 0."""
-        return 3 if self.policy.capabilities.context else 0
+        """d: 0 without contexts, else 3 or the width of the policy's own examples."""
+        if not self.policy.capabilities.context:
+            return 0
+        own = getattr(self.policy, "example_rounds", None)
+        return 3 if own is None else own(self.rng("dim"), n_arms=self.n_arms, shape=())[0].size
 
     def rng(self, *names: str) -> np.random.Generator:
         """A generator for one purpose."""
@@ -56,7 +59,16 @@ class Subject:
         return stack(list(states))
 
     def contexts(self, rng: np.random.Generator, *leading: int) -> Array | None:
-        """Contexts (..., d) with a constant first feature, or None."""
+        """Contexts (..., d) with a constant first feature, or None.
+
+        A policy whose contexts must have a form of their own offers
+        ``example_rounds(rng, n_arms=…, shape=…)``: contexts of shape ``(*shape, d)``, and for each
+        the mean rewards of all arms, shape ``(*shape, K)``.
+        """
+        own = getattr(self.policy, "example_rounds", None)
+        if own is not None:
+            given: Array = own(rng, n_arms=self.n_arms, shape=leading)[0]
+            return given
         if not self.dim:
             return None
         contexts = rng.standard_normal((*leading, self.dim))
