@@ -35,8 +35,10 @@ from qbrix.policies.glr_klucb import GLRKLUCBPolicy
 from qbrix.policies.gradient_bandit import GradientBanditPolicy
 from qbrix.policies.greedy import GreedyPolicy
 from qbrix.policies.hedge import HedgePolicy
+from qbrix.policies.identification import IdentificationPolicy
 from qbrix.policies.ids import IDSPolicy
 from qbrix.policies.imed import IMEDPolicy
+from qbrix.policies.kllucb import KLLUCBPolicy
 from qbrix.policies.klucb import KLUCBPolicy
 from qbrix.policies.klucb_plus import KLUCBPlusPolicy
 from qbrix.policies.klucb_plus_plus import KLUCBPlusPlusPolicy
@@ -47,6 +49,7 @@ from qbrix.policies.lin_ucb import LinUCBPolicy
 from qbrix.policies.lin_ucb_shared import LinUCBSharedPolicy
 from qbrix.policies.logistic_ts import LogisticTSPolicy
 from qbrix.policies.logistic_ucb import LogisticUCBPolicy
+from qbrix.policies.lucb import LUCBPolicy
 from qbrix.policies.moss import MOSSPolicy
 from qbrix.policies.moss_any_time import MOSSAnyTimePolicy
 from qbrix.policies.mucb import MUCBPolicy
@@ -60,19 +63,24 @@ from qbrix.policies.random import RandomPolicy
 from qbrix.policies.reg_cb import RegCBPolicy
 from qbrix.policies.restart import RestartPolicy
 from qbrix.policies.scalar import ScalarPolicy
+from qbrix.policies.sequential_halving import SequentialHalvingPolicy
 from qbrix.policies.sliding_window_ucb import SlidingWindowUCBPolicy
 from qbrix.policies.softmax import SoftmaxPolicy
 from qbrix.policies.square_cb import SquareCBPolicy
+from qbrix.policies.successive_elimination import SuccessiveEliminationPolicy
+from qbrix.policies.successive_rejects import SuccessiveRejectsPolicy
 from qbrix.policies.top_two_ts import TopTwoTSPolicy
+from qbrix.policies.track_and_stop import TrackAndStopPolicy
 from qbrix.policies.tsallis_inf import TsallisINFPolicy
 from qbrix.policies.tsallis_inf_rv import TsallisINFRVPolicy
 from qbrix.policies.ucb1 import UCB1Policy
 from qbrix.policies.ucb1_tuned import UCB1TunedPolicy
 from qbrix.policies.ucb_alpha import UCBAlphaPolicy
 from qbrix.policies.ucbv import UCBVPolicy
+from qbrix.policies.uniform_sampling import UniformSamplingPolicy
 from qbrix.registry import Registry
 
-__all__ = ["Capabilities", "Policy", "ScalarPolicy", "get", "policies"]
+__all__ = ["Capabilities", "IdentificationPolicy", "Policy", "ScalarPolicy", "get", "policies"]
 
 policies: Registry[Policy[Any, Any]] = Registry(
     kind="policy", group="qbrix.policies", suffix="Policy"
@@ -109,6 +117,7 @@ policies.register(GreedyPolicy)
 policies.register(HedgePolicy)
 policies.register(IDSPolicy)
 policies.register(IMEDPolicy)
+policies.register(KLLUCBPolicy)
 policies.register(KLUCBPlusPlusPolicy)
 policies.register(KLUCBPlusPolicy)
 policies.register(KLUCBPolicy)
@@ -117,6 +126,7 @@ policies.register(LinSoftmaxPolicy)
 policies.register(LinTSPolicy)
 policies.register(LinUCBPolicy)
 policies.register(LinUCBSharedPolicy)
+policies.register(LUCBPolicy)
 policies.register(LogisticTSPolicy)
 policies.register(LogisticUCBPolicy)
 policies.register(MOSSAnyTimePolicy)
@@ -131,15 +141,20 @@ policies.register(PoissonKLUCBPolicy)
 policies.register(RandomPolicy)
 policies.register(RegCBPolicy)
 policies.register(RestartPolicy)
+policies.register(SequentialHalvingPolicy)
 policies.register(SlidingWindowUCBPolicy)
 policies.register(SoftmaxPolicy)
+policies.register(SuccessiveEliminationPolicy)
+policies.register(SuccessiveRejectsPolicy)
 policies.register(SquareCBPolicy)
 policies.register(TopTwoTSPolicy)
+policies.register(TrackAndStopPolicy)
 policies.register(TsallisINFPolicy)
 policies.register(TsallisINFRVPolicy)
 policies.register(UCB1Policy)
 policies.register(UCB1TunedPolicy)
 policies.register(UCBAlphaPolicy)
 policies.register(UCBVPolicy)
+policies.register(UniformSamplingPolicy)
 
 get = policies.get

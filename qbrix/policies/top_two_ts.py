@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from qbrix.checks import param
+from qbrix.policies._evidence import certain, observed_means
 from qbrix.policies.base import Capabilities, Policy
 from qbrix.policies.beta_ts import BetaTSPolicy, Outcomes
+from qbrix.policies.identification import IdentificationPolicy
 from qbrix.types import Array, BoolArray
 
 __all__ = ["TopTwoTSPolicy"]
@@ -18,7 +20,7 @@ _RESOLVED = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TopTwoTSPolicy(BetaTSPolicy):
+class TopTwoTSPolicy(BetaTSPolicy, IdentificationPolicy[Outcomes, Outcomes]):
     r"""Choose a draw from the posterior's best arm, or a draw given that it is another arm.
 
     .. math::
@@ -27,6 +29,9 @@ class TopTwoTSPolicy(BetaTSPolicy):
 
     :math:`P_a` is the posterior probability that arm a is the best, as in `BetaTSPolicy`. Where the
     leader is certain to about one in a million the challengers share evenly what is left to them.
+    It stops when the generalised likelihood ratio of the best mean against every other arm exceeds
+    :math:`\ln(2 t (K - 1) / \delta)`, with δ = 1 − confidence and t observations; the sampling does
+    not depend on δ.
 
     Parameters
     ----------
@@ -46,19 +51,23 @@ class TopTwoTSPolicy(BetaTSPolicy):
     -----
     It is made to *find* the best arm: the posterior probability of an error falls exponentially, at
     the best rate among policies that give the leader a share of β. Its regret is linear, because
-    the share 1 − β goes to challengers for ever. *Applies when* rewards of an arm are independent
-    in [0, 1] with a fixed mean. Delay and batches cost it little.
+    the share 1 − β goes to challengers for ever. With the stopping rule, which is proved for
+    Bernoulli rewards, the mean number of observations over :math:`\ln(1/\delta)` tends to the best
+    possible one among policies that give the leader a share of β. *Applies when* rewards of an arm
+    are independent in [0, 1] with a fixed mean. Delay and batches cost it little.
 
     References
     ----------
     Russo (2020), *Simple Bayesian Algorithms for Best-Arm Identification*, section 3
-    (top-two Thompson sampling) and Theorem 1.
+    (top-two Thompson sampling) and Theorem 1. Jourdan, Degenne, Baudry, de Heide and Kaufmann
+    (2022), *Top Two Algorithms Revisited*, Theorem 2 (with a stopping rule). Garivier and Kaufmann
+    (2016), *Optimal Best Arm Identification with Fixed Confidence*, Theorem 10 (the rule).
     """
 
     leader_share: float = param(0.5, gt=0, lte=1, doc="share of decisions for the leader")
 
     state_type = Outcomes
-    capabilities = Capabilities(order_free=True, propensity="quadrature")
+    capabilities = Capabilities(order_free=True, propensity="quadrature", goal="identification")
 
     def propensities(
         self, prepared: Outcomes, context: Array | None = None, *, mask: BoolArray | None = None
@@ -75,8 +84,18 @@ class TopTwoTSPolicy(BetaTSPolicy):
         law /= law.sum(-1, keepdims=True)
         return law
 
-    # The shortcut of the class above draws from another law.
+    # The shortcuts of the class above draw from another law.
     sample = Policy.sample
+    play = Policy.play
+
+    def merits(self, state: Outcomes) -> Array:
+        """Mean rewards, shape (..., K)."""
+        return observed_means(state.successes + state.failures, state.successes)
+
+    def stopped(self, state: Outcomes, *, confidence: float) -> BoolArray:
+        """Whether the likelihood ratio suffices, shape (...)."""
+        pulls = state.successes + state.failures
+        return certain(pulls, state.successes, confidence=confidence)
 
 
 def _sum_of_others(values: Array) -> Array:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from qbrix.environments import Bernoulli, Environment, LinearContextual, Rounds
-from qbrix.policies import Policy, get
+from qbrix.policies import IdentificationPolicy, Policy, get
 from qbrix.simulator import simulate
 from qbrix.state import stack, take
-from qbrix.testing.contract import expect
+from qbrix.testing.contract import expect, not_applicable
 from qbrix.testing.subject import AnyPolicy, Subject
 from qbrix.types import Array, BoolArray
 
@@ -55,6 +55,10 @@ def check_beats_uniform(policy: AnyPolicy) -> None:
     100 replications of 600 rounds, both on the same rounds. A policy that is no better passes with
     a probability of less than 1e-6: the difference must exceed 5.5 of its standard errors.
     """
+    if policy.capabilities.goal == "identification":
+        wanted = "goal = 'identification' is for policies derived from IdentificationPolicy"
+        expect(isinstance(policy, IdentificationPolicy), wanted)
+        not_applicable("it is made to identify: recommends_the_best_arm is held against it")
     environment = example_environment(policy)
     race = simulate(
         {"policy": policy, "uniform": get("RandomPolicy")()},

@@ -7,8 +7,8 @@ from functools import cached_property, partial
 from unittest import SkipTest
 
 from qbrix.errors import InvalidParameter
-from qbrix.policies import Policy
-from qbrix.testing import chance_laws, interface_laws, learning_laws
+from qbrix.policies import IdentificationPolicy, Policy
+from qbrix.testing import chance_laws, identification_laws, interface_laws, learning_laws
 from qbrix.testing.contract import Check, expect, law_name, not_applicable, sentence
 from qbrix.testing.elsewhere import digests_elsewhere, digests_here
 from qbrix.testing.subject import AnyPolicy
@@ -39,6 +39,12 @@ _LAWS: tuple[Law, ...] = (
     learning_laws.check_million_updates_stay_finite,
     chance_laws.check_sample_follows_propensities,
     chance_laws.check_beats_uniform,
+)
+_IDENTIFICATION_LAWS: tuple[Callable[[identification_laws.Identifier], None], ...] = (
+    identification_laws.check_recommendation_is_an_arm,
+    identification_laws.check_stops_on_evidence,
+    identification_laws.check_less_confidence_stops_earlier,
+    identification_laws.check_recommends_the_best_arm,
 )
 
 
@@ -103,7 +109,11 @@ def policy_checks(
     checks = []
     for number, policy in enumerate(subjects):
         name = type(policy).__name__
-        runs = [(law, partial(law, policy)) for law in _LAWS]
+        runs: list[tuple[Callable[..., None], Callable[[], None]]] = [
+            (law, partial(law, policy)) for law in _LAWS
+        ]
+        if isinstance(policy, IdentificationPolicy):
+            runs += [(law, partial(law, policy)) for law in _IDENTIFICATION_LAWS]
         runs.append((check_bits_are_the_same_everywhere, partial(fold.check, number)))
         for law, run in runs:
             label = law_name(law)
@@ -156,7 +166,9 @@ def _instances(
 
 def _reasons(skip: Mapping[str, str], subjects: list[AnyPolicy]) -> Mapping[str, str]:
     """The skips, once each has a reason and names something."""
-    laws = {law_name(law) for law in (*_LAWS, check_bits_are_the_same_everywhere)}
+    laws = {
+        law_name(law) for law in (*_LAWS, *_IDENTIFICATION_LAWS, check_bits_are_the_same_everywhere)
+    }
     names = {type(policy).__name__ for policy in subjects}
     for key, reason in skip.items():
         policy_name, _, law = key.rpartition("-")
