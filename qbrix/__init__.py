@@ -28,12 +28,13 @@ if TYPE_CHECKING:
     from qbrix.magic import load_ipython_extension as load_ipython_extension
     from qbrix.policies import Capabilities, Policy, ScalarPolicy, get
     from qbrix.policies.catalogue import catalogue
-    from qbrix.simulator import Schedule, SimulationResult, simulate
+    from qbrix.simulator import GridResult, Schedule, SimulationResult, simulate, sweep
 
 __all__ = [
     "Bundle",
     "Capabilities",
     "Client",
+    "GridResult",
     "LoggedData",
     "Policy",
     "ScalarPolicy",
@@ -44,6 +45,7 @@ __all__ = [
     "get",
     "load",
     "simulate",
+    "sweep",
 ]
 
 __version__ = "0.1.0"
@@ -53,6 +55,7 @@ _HOMES = {
     "Bundle": "qbrix.bundle",
     "Capabilities": "qbrix.policies",
     "Client": "qbrix.client",
+    "GridResult": "qbrix.simulator",
     "LoggedData": "qbrix.evaluation",
     "Policy": "qbrix.policies",
     "ScalarPolicy": "qbrix.policies",
@@ -64,6 +67,7 @@ _HOMES = {
     "load": "qbrix.bundle",
     "load_ipython_extension": "qbrix.magic",
     "simulate": "qbrix.simulator",
+    "sweep": "qbrix.simulator",
 }
 
 

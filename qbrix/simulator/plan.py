@@ -90,8 +90,8 @@ def planned(
         policies=labelled(policies),
         environment=environment,
         marks=_checkpoints(checkpoints, horizon=_horizon(horizon, environment)),
-        replications=replications,
-        seed=seed,
+        replications=int(replications),
+        seed=int(seed),
         schedule=Schedule() if schedule is None else schedule,
         keep_states=keep_states,
     )

@@ -50,7 +50,8 @@ class SimulationResult:
     ----------
     policies : mapping of label to Policy
     environment : Environment
-    horizon, replications, seed : int
+    horizon, replications : int
+    seed : int, or several of them for races that were taken together
     schedule : Schedule
     checkpoints : IntArray, shape (C,)
         Rounds, counted from 1, at which the traces are known; the last one is the horizon.
@@ -65,14 +66,14 @@ class SimulationResult:
     environment: Environment
     horizon: int
     replications: int
-    seed: int
+    seed: int | tuple[int, ...]
     schedule: Schedule
     checkpoints: IntArray
     traces: Mapping[str, Trace]
     interrupted: bool = False
     states: Mapping[str, State] | None = None
 
-    def summary(self, *, confidence: float = 0.95) -> pd.DataFrame:
+    def summary(self, *, confidence: float = 0.95, together: float | None = None) -> pd.DataFrame:
         """One row per policy, the least regret first.
 
         ``regret`` and ``mean_reward`` (a round) come with the ends ``_low`` and ``_high`` of their
@@ -81,13 +82,19 @@ class SimulationResult:
         them turned out best. ``separated`` says whether it leaves 0 out, in the first row whether
         all of the others do. ``realised_regret`` counts rewards paid instead of their means.
         ``best_arm_rate``, ``microseconds_per_decision`` and ``state_bytes`` are means.
+
+        Parameters
+        ----------
+        confidence : float in (0, 1), default 0.95
+        together : float in (0, 1), optional
+            With which the intervals of ``extra_regret`` hold at once; ``confidence`` by default.
         """
         return summarised(
             self.traces,
             horizon=self.horizon,
             confidence=confidence,
-            together=confidence,
-            seed=self._statistics_seed,
+            together=confidence if together is None else together,
+            seed=self.seeds[0],
         )
 
     def compare(self, baseline: str | None = None, *, confidence: float = 0.95) -> pd.DataFrame:
@@ -108,7 +115,7 @@ class SimulationResult:
         --------
         qbrix.simulator.statistics.paired_differences : how the intervals are made.
         """
-        return comparison(self.traces, baseline, confidence=confidence, seed=self._statistics_seed)
+        return comparison(self.traces, baseline, confidence=confidence, seed=self.seeds[0])
 
     def replications_needed(
         self,
@@ -145,6 +152,11 @@ class SimulationResult:
         return take(self.states[label], replication)
 
     @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seed, or all of them."""
+        return self.seed if isinstance(self.seed, tuple) else (self.seed,)
+
+    @property
     def plot(self) -> RacePlots:
         """Pictures: ``result.plot.regret()`` and ``result.plot.arms()``; needs matplotlib."""
         from qbrix.plots import RacePlots
@@ -160,7 +172,7 @@ class SimulationResult:
             "environment": self.environment.spec(),
             "horizon": self.horizon,
             "replications": self.replications,
-            "seed": self.seed,
+            "seed": self.seed if isinstance(self.seed, int) else list(self.seed),
             "schedule": self.schedule.parameters(),
             "interrupted": self.interrupted,
             "policies": {
@@ -176,25 +188,25 @@ class SimulationResult:
 
     def __repr__(self) -> str:
         table = self.summary()[list(_SHOWN)].to_string(float_format="{:.4g}".format)
-        return f"<SimulationResult: {self._title()}>\n{table}"
+        return f"<SimulationResult: {self.title}>\n{table}"
 
     def _repr_html_(self) -> str:
-        return page(self.summary(), title=self._title())
-
-    @property
-    def _statistics_seed(self) -> int:
-        return self.seed
+        return page(self.summary(), title=self.title)
 
     def _check_label(self, label: str) -> None:
         if label not in self.traces:
             raise UnknownName("policy label", label, known=self.traces)
 
-    def _title(self) -> str:
+    @property
+    def title(self) -> str:
+        """Environment and sizes in a line."""
         early = " (interrupted)" if self.interrupted else ""
+        several = ", ".join(map(str, self.seeds))
+        seeds = f"seed {several}" if len(self.seeds) == 1 else f"seeds {several}"
         late = "" if self.schedule.immediate else f", {self.schedule!r}"
         return (
             f"{self.environment!r}, {self.horizon:,} rounds{early} × "
-            f"{self.replications:,} replications, seed {self.seed}{late}"
+            f"{self.replications:,} replications, {seeds}{late}"
         )
 
 
