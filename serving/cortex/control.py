@@ -20,9 +20,6 @@ from serving.storage.records import ControlRequest, ExperimentRecord
 
 __all__ = ["Change", "plan_change", "record_after"]
 
-# What an experiment's parameters hold beside hyper-parameters: it belongs to the experiment.
-_OF_THE_EXPERIMENT = ("dim", "context_schema")
-
 
 class _Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a request's ``change`` may hold."""
@@ -78,13 +75,10 @@ async def plan_change(request: ControlRequest, live: Live, *, loader: PolicyLoad
 def record_after(record: ExperimentRecord, deployment: Deployment) -> ExperimentRecord:
     """The experiment's record as it must read when ``deployment`` decides."""
     ref = deployment.configuration.policy
-    kept = {
-        name: record.parameters[name] for name in _OF_THE_EXPERIMENT if name in record.parameters
-    }
     return msgspec.structs.replace(
         record,
         policy=ref.name.partition("@")[0],
-        parameters={**ref.parameters, **kept},
+        parameters=dict(ref.parameters),
         bundle=ref.bundle,
         support=deployment.policy.capabilities.reward,
         floor=deployment.configuration.floor,

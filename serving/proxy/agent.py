@@ -9,11 +9,11 @@ from qbrix.errors import NotFound, QbrixError, TokenRejected
 from serving.entropy import Entropy
 from serving.errors import translate
 from serving.proxy.auth import Principal
+from serving.proxy.contexts import encode_context
 from serving.proxy.decisions import DecisionLog
 from serving.proxy.encoding import (
     RecentKeys,
     check_reward,
-    encode_context,
     new_decision_id,
     wall_ms,
 )
@@ -131,7 +131,7 @@ class Agent:
             view.record.tenant,
             view.record.id,
             decision_id or new_decision_id(now_ms, self.entropy.take(10)),
-            encode_context(context, dim=view.record.dim),
+            encode_context(context, shape=view.context),
         )
 
     def _answer(

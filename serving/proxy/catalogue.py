@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from qbrix.bundle.resolver import library_class
@@ -11,10 +10,10 @@ from qbrix.errors import InvalidParameter
 from qbrix.policies import Capabilities, Policy, policies
 from qbrix.policies.catalogue import summary_of
 from qbrix.support import RewardSupport, includes
+from serving.proxy.contexts import MAX_DIM
 
-__all__ = ["MAX_DIM", "REWARD_TYPES", "list_policies", "requested_policy", "take_dim"]
+__all__ = ["REWARD_TYPES", "list_policies", "requested_policy"]
 
-MAX_DIM = 1024
 REWARD_TYPES: tuple[RewardSupport, ...] = ("binary", "bounded", "continuous")
 _WIRE_TYPES = {int: "integer", float: "number"}  # the wire lists no others; all are accepted
 
@@ -42,25 +41,6 @@ def requested_policy(name: str) -> type[Policy[Any, Any]]:
             "name one of GET /api/v1/policies"
         )
     return library_class(name)
-
-
-def take_dim(
-    policy: type[Policy[Any, Any]], params: Mapping[str, Any], *, stored: int | None = None
-) -> tuple[int, dict[str, Any]]:
-    """``dim`` of a contextual policy (``stored`` when it is left out), and the hyper-parameters."""
-    rest = dict(params)
-    if not policy.capabilities.context:
-        return 0, rest
-    if "context_schema" in rest:
-        raise InvalidParameter(
-            "policy_params.context_schema is not supported by this server; give dim instead"
-        )
-    dim = rest.pop("dim", stored)
-    if type(dim) is not int or not 1 <= dim <= MAX_DIM:
-        raise InvalidParameter(
-            f"policy_params.dim = {dim!r}: {policy.__name__} needs an integer from 1 to {MAX_DIM}"
-        )
-    return dim, rest
 
 
 def _described(policy: type[Policy[Any, Any]]) -> dict[str, Any]:

@@ -1,20 +1,16 @@
-"""From what the wire says to what is decided and learned with."""
+"""Ids, times and rewards on their way in."""
 
 from __future__ import annotations
 
-import struct
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
 
 import numpy as np
 
 from qbrix.checks import check_rewards
-from qbrix.errors import InvalidRequest, ShapeError
 from qbrix.support import RewardRange, rescaled
-from serving.proxy.messages import SelectContext
 
-__all__ = ["RecentKeys", "check_reward", "encode_context", "new_decision_id", "wall_ms"]
+__all__ = ["RecentKeys", "check_reward", "new_decision_id", "wall_ms"]
 
 
 class RecentKeys:
@@ -40,25 +36,6 @@ def new_decision_id(now_ms: int, entropy: bytes) -> str:
     version_and_time = now_ms << 16 | 0x7000 | noise >> 68
     variant_and_rest = 0x8000_0000_0000_0000 | noise & 0x3FFF_FFFF_FFFF_FFFF
     return f"{version_and_time:016x}{variant_and_rest:016x}"
-
-
-def encode_context(context: SelectContext, *, dim: int) -> bytes:
-    """The vector as raw little-endian float64; nothing for a policy without context."""
-    if not dim:
-        return b""
-    if context.properties is not None:
-        raise InvalidRequest(
-            "this experiment has no context schema and takes no properties; "
-            f"send context.vector with {dim} numbers",
-            code="INVALID_CONTEXT_PROPERTIES",
-        )
-    vector: Sequence[float] = context.vector or ()
-    if len(vector) != dim:
-        raise ShapeError(
-            f"context.vector has {len(vector)} numbers, the experiment needs {dim} "
-            "(policy_params.dim)"
-        )
-    return struct.pack(f"<{dim}d", *vector)
 
 
 def check_reward(reward: float, *, support: str, reward_range: RewardRange | None) -> None:

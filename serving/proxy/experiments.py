@@ -16,7 +16,8 @@ from qbrix.errors import Conflict, InvalidParameter, NotFound, Unavailable
 from qbrix.ledger import Configuration, PolicyRef
 from qbrix.support import RewardRange
 from serving.proxy.beginning import beginning
-from serving.proxy.catalogue import requested_policy, take_dim
+from serving.proxy.catalogue import requested_policy
+from serving.proxy.contexts import new_context
 from serving.proxy.controls import Controls
 from serving.proxy.hyper_parameters import HyperParameters
 from serving.proxy.pools import Pools
@@ -75,7 +76,7 @@ class Experiments:
     async def create(self, tenant: str, new: NewExperiment) -> ExperimentView:
         """Stored and served when this returns; raises NotFound, Conflict, InvalidParameter."""
         policy = requested_policy(new.policy)
-        dim, given = take_dim(policy, new.policy_params)
+        context, given = new_context(policy, new.policy_params)
         parameters = make_policy(policy, given).parameters()
         pool = await self.pools.get(tenant, new.pool_id)
         now_ms = time.time_ns() // 1_000_000
@@ -88,7 +89,8 @@ class Experiments:
             shard=keys.shard_of(experiment, shards=self.shards),
             policy=policy.__name__,
             parameters=parameters,
-            dim=dim,
+            dim=context.dim,
+            context_schema=None if context.schema is None else context.schema.to_json(),
             enabled=new.enabled,
             floor=new.floor,
             bundle=None,
@@ -100,7 +102,7 @@ class Experiments:
         configuration = Configuration(
             policy=PolicyRef(name=policy.identifier(), parameters=parameters),
             n_arms=len(pool.arms),
-            dim=dim,
+            dim=context.dim,
             floor=new.floor,
             retired=tuple(arm.index for arm in pool.arms if not arm.is_active),
             reward_range=new.reward_range,

@@ -10,7 +10,7 @@ from qbrix.errors import Conflict
 from qbrix.ledger import PolicyRef
 from qbrix.policies import Policy
 from serving.loading import PolicyLoader
-from serving.proxy.catalogue import take_dim
+from serving.proxy.contexts import kept_context
 from serving.storage.base import ExperimentRecord
 
 __all__ = ["HyperParameters"]
@@ -28,14 +28,7 @@ class HyperParameters:
         Raises InvalidParameter, or Conflict for what only a new experiment or a reset can change.
         """
         policy = await self._class_of(record)
-        dim, given = take_dim(policy, params, stored=record.dim)
-        if dim != record.dim:
-            raise Conflict(
-                f"policy_params.dim = {dim}, but experiment {record.id} has {record.dim} for life; "
-                "leave dim out, or create another experiment",
-                code="CONTEXT_DIM_IMMUTABLE",
-            )
-        made = make_policy(policy, given)
+        made = make_policy(policy, kept_context(record, params))
         _refuse_structural(policy, make_policy(policy, record.parameters), made)
         return PolicyRef(
             name=policy.identifier(), parameters=made.parameters(), bundle=record.bundle

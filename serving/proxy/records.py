@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from qbrix.errors import NotFound
+from serving.proxy.contexts import ContextShape, shape_of
 from serving.proxy.stale_cache import StaleCache
 from serving.storage.base import Catalog, ExperimentRecord, Ledger, PoolRecord
 
@@ -20,6 +21,7 @@ class ExperimentView:
     record: ExperimentRecord
     pool: PoolRecord
     arms: tuple[msgspec.Raw, ...]
+    context: ContextShape
 
 
 class Records:
@@ -71,7 +73,7 @@ def view_of(record: ExperimentRecord, pool: PoolRecord) -> ExperimentView:
         msgspec.Raw(encode({"id": arm.id, "name": arm.name, "index": arm.index}))
         for arm in pool.arms
     )
-    return ExperimentView(record, pool, arms)
+    return ExperimentView(record, pool, arms, shape_of(record))
 
 
 def is_id(text: str) -> bool:

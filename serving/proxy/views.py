@@ -13,12 +13,11 @@ from serving.storage.base import (
     ApiKeyRecord,
     CommittedBatch,
     DecisionEvent,
-    ExperimentRecord,
     PoolRecord,
     StateRecord,
 )
 
-__all__ = ["api_key", "batch", "decision", "experiment", "iso", "pool", "shown_parameters", "state"]
+__all__ = ["api_key", "batch", "decision", "experiment", "iso", "pool", "state"]
 
 
 def iso(at_ms: int) -> str:
@@ -54,7 +53,7 @@ def experiment(view: ExperimentView) -> dict[str, Any]:
         "name": record.name,
         "pool_id": record.pool_id,
         "policy": record.policy,
-        "policy_params": shown_parameters(record),
+        "policy_params": {**record.parameters, **view.context.parameters},
         "enabled": record.enabled,
         "learning": {
             "window_s": None,
@@ -70,11 +69,6 @@ def experiment(view: ExperimentView) -> dict[str, Any]:
         "feature_gate": None,
         "meta_experiment_id": None,
     }
-
-
-def shown_parameters(record: ExperimentRecord) -> dict[str, Any]:
-    """Hyper-parameters, with ``dim`` among them for a contextual policy."""
-    return {**record.parameters, "dim": record.dim} if record.dim else dict(record.parameters)
 
 
 def api_key(record: ApiKeyRecord) -> dict[str, Any]:

@@ -57,11 +57,11 @@ class PoolRecord(msgspec.Struct, frozen=True, kw_only=True):
 class ExperimentRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A running comparison of arms.
 
-    ``policy`` is the wire's name, ``parameters`` what the wire shows; ``dim`` is 0 without
-    context. ``bundle`` is the digest of a promoted bundle. What decides now is not here but in
-    the experiment's state record. ``support`` is what its policy learns from: ``binary``,
-    ``bounded``, ``nonnegative`` or ``continuous`` rewards; with a ``reward_range`` they are
-    rescaled to [0, 1] first.
+    ``policy`` is the wire's name, ``parameters`` its hyper-parameters; ``dim`` is 0 without
+    context, and follows from the ``context_schema`` where there is one. ``bundle`` is the digest of
+    a promoted bundle. What decides now is not here but in the experiment's state record.
+    ``support`` is what its policy learns from: ``binary``, ``bounded``, ``nonnegative`` or
+    ``continuous`` rewards; with a ``reward_range`` they are rescaled to [0, 1] first.
     """
 
     id: str
@@ -79,6 +79,7 @@ class ExperimentRecord(msgspec.Struct, frozen=True, kw_only=True):
     updated_ms: int
     support: str = "continuous"
     reward_range: tuple[float, float] | None = None
+    context_schema: list[dict[str, Any]] | None = None
 
 
 class ApiKeyRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -75,6 +75,7 @@ def make_experiment(
         updated_ms=now_ms,
         support="bounded",
         reward_range=(-1.0, 0.5),
+        context_schema=[{"type": "boolean", "name": "returning"}],
     )
 
 

@@ -131,8 +131,8 @@ async def _keep_pool(connection: Connection, record: ExperimentRecord) -> None:
 async def _insert(connection: Connection, record: ExperimentRecord) -> None:
     await connection.execute(
         "INSERT INTO experiments (id, tenant, name, pool_id, shard, policy, parameters, dim,"
-        " enabled, floor, bundle, support, reward_range, created_ms, updated_ms)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+        " enabled, floor, bundle, support, reward_range, context_schema, created_ms, updated_ms)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
         record.id,
         record.tenant,
         record.name,
@@ -146,6 +146,7 @@ async def _insert(connection: Connection, record: ExperimentRecord) -> None:
         record.bundle,
         record.support,
         record.reward_range,
+        None if record.context_schema is None else tables.as_json(record.context_schema),
         record.created_ms,
         record.updated_ms,
     )

@@ -76,6 +76,9 @@ def experiment(row: Record) -> ExperimentRecord:
         created_ms=row["created_ms"],
         updated_ms=row["updated_ms"],
         support=row["support"],
+        context_schema=msgspec.json.decode(row["context_schema"])
+        if row["context_schema"] is not None
+        else None,
         reward_range=None if row["reward_range"] is None else tuple(row["reward_range"]),
     )
 
