@@ -30,6 +30,7 @@ from qbrix.policies import (
     LinTSPolicy,
     LinUCBPolicy,
     Policy,
+    UCB1Policy,
 )
 from qbrix.simulator import simulate
 
@@ -89,13 +90,14 @@ def arms(
     *rest: float,
     kind: str = "tuned",
     bar: float | None = None,
+    replications: int = 100,
 ) -> Case:
     """W1: ten Bernoulli arms."""
     return Case(
-        workload="W1",
+        workload=f"W1, R = {replications}",
         policy=policy,
         environment=Bernoulli(MEANS),
-        replications=100,
+        replications=replications,
         loop=lambda horizon, runs, state: loop(MEANS, horizon, runs, state, *rest),
         kind=kind,
         bar=bar,
@@ -113,16 +115,26 @@ def linear(policy: Policy, *, width: float, thompson: bool) -> Case:
         loop=lambda horizon, runs, state: loops.linear(
             weights, horizon, runs, state, noise, width, thompson
         ),
+        bar=4.0,
     )
 
 
+EPSILON = EpsilonPolicy(eps=0.1, gamma=1.0)
+EXP3 = EXP3Policy(gamma=0.1)
+
 CASES = (
-    arms(BetaTSPolicy(), plain.beta_ts, kind="plain", bar=2.5),
-    arms(BetaTSPolicy(), loops.beta_ts),
-    arms(EpsilonPolicy(eps=0.1, gamma=1.0), plain.epsilon_greedy, 0.1, kind="plain", bar=12.0),
-    arms(EpsilonPolicy(eps=0.1, gamma=1.0), loops.epsilon_greedy, 0.1),
-    arms(KLUCBPolicy(), loops.kl_ucb, bar=12.0),
-    arms(EXP3Policy(gamma=0.1), loops.exp3, 0.1),
+    arms(BetaTSPolicy(), plain.beta_ts, kind="plain"),
+    arms(EPSILON, plain.epsilon_greedy, 0.1, kind="plain"),
+    arms(BetaTSPolicy(), loops.beta_ts, bar=1.6),
+    arms(UCB1Policy(), loops.ucb1, bar=4.5),
+    arms(KLUCBPolicy(), loops.kl_ucb, bar=5.5),
+    arms(EPSILON, loops.epsilon_greedy, 0.1, bar=10.0),
+    arms(EXP3, loops.exp3, 0.1, bar=12.0),
+    arms(BetaTSPolicy(), loops.beta_ts, bar=3.0, replications=1000),
+    arms(UCB1Policy(), loops.ucb1, bar=3.0, replications=1000),
+    arms(KLUCBPolicy(), loops.kl_ucb, bar=3.0, replications=1000),
+    arms(EPSILON, loops.epsilon_greedy, 0.1, bar=3.0, replications=1000),
+    arms(EXP3, loops.exp3, 0.1, bar=3.0, replications=1000),
     linear(LinUCBPolicy(alpha=1.0), width=1.0, thompson=False),
     linear(LinTSPolicy(v=0.3), width=0.3, thompson=True),
 )

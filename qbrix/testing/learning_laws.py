@@ -126,13 +126,15 @@ def _expect_play_follows_the_laws(policy: AnyPolicy, *, learned: int, size: int)
     state = subject.replicated(*[subject.learned(*names, rows=learned)] * runs)
     rewards = subject.rewards(subject.rng(*names, "rewards"), size, runs, subject.n_arms)
     contexts = subject.contexts(subject.rng(*names, "contexts"), size, runs)
-    played = []
-    for _ in range(2):
+
+    def play() -> tuple[IntArray, State, Any]:
         own = copy_state(state)
         rng = subject.rng(*names, "chance")
         arms, prepared = policy.play(policy.prepare(own), own, rewards, contexts=contexts, rng=rng)
-        played.append((arms, own))
-    expect(bits(*played[0]) == bits(*played[1]), "equal generators play unequally")
+        return arms, own, prepared
+
+    (again, same, _), (arms, played, prepared) = play(), play()
+    expect(bits(again, same) == bits(arms, played), "equal generators play unequally")
     surplus, variance = np.zeros(subject.n_arms), np.zeros(subject.n_arms)
     for t, (paid, chosen) in enumerate(zip(rewards, arms, strict=True)):
         context = None if contexts is None else contexts[t]
@@ -142,7 +144,7 @@ def _expect_play_follows_the_laws(policy: AnyPolicy, *, learned: int, size: int)
         surplus += (np.arange(subject.n_arms) == chosen[:, None]).sum(0) - law.sum(0)
         variance += (law * (1.0 - law)).sum(0)
         state = policy.update(state, _round(chosen, paid, drawn, context))
-    _expect_same(played[1][1], state, what="the state after play and after updates in turn")
+    _expect_same(played, state, what="the state after play and after updates in turn")
     limit = _freedman(variance, alarm=1e-7)
     expect((np.abs(surplus) <= limit).all(), f"arms were chosen {surplus} times more than due")
     context = subject.contexts(subject.rng(*names, "after"), runs)
