@@ -15,7 +15,7 @@ from qbrix.simulator.shelf import Shelf
 from qbrix.simulator.travel import check_travel, codes, play_there
 from qbrix.simulator.unit import Piece, Task, play
 
-__all__ = ["Pieces", "perform"]
+__all__ = ["Pieces", "nobody_watches", "perform"]
 
 Pieces: TypeAlias = dict[str, Piece]
 """Label → what that policy did in one unit; some may be missing after an interrupt."""
@@ -96,13 +96,14 @@ def _result(future: Future[Pieces], task: Task) -> Pieces:
 @contextmanager
 def _bar(tasks: list[tuple[int, Task]], *, progress: bool) -> Iterator[tqdm[Any]]:
     total = sum(task.horizon for _, task in tasks)
-    quiet = not progress or not tasks or _nobody_watches()
+    quiet = not progress or not tasks or nobody_watches()
     bar: tqdm[Any] = tqdm(total=total, unit=" rounds", unit_scale=True, leave=False, disable=quiet)
     with bar:
         yield bar
 
 
-def _nobody_watches() -> bool:
+def nobody_watches() -> bool:
+    """Whether a bar would be drawn in no notebook and on no terminal."""
     from tqdm.notebook import tqdm as notebook_bar
 
     return not issubclass(tqdm, notebook_bar) and not sys.stderr.isatty()
