@@ -32,6 +32,15 @@ _PREPARE_EVERY = 1024
 
 def check_pairing(policy: Policy[Any, Any], environment: Environment) -> None:
     """Raise unless ``policy`` can play in ``environment``."""
+    if not isinstance(policy, Policy):
+        raise InvalidParameter(
+            f"policy = {policy!r}, expected an instance of Policy, for example BetaTSPolicy()"
+        )
+    if not isinstance(environment, Environment):
+        raise InvalidParameter(
+            f"environment = {environment!r}, expected an instance of Environment, "
+            "for example Bernoulli([0.9, 0.8])"
+        )
     name, place = type(policy).__name__, type(environment).__name__
     learns = policy.capabilities.reward
     if not includes(learns, environment.reward):

@@ -10,6 +10,7 @@ import pytest
 from qbrix.errors import InvalidParameter, ShapeError
 from qbrix.simulator import Schedule
 from qbrix.simulator._inbox import AsItArrives
+from qbrix.simulator.player import check_pairing
 from tests.simulator.by_hand import ConstantPolicy, TwoArmedPolicy
 from tests.simulator.conditions import Table, watched
 
@@ -157,6 +158,21 @@ def test_arrivals_of_another_shape_are_refused() -> None:
     environment = Table(n_arms=2, arrivals=[[0], [0]])
     with pytest.raises(ShapeError, match=r"arrivals have shape \(2, 1\), expected \(2, 1\) \+ \(c"):
         watched(environment, schedule=Schedule(), rounds=2)
+
+
+@pytest.mark.parametrize(
+    ("policy", "environment", "said"),
+    [
+        (None, Table(), "policy = None, expected an instance of Policy"),
+        (ConstantPolicy, Table(), "policy = <class .*ConstantPolicy'>, expected an instance"),
+        (ConstantPolicy(), None, "environment = None, expected an instance of Environment"),
+    ],
+)
+def test_what_is_no_policy_or_environment_is_refused(
+    policy: Any, environment: Any, said: str
+) -> None:
+    with pytest.raises(InvalidParameter, match=said):
+        check_pairing(policy, environment)
 
 
 @pytest.mark.parametrize(
