@@ -46,6 +46,7 @@ from qbrix.policies.lin_epsilon_greedy import LinEpsilonGreedyPolicy
 from qbrix.policies.lin_softmax import LinSoftmaxPolicy
 from qbrix.policies.lin_ts import LinTSPolicy
 from qbrix.policies.lin_ucb import LinUCBPolicy
+from qbrix.policies.lin_ucb_hybrid import LinUCBHybridPolicy
 from qbrix.policies.lin_ucb_shared import LinUCBSharedPolicy
 from qbrix.policies.logistic_ts import LogisticTSPolicy
 from qbrix.policies.logistic_ucb import LogisticUCBPolicy
@@ -124,6 +125,7 @@ policies.register(KLUCBPolicy)
 policies.register(LinEpsilonGreedyPolicy)
 policies.register(LinSoftmaxPolicy)
 policies.register(LinTSPolicy)
+policies.register(LinUCBHybridPolicy)
 policies.register(LinUCBPolicy)
 policies.register(LinUCBSharedPolicy)
 policies.register(LUCBPolicy)
