@@ -21,6 +21,7 @@ from qbrix.environments import (
 from qbrix.policies import Policy, get, policies
 from qbrix.simulator import Schedule, SimulationResult, simulate
 from qbrix.state import arrays_of, digest
+from qbrix.testing.subject import Subject
 from qbrix.types import Array, BoolArray
 from tests.simulator.by_hand import ConstantPolicy
 
@@ -160,8 +161,11 @@ def test_regret_is_counted_against_the_best_arm_that_is_there() -> None:
 
 @pytest.mark.parametrize("policy", list(policies), ids=lambda policy: policy.__name__)
 def test_every_policy_bears_all_conditions_at_once(policy: type[Policy[Any, Any]]) -> None:
-    inner = Logistic.example() if policy.capabilities.context else Bernoulli([0.2, 0.7, 0.4, 0.5])
-    n_arms = inner.n_arms
+    subject = Subject(policy.example())
+    n_arms = subject.n_arms
+    inner: Environment = Bernoulli([0.2, 0.7, 0.4, 0.5])
+    if subject.dim:
+        inner = Logistic.random(n_arms=n_arms, dim=subject.dim - 1)
     environment = ArmsComeAndGo(
         Delayed(Duplicated(MissingFeedback(inner, rate=0.2), rate=0.3), delay=4, law="exponential"),
         arrive={n_arms - 1: 15},
@@ -169,7 +173,7 @@ def test_every_policy_bears_all_conditions_at_once(policy: type[Policy[Any, Any]
     )
     schedule = Schedule(delay=1, batch=3, staleness=2, replicas=2, refresh=5, deduplicate=False)
     result = simulate(
-        {"it": policy.example()},
+        {"it": subject.policy},
         environment,
         horizon=50,
         replications=4,
