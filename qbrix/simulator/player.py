@@ -316,7 +316,9 @@ def _masks(rounds: Rounds) -> Iterable[BoolArray | None]:
 def _check_law(policy: Policy[Any, Any], *, n_arms: int, dim: int) -> None:
     """Raise unless the propensities of two replications are two laws."""
     prepared = policy.prepare(_replicated(policy.init(n_arms=n_arms, dim=dim), 2))
-    got = policy.propensities(prepared, np.zeros((2, dim)) if dim else None).shape
+    # Equal shares of the arms are a context for policies that expect experts' advice, too.
+    context = np.full((2, dim), 1.0 / n_arms) if dim else None
+    got = policy.propensities(prepared, context).shape
     if got != (2, n_arms):
         raise ShapeError(
             f"{type(policy).__name__}.propensities returned shape {got} for 2 replications of "
