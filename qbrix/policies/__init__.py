@@ -23,6 +23,7 @@ from qbrix.policies.exp3_ix import EXP3IXPolicy
 from qbrix.policies.exp3_p import EXP3PPolicy
 from qbrix.policies.exp3_plus_plus import EXP3PlusPlusPolicy
 from qbrix.policies.exp3_s import EXP3SPolicy
+from qbrix.policies.exp4 import EXP4Policy
 from qbrix.policies.explore_then_commit import ExploreThenCommitPolicy
 from qbrix.policies.exponential_klucb import ExponentialKLUCBPolicy
 from qbrix.policies.fpl import FPLPolicy
@@ -104,6 +105,7 @@ policies.register(EXP3PlusPlusPolicy)
 policies.register(EXP3Policy)
 policies.register(EXP3PPolicy)
 policies.register(EXP3SPolicy)
+policies.register(EXP4Policy)
 policies.register(ExploreThenCommitPolicy)
 policies.register(ExponentialKLUCBPolicy)
 policies.register(FPLPolicy)

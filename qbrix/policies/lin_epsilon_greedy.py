@@ -51,8 +51,8 @@ class LinEpsilonGreedyPolicy(LinearPolicy):
 
     References
     ----------
-    Langford and Zhang (2007), *The Epoch-Greedy Algorithm for Contextual Multi-armed Bandits*,
-    Theorem 3.1, for exploring in contexts. Li, Chu, Langford and Schapire (2010), *A
+    Langford and Zhang (2007), *The Epoch-Greedy Algorithm for Contextual Multi-armed Bandits*, for
+    exploring in contexts. Li, Chu, Langford and Schapire (2010), *A
     Contextual-Bandit Approach to Personalized News Article Recommendation*, section 5.2, where it
     is a baseline.
     """

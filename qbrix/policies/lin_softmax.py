@@ -52,8 +52,7 @@ class LinSoftmaxPolicy(LinearPolicy):
     References
     ----------
     Luce (1959), *Individual Choice Behavior*. Cesa-Bianchi, Gentile, Lugosi and Neu (2017),
-    *Boltzmann Exploration Done Right*, section 3, for what it cannot do. Bietti, Agarwal and
-    Langford (2021), *A Contextual Bandit Bake-off*, section 3, for the family it belongs to.
+    *Boltzmann Exploration Done Right*, section 3, for what it cannot do.
     """
 
     temperature: float = param(

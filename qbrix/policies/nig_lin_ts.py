@@ -57,7 +57,7 @@ class NIGLinTSPolicy(LinearPolicy):
         :math:`\lambda`, precision of the coefficients in units of the noise.
     prior_shape : float >= 1, default 1
         :math:`\alpha_0`: the prior variance is worth :math:`2 \alpha_0` observations. Larger is
-        bolder; 6 in Riquelme, Tucker and Snoek.
+        bolder; 6 in the experiments of the reference.
     prior_scale : float > 0, default 1
         :math:`\beta_0`: the prior variance is about :math:`\beta_0 / \alpha_0`.
 
@@ -78,8 +78,7 @@ class NIGLinTSPolicy(LinearPolicy):
 
     References
     ----------
-    Riquelme, Tucker and Snoek (2018), *Deep Bayesian Bandits Showdown*, section 4 and equation 2
-    (linear methods). Murphy (2012), *Machine Learning: A Probabilistic Perspective*, section 7.6.3,
+    Riquelme, Tucker and Snoek (2018), *Deep Bayesian Bandits Showdown*, linear methods. Murphy (2012), *Machine Learning: A Probabilistic Perspective*, section 7.6.3,
     for the posterior.
     """
 

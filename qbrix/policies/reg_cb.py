@@ -62,7 +62,7 @@ class RegCBPolicy(LinearPolicy):
     References
     ----------
     Foster, Agarwal, Dudík, Luo and Schapire (2018), *Practical Contextual Bandits with Regression
-    Oracles*, Algorithm 1 (elimination and optimistic variants) and Theorem 1.
+    Oracles*, section 3: RegCB by elimination and optimistic RegCB.
     """
 
     beta: float = param(1.0, gte=0, doc="excess squared error up to which a regression is believed")
