@@ -35,6 +35,7 @@ __all__ = [
     "copy_state",
     "digest",
     "from_bytes",
+    "grown",
     "leading_shape",
     "map_arrays",
     "resolve_sizes",
@@ -136,6 +137,29 @@ def stack(states: Sequence[S]) -> S:
         name: np.stack([getattr(state, name) for state in states]) for name, _ in arrays_of(first)
     }
     return type(first)(**joined)
+
+
+def grown(state: S, fresh: S) -> S:
+    """``fresh``, which has more arms, with everything that ``state`` has learned of the old ones.
+
+    Raises
+    ------
+    StateMismatch
+        When an array differs in anything but its axes K: its meaning depends on the number of arms.
+    """
+    made: dict[str, AnyArray] = {}
+    for name, spec in array_specs(type(state)).items():
+        old, new = getattr(state, name), getattr(fresh, name).copy()
+        letters = [None] * (old.ndim - len(spec.shape)) + list(spec.shape)
+        for letter, before, after in zip(letters, old.shape, new.shape, strict=True):
+            if before != after and letter != "K":
+                raise StateMismatch(
+                    f"state.{name} has shape {old.shape}, with more arms {new.shape}: "
+                    "this state cannot get more arms"
+                )
+        new[tuple(slice(size) for size in old.shape)] = old
+        made[name] = new
+    return type(state)(**made)
 
 
 def resolve_sizes(state: State) -> dict[str, int]:

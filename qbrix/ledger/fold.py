@@ -103,6 +103,8 @@ def fold(deployment: Deployment, batch: Batch, resolver: Resolver) -> Deployment
         policy = resolver.policy(configuration.policy)
         if batch.control.start == "keep":
             state = deployment.state
+            if configuration.n_arms != deployment.configuration.n_arms:
+                state = policy.grow(state, n_arms=configuration.n_arms)
         else:
             state = _started(policy, batch.control, resolver)
     else:

@@ -6,22 +6,37 @@ import ast
 import re
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from qbrix.errors import InvalidParameter
 from qbrix.policies.base import Policy
-from qbrix.state import State, arrays_of, leading_shape
+from qbrix.state import State, arrays_of, grown, leading_shape, resolve_sizes
 from qbrix.types import Array, BoolArray, Interactions
 
 AnyPolicy = Policy[Any, Any]
+S = TypeVar("S", bound=State)
 
 _SPOKEN = re.compile(r"([\w@]+)\s*(?:\((.*)\))?", re.DOTALL)
 
 
 @lru_cache(maxsize=256)
 def learner_of(text: str) -> AnyPolicy:
+    """The policy that `policy_of` finds, if it can be started over by somebody who watches rewards.
+
+    Raises
+    ------
+    UnknownName, InvalidParameter
+        As `policy_of` does, or the policy needs more than a reward in [0, 1].
+    """
+    policy = policy_of(text)
+    _check_fit(policy)
+    return policy
+
+
+@lru_cache(maxsize=256)
+def policy_of(text: str) -> AnyPolicy:
     """The policy that a text names: a name of the catalogue, or what `repr` shows of a policy.
 
     Raises
@@ -29,7 +44,7 @@ def learner_of(text: str) -> AnyPolicy:
     UnknownName
         The catalogue has no such policy.
     InvalidParameter
-        The text is neither, or the policy cannot be nested.
+        The text is neither.
     """
     from qbrix.policies import get
 
@@ -41,13 +56,17 @@ def learner_of(text: str) -> AnyPolicy:
         policy: AnyPolicy = get(match[1])(**given)
     except TypeError:
         raise _unclear(text) from None
-    _check_fit(policy)
     return policy
 
 
-def initial(policy: AnyPolicy, n_arms: int) -> Array:
+def initial(policy: AnyPolicy, n_arms: int, *, dim: int = 0) -> Array:
     """The packed state before the first interaction, shape (m,)."""
-    return packed(policy.init(n_arms=n_arms))
+    return packed(policy.init(n_arms=n_arms, dim=dim))
+
+
+def size_of(policy: AnyPolicy, n_arms: int, *, dim: int = 0) -> int:
+    """How many numbers `packed` gives, m."""
+    return sum(value.size for _, value in arrays_of(_template(policy, n_arms, dim)))
 
 
 def packed(state: State) -> Array:
@@ -57,16 +76,25 @@ def packed(state: State) -> Array:
     return np.concatenate(numbers, axis=-1, dtype=np.float64)
 
 
-def unpacked(policy: AnyPolicy, numbers: Array, *, n_arms: int) -> State:
+def unpacked(policy: AnyPolicy, numbers: Array, *, n_arms: int, dim: int = 0) -> State:
     """The state that was packed; its arrays are copies."""
     made: dict[str, Any] = {}
     start = 0
-    for name, value in arrays_of(_template(policy, n_arms)):
+    for name, value in arrays_of(_template(policy, n_arms, dim)):
         part = numbers[..., start : start + value.size]
         shape = (*numbers.shape[:-1], *value.shape)
         made[name] = np.array(part, dtype=value.dtype, order="C").reshape(shape)
         start += value.size
     return policy.state_type(**made)
+
+
+def grown_around(state: S, fresh: S, learner: AnyPolicy) -> S:
+    """`qbrix.state.grown` for states that hold a packed ``learner``, who gets the arms as well."""
+    before, after = resolve_sizes(state)["K"], resolve_sizes(fresh)["K"]
+    inner = unpacked(learner, cast(Any, state).learner, n_arms=before)
+    numbers = packed(learner.grow(inner, n_arms=after))
+    old, new = (replace(cast(Any, one), learner=numbers) for one in (state, fresh))
+    return cast(S, grown(old, new))
 
 
 def learned(
@@ -94,22 +122,27 @@ def learned(
     """
     restless: BoolArray = np.logical_or.reduce(restarts, axis=-1, keepdims=True)
     if not restless.all():
-        numbers = _learned(policy, numbers, _kept(batch, ~restless), n_arms=n_arms)
+        numbers = _taught(policy, numbers, _kept(batch, ~restless), n_arms=n_arms)
     if restless.any():
         beginning = initial(policy, n_arms)
         some = _kept(batch, restless)
         for row in range(batch.arms.shape[-1]):
-            numbers = _learned(policy, numbers, _row(some, row), n_arms=n_arms)
+            numbers = _taught(policy, numbers, _row(some, row), n_arms=n_arms)
             numbers = np.where(restarts[..., row, np.newaxis], beginning, numbers)
     return numbers
 
 
-def _learned(policy: AnyPolicy, numbers: Array, batch: Interactions, *, n_arms: int) -> Array:
-    state = unpacked(policy, numbers, n_arms=n_arms)
+def learned_by(policy: AnyPolicy, state: State, batch: Interactions) -> State:
+    """The state after a batch that was checked; ``state`` may be written into."""
     if type(policy).update_in_place is Policy.update_in_place:
-        return packed(policy.update(state, batch))
+        after: State = policy.update(state, batch)
+        return after
     policy.update_in_place(state, batch)
-    return packed(state)
+    return state
+
+
+def _taught(policy: AnyPolicy, numbers: Array, batch: Interactions, *, n_arms: int) -> Array:
+    return packed(learned_by(policy, unpacked(policy, numbers, n_arms=n_arms), batch))
 
 
 def _kept(batch: Interactions, which: BoolArray) -> Interactions:
@@ -131,8 +164,8 @@ def _row(batch: Interactions, row: int) -> Interactions:
 
 
 @lru_cache(maxsize=256)
-def _template(policy: AnyPolicy, n_arms: int) -> State:
-    state: State = policy.init(n_arms=n_arms)
+def _template(policy: AnyPolicy, n_arms: int, dim: int) -> State:
+    state: State = policy.init(n_arms=n_arms, dim=dim)
     return state
 
 

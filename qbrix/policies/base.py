@@ -17,7 +17,7 @@ import numpy as np
 from qbrix.checks import ParameterSpec, check_batch, check_parameters, middle, parameter_specs
 from qbrix.errors import InvalidParameter, StateMismatch
 from qbrix.registry import identifier
-from qbrix.state import State, copy_state, leading_shape, resolve_sizes, zeros
+from qbrix.state import State, copy_state, grown, leading_shape, resolve_sizes, zeros
 from qbrix.support import RewardSupport
 from qbrix.types import Array, BoolArray, IntArray, Interactions
 
@@ -143,6 +143,23 @@ class Policy(ABC, Generic[S, P]):
                 "choose fewer arms or another policy"
             )
         return cast(S, zeros(self.state_type, K=n_arms, d=dim))
+
+    def grow(self, state: S, *, n_arms: int) -> S:
+        """The state with arms added at the end, of which nothing was observed.
+
+        Parameters
+        ----------
+        state : S, without leading axes
+        n_arms : int
+            K after the arms came.
+
+        Raises
+        ------
+        StateMismatch, InvalidParameter
+            When what was learned cannot be kept for more arms.
+        """
+        fresh = self.init(n_arms=n_arms, dim=resolve_sizes(state).get("d", 0))
+        return grown(state, fresh)
 
     def prepare(self, state: S) -> P:
         """Work that is done once per state version, off the hot path; the state by default."""

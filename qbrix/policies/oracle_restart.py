@@ -11,7 +11,7 @@ import numpy as np
 from qbrix.checks import param
 from qbrix.errors import InvalidParameter
 from qbrix.policies._counts import Cells, Pulls
-from qbrix.policies._nested import initial, learned, learner_of, unpacked
+from qbrix.policies._nested import grown_around, initial, learned, learner_of, unpacked
 from qbrix.policies.base import Capabilities, Policy
 from qbrix.state import array, zeros
 from qbrix.types import Array, BoolArray, IntArray, Interactions
@@ -89,6 +89,10 @@ class OracleRestartPolicy(Policy[Restarted, Any]):
         """Nothing observed, and the learner's own beginning."""
         numbers = initial(learner_of(self.learner), n_arms)
         return replace(zeros(Restarted, K=n_arms, m=numbers.size), learner=numbers)
+
+    def grow(self, state: Restarted, *, n_arms: int) -> Restarted:
+        """Arms added at the end, for the learner too."""
+        return grown_around(state, self.init(n_arms=n_arms), learner_of(self.learner))
 
     def prepare(self, state: Restarted) -> Any:
         """What the learner prepares."""

@@ -11,7 +11,7 @@ from qbrix.checks import param
 from qbrix.policies._change import Blocks, Watch
 from qbrix.policies._counts import allowed, uniform
 from qbrix.policies._in_order import events
-from qbrix.policies._nested import initial, learned, learner_of, unpacked
+from qbrix.policies._nested import grown_around, initial, learned, learner_of, unpacked
 from qbrix.policies.base import Capabilities, Policy
 from qbrix.state import array, zeros
 from qbrix.types import Array, BoolArray, IntArray, Interactions
@@ -96,6 +96,10 @@ class RestartPolicy(Policy[Watched, tuple[Any, int]]):
         numbers = initial(learner_of(self.learner), n_arms)
         state = zeros(Watched, K=n_arms, blocks=2 * self.splits, m=numbers.size)
         return replace(state, learner=numbers)
+
+    def grow(self, state: Watched, *, n_arms: int) -> Watched:
+        """Arms added at the end, for the learner too."""
+        return grown_around(state, self.init(n_arms=n_arms), learner_of(self.learner))
 
     def prepare(self, state: Watched) -> tuple[Any, int]:
         """What the learner prepares, and K."""

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from qbrix.checks import ParameterSpec
-from qbrix.errors import InvalidParameter
+from qbrix.errors import InvalidParameter, StateMismatch
 from qbrix.state import array_specs, digest, from_bytes, leading_shape, resolve_sizes, to_bytes
-from qbrix.testing.contract import expect, refusal
+from qbrix.testing.contract import expect, not_applicable, refusal
 from qbrix.testing.subject import AnyPolicy, Subject, arrays_in, bits
 from qbrix.types import Array
 
 __all__ = [
+    "check_arms_can_be_added",
     "check_contexts_are_decided_alike",
     "check_hyperparameters_are_guarded",
     "check_hyperparameters_round_trip",
@@ -112,6 +113,31 @@ def check_single_arm(policy: AnyPolicy) -> None:
         expect(law.shape == (1,) and law[0] == 1.0, f"propensities are {law}")
         arm = policy.sample(prepared, context, rng=subject.rng("one", "sample"))
         expect(np.asarray(arm) == 0, f"sample chose {arm}")
+
+
+def check_arms_can_be_added(policy: AnyPolicy) -> None:
+    """A state with more arms keeps what it knows of the old ones, decides and goes on learning."""
+    subject = Subject(policy)
+    wider = Subject(policy, n_arms=subject.n_arms + 2)
+    learned = subject.learned("grow")
+    before = bits(learned)
+    try:
+        grown = policy.grow(learned, n_arms=wider.n_arms)
+    except (StateMismatch, InvalidParameter) as error:
+        not_applicable(f"it refuses more arms: {error}")
+        return
+    expect(bits(learned) == before, "growing wrote into the state")
+    expect(resolve_sizes(grown).get("K") == wider.n_arms, "the axis K has another size")
+    specs = array_specs(type(learned))
+    for name, spec in specs.items():
+        if "K" in spec.shape:
+            old = getattr(learned, name)
+            kept = getattr(grown, name)[tuple(slice(size) for size in old.shape)]
+            expect((kept == old).all(), f"state.{name} of the old arms has changed")
+    context = wider.contexts(wider.rng("grow", "context"))
+    _expect_law(wider.law(grown, context), shape=(wider.n_arms,))
+    after = policy.update(grown, wider.batch(wider.rng("grow", "more"), rows=20))
+    _expect_law(wider.law(after, context), shape=(wider.n_arms,))
 
 
 def check_inputs_are_not_mutated(policy: AnyPolicy) -> None:

@@ -25,6 +25,7 @@ _LAWS: tuple[Law, ...] = (
     interface_laws.check_propensities_are_a_law,
     interface_laws.check_contexts_are_decided_alike,
     interface_laws.check_single_arm,
+    interface_laws.check_arms_can_be_added,
     interface_laws.check_inputs_are_not_mutated,
     interface_laws.check_nothing_is_hidden,
     interface_laws.check_recorded_numbers_are_declared,

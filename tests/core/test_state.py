@@ -16,6 +16,7 @@ from qbrix.state import (
     copy_state,
     digest,
     from_bytes,
+    grown,
     leading_shape,
     resolve_sizes,
     stack,
@@ -180,3 +181,28 @@ def test_memory_layout_does_not_matter() -> None:
     state = Example(pulls=rng.random(2), window=window, seen=np.zeros(1) > 0)
     turned = Example(pulls=state.pulls, window=np.asfortranarray(window), seen=state.seen)
     assert digest(turned) == digest(state)
+
+
+def test_more_arms_keep_what_is_known_of_the_old_ones() -> None:
+    @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+    class Pairs(State):
+        wins: Array = array("K", "K")
+        seen: Array = array("w", "K")
+        count: Array = array()
+
+    old = Pairs(wins=np.ones((2, 2)), seen=np.full((3, 2), 7.0), count=np.array(5.0))
+    fresh = Pairs(wins=np.zeros((3, 3)), seen=np.full((3, 3), -1.0), count=np.array(0.0))
+    more = grown(old, fresh)
+    assert more.wins.tolist() == [[1, 1, 0], [1, 1, 0], [0, 0, 0]]
+    assert more.seen.tolist() == [[7, 7, -1]] * 3
+    assert more.count == 5.0
+    assert fresh.wins.sum() == 0.0
+
+
+def test_a_state_whose_other_sizes_depend_on_the_arms_is_refused() -> None:
+    @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+    class Packed(State):
+        numbers: Array = array("m")
+
+    with pytest.raises(StateMismatch, match=r"state.numbers has shape \(4,\).*cannot get more"):
+        grown(Packed(numbers=np.zeros(4)), Packed(numbers=np.zeros(6)))
