@@ -103,4 +103,11 @@ def test_every_policy_has_a_panel_with_a_row_per_condition(
     costs = condition_costs(results)
     dots = first.lines[1].get_xdata()
     assert np.array_equal(dots, costs.regret[costs.policy == "ts"])
+    sure = costs[(costs.policy == "ts") & (costs.extra_low > 0.0)]
+    assert [text.get_text() for text in first.texts] == [f"{extra:+.0f}" for extra in sure.extra]
+    assert not figure.axes[1].texts
     figure.savefig(io.BytesIO())
+
+
+def test_a_single_replication_has_no_interval_and_is_drawn_all_the_same() -> None:
+    draw_conditions({"a": race(replications=1)}).savefig(io.BytesIO())
