@@ -43,9 +43,11 @@ def transport(pulls: Array, total: Array, *, leader: IntArray) -> Array:
     shared = np.clip((paid + total) / both, 0.0, 1.0)
     mean = np.clip(total / np.maximum(pulls, 1.0), 0.0, 1.0)
     best = np.take_along_axis(mean, index, -1)
-    cost = np.where(own > 0.0, own * bernoulli_divergence(best, shared), 0.0)
-    cost += np.where(pulls > 0.0, pulls * bernoulli_divergence(mean, shared), 0.0)
-    return np.where(mean < best, cost, 0.0)
+    rival = (mean < best) & (pulls > 0.0) & (own > 0.0)
+    of_best = np.where(rival, bernoulli_divergence(best, shared), 0.0)
+    of_other = np.where(rival, bernoulli_divergence(mean, shared), 0.0)
+    cost: Array = own * of_best + pulls * of_other
+    return cost
 
 
 def likelihood_ratio(pulls: Array, total: Array) -> Array:

@@ -1,0 +1,110 @@
+"""How long the best arm took to find, and how often another one was taken for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from qbrix.plots._identification_frames import error_rates, mean_rounds
+from qbrix.plots._style import COLOURS, INK, style
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from qbrix.simulator import IdentificationResult
+
+__all__ = ["IdentificationPlots"]
+
+
+@dataclass(frozen=True, slots=True)
+class IdentificationPlots:
+    """Draws a result; every method raises `MissingExtra` where matplotlib is absent."""
+
+    result: IdentificationResult
+
+    def rounds(self, *, ax: Axes | None = None, confidence: float = 0.95) -> Axes:
+        """Mean number of rounds with its interval, one line per policy, the fastest on top.
+
+        A policy some of whose searches used up the rounds has an open mark. For Bernoulli arms a
+        vertical line shows what no rule of this confidence can beat on average.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+        confidence : float in (0, 1), default 0.95
+            Level of the intervals.
+        """
+        frame = mean_rounds(self.result, confidence=confidence)
+        with style():
+            target = _dots(frame, ax=ax)
+            least = self.result.least_rounds
+            if least is not None and np.isfinite(least) and least > 0.0:
+                target.axvline(least, color=INK, linewidth=1.0, linestyle="--")
+                target.annotate(
+                    f"no rule is faster on average: {least:,.0f}",
+                    xy=(least, 1.0),
+                    xycoords=("data", "axes fraction"),
+                    xytext=(4, -4),
+                    textcoords="offset points",
+                    va="top",
+                    fontsize="small",
+                )
+            target.set_xscale("log")
+            target.set_xlabel("rounds until it stopped")
+            target.set_title(self._title(confidence))
+        return target
+
+    def errors(self, *, ax: Axes | None = None, confidence: float = 0.95) -> Axes:
+        """Share of wrong recommendations with its exact interval, the fewest on top.
+
+        A vertical line shows the δ = 1 − confidence that was asked for.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+        confidence : float in (0, 1), default 0.95
+            Level of the intervals.
+        """
+        frame = error_rates(self.result, confidence=confidence)
+        with style():
+            target = _dots(frame, ax=ax)
+            if self.result.confidence is not None:
+                doubt = 1.0 - self.result.confidence
+                target.axvline(doubt, color=INK, linewidth=1.0, linestyle="--")
+                target.annotate(
+                    f"asked for: at most {doubt:.3g}",
+                    xy=(doubt, 1.0),
+                    xycoords=("data", "axes fraction"),
+                    xytext=(4, -4),
+                    textcoords="offset points",
+                    va="top",
+                    fontsize="small",
+                )
+            target.set_xlim(left=0.0)
+            target.set_xlabel("share of wrong recommendations")
+            target.set_title(self._title(confidence))
+        return target
+
+    def _title(self, confidence: float) -> str:
+        return f"{self.result.replications:,} searches, {100 * confidence:g} % intervals"
+
+
+def _dots(frame: pd.DataFrame, *, ax: Axes | None) -> Axes:
+    """A dot and its interval for every row, the first on top."""
+    import matplotlib.pyplot as plt
+
+    size = (7.0, 1.1 + 0.36 * len(frame))
+    target = plt.subplots(figsize=size, layout="constrained")[1] if ax is None else ax
+    places = np.arange(len(frame))
+    target.hlines(places, frame["low"], frame["high"], color=COLOURS[0], linewidth=2.0, alpha=0.5)
+    faces = [COLOURS[0] if complete else "none" for complete in frame["complete"]]
+    target.scatter(frame["mean"], places, s=36, edgecolors=COLOURS[0], facecolors=faces, zorder=3)
+    target.set_yticks(range(len(frame)), [str(label) for label in frame["policy"]])
+    target.set_ylim(len(frame) - 0.4, -1.0)
+    target.grid(visible=True, axis="x")
+    return target
