@@ -1,8 +1,9 @@
 """What the roles store and the guarantees they rely on; every backend passes one contract suite.
 
-Four stores, by what they promise:
+The stores, by what they promise:
 
 * `Catalog` (Postgres): tenants' resources. A write is on disk when the call returns.
+* `Accounts` (Postgres): people, workspaces, sessions; `Audit`, who wrote what.
 * `Ledger` (Postgres): what was learned, append-only. One transaction a step, fenced by the term.
 * `Intake` (Redis streams): feedback and decisions on their way to the ledger. Durable when the
   call returns, read in order, trimmed only behind what the ledger has committed.
@@ -15,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from serving.storage.base_accounts import Accounts, Audit
 from serving.storage.base_catalog import Catalog
 from serving.storage.base_ledger import Ledger, LedgerStep
 from serving.storage.base_streams import Channel, Intake, Read
@@ -34,8 +36,10 @@ from serving.storage.records import (
 )
 
 __all__ = [
+    "Accounts",
     "ApiKeyRecord",
     "ArmRecord",
+    "Audit",
     "Catalog",
     "Channel",
     "CommittedBatch",
@@ -58,9 +62,11 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stores:
-    """The four stores as a role is given them; ``await close()`` when the role ends."""
+    """The stores as a role is given them; ``await close()`` when the role ends."""
 
     catalog: Catalog
+    accounts: Accounts
+    audit: Audit
     ledger: Ledger
     intake: Intake
     channel: Channel

@@ -1,10 +1,16 @@
-"""From URLs to the four stores."""
+"""From URLs to the stores."""
 
 from __future__ import annotations
 
 from serving.storage.base import Stores
 from serving.storage.memory import memory_stores
-from serving.storage.postgres import Database, PostgresCatalog, PostgresLedger
+from serving.storage.postgres import (
+    Database,
+    PostgresAccounts,
+    PostgresAudit,
+    PostgresCatalog,
+    PostgresLedger,
+)
 from serving.storage.redis import RedisChannel, RedisConnection, RedisIntake
 
 __all__ = ["memory_stores", "open_stores"]
@@ -22,6 +28,8 @@ async def open_stores(*, postgres_url: str, redis_url: str) -> Stores:
 
     return Stores(
         catalog=PostgresCatalog(database),
+        accounts=PostgresAccounts(database),
+        audit=PostgresAudit(database),
         ledger=PostgresLedger(database),
         intake=RedisIntake(connection),
         channel=RedisChannel(connection),

@@ -13,6 +13,7 @@ __all__ = [
     "CONTROLS",
     "RECORDS",
     "STATES",
+    "USERS",
     "decision_stream",
     "feedback_stream",
     "incarnation",
@@ -23,6 +24,7 @@ __all__ = [
 STATES = "qbrix:states"  # payload: the experiment whose copy was replaced
 CONTROLS = "qbrix:controls"  # payload: the shard that has a control change waiting
 API_KEYS = "qbrix:api_keys"  # payload: SHA-256 of a credential that was changed
+USERS = "qbrix:users"  # payload: a user's role, activity and revision (see `Mark`)
 RECORDS = "qbrix:records"  # payload: the experiment whose record was changed
 
 

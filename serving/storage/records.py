@@ -83,7 +83,10 @@ class ExperimentRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ApiKeyRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A credential as it is stored: the SHA-256 of the key, never the key."""
+    """A credential as it is stored: the SHA-256 of the key, never the key.
+
+    It never allows more than its ``owner``, a user, may do now; a key made for a machine has none.
+    """
 
     id: str
     tenant: str
@@ -94,6 +97,7 @@ class ApiKeyRecord(msgspec.Struct, frozen=True, kw_only=True):
     created_ms: int
     rate_limit_per_minute: int | None = None
     last_used_ms: int | None = None
+    owner: str | None = None
 
 
 class ControlRequest(msgspec.Struct, frozen=True, kw_only=True):

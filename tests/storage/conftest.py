@@ -20,6 +20,10 @@ BACKENDS = ("memory", "servers")
 EMPTY = "; ".join(
     f"DELETE FROM {table}"
     for table in (
+        "audit",
+        "sessions",
+        "invites",
+        "users",
         "api_keys",
         "tenants",
         "pools",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from time import monotonic
 
 from serving.storage.base import Stores
+from serving.storage.memory.accounts import MemoryAccounts, MemoryAudit
 from serving.storage.memory.catalog import MemoryCatalog
 from serving.storage.memory.channel import MemoryChannel
 from serving.storage.memory.intake import MemoryIntake
@@ -16,7 +17,7 @@ __all__ = ["memory_stores"]
 
 
 def memory_stores(*, clock: Callable[[], float] = monotonic) -> Stores:
-    """Four stores that share one world; ``clock`` (in seconds) is what leases run by."""
+    """Stores that share one world; ``clock`` (in seconds) is what leases run by."""
     world = World()
 
     async def close() -> None:
@@ -24,6 +25,8 @@ def memory_stores(*, clock: Callable[[], float] = monotonic) -> Stores:
 
     return Stores(
         catalog=MemoryCatalog(world),
+        accounts=MemoryAccounts(world),
+        audit=MemoryAudit(world),
         ledger=MemoryLedger(world, clock=clock),
         intake=MemoryIntake(),
         channel=MemoryChannel(),

@@ -8,6 +8,7 @@ from uuid import uuid4
 import msgspec
 
 from qbrix.errors import Conflict, NotFound
+from serving.storage.audit import audited
 from serving.storage.memory.world import World
 from serving.storage.records import (
     ApiKeyRecord,
@@ -28,6 +29,7 @@ class MemoryCatalog:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self.audit_trail = world.audit
 
     async def ping(self) -> None:
         """Memory answers."""
@@ -42,6 +44,7 @@ class MemoryCatalog:
         """See `Catalog`."""
         return self._world.tenants.get(name)
 
+    @audited("api_key.create")
     async def put_api_key(self, record: ApiKeyRecord) -> None:
         """See `Catalog`."""
         if all(key.key_sha256 != record.key_sha256 for key in self._world.api_keys.values()):
@@ -63,6 +66,7 @@ class MemoryCatalog:
             raise NotFound("api_key", key_id)
         return found
 
+    @audited("api_key.change")
     async def change_api_key(self, record: ApiKeyRecord) -> None:
         """See `Catalog`."""
         stored = await self.get_api_key(record.tenant, record.id)
@@ -75,6 +79,7 @@ class MemoryCatalog:
             rate_limit_per_minute=record.rate_limit_per_minute,
         )
 
+    @audited("api_key.delete")
     async def delete_api_key(self, tenant: str, key_id: str) -> None:
         """See `Catalog`."""
         del self._world.api_keys[(await self.get_api_key(tenant, key_id)).id]
@@ -86,6 +91,7 @@ class MemoryCatalog:
             if stored is not None and at_ms > (stored.last_used_ms or 0):
                 self._world.api_keys[key_id] = replace(stored, last_used_ms=at_ms)
 
+    @audited("pool.create")
     async def create_pool(self, pool: PoolRecord) -> None:
         """See `Catalog`."""
         self._refuse_pool_name(pool)
@@ -103,6 +109,7 @@ class MemoryCatalog:
         own = [pool for pool in reversed(self._world.pools.values()) if pool.tenant == tenant]
         return own[offset : offset + limit]
 
+    @audited("pool.rename")
     async def rename_pool(self, tenant: str, pool_id: str, *, name: str) -> PoolRecord:
         """See `Catalog`."""
         renamed = replace(await self.get_pool(tenant, pool_id), name=name)
@@ -110,6 +117,7 @@ class MemoryCatalog:
         self._world.pools[pool_id] = renamed
         return renamed
 
+    @audited("pool.change")
     async def change_pool(
         self, pool: PoolRecord, *, controls: Sequence[ControlRequest]
     ) -> list[ControlRequest]:
@@ -119,6 +127,7 @@ class MemoryCatalog:
         self._world.pools[pool.id] = pool
         return [self._world.enqueue(control) for control in controls]
 
+    @audited("pool.delete")
     async def delete_pool(self, tenant: str, pool_id: str) -> None:
         """See `Catalog`."""
         await self.get_pool(tenant, pool_id)
@@ -126,6 +135,7 @@ class MemoryCatalog:
             raise Conflict(f"pool {pool_id} has experiments", code="POOL_HAS_EXPERIMENTS")
         del self._world.pools[pool_id]
 
+    @audited("experiment.create")
     async def create_experiment(
         self, record: ExperimentRecord, *, creation: CommittedBatch, state: StateRecord
     ) -> None:
@@ -164,6 +174,7 @@ class MemoryCatalog:
         ]
         return own[offset : offset + limit]
 
+    @audited("experiment.change")
     async def change_experiment(
         self, record: ExperimentRecord, *, control: ControlRequest | None = None
     ) -> ControlRequest | None:
@@ -183,11 +194,13 @@ class MemoryCatalog:
         )
         return None if control is None else self._world.enqueue(control)
 
+    @audited("experiment.delete")
     async def delete_experiment(self, tenant: str, experiment: str) -> None:
         """See `Catalog`."""
         await self.get_experiment(tenant, experiment)
         self._world.deleted.add(experiment)
 
+    @audited("bundle.create")
     async def put_bundle(self, tenant: str, sha256: str, data: bytes) -> None:
         """See `Catalog`."""
         self._world.bundles.setdefault((tenant, sha256), data)
@@ -199,6 +212,7 @@ class MemoryCatalog:
             raise NotFound("bundle", sha256)
         return found
 
+    @audited("experiment.control")
     async def request_control(self, control: ControlRequest) -> ControlRequest:
         """See `Catalog`."""
         return self._world.enqueue(control)

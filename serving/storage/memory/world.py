@@ -20,6 +20,13 @@ from serving.storage.records import (
     Promotion,
     StateRecord,
 )
+from serving.storage.records_accounts import (
+    AuditRecord,
+    InviteRecord,
+    SessionRecord,
+    UserRecord,
+    WorkspaceRecord,
+)
 
 __all__ = ["Lease", "World"]
 
@@ -38,6 +45,12 @@ class World:
     """One database."""
 
     tenants: dict[str, str] = field(default_factory=dict)
+    workspaces: dict[str, WorkspaceRecord] = field(default_factory=dict)
+    users: dict[str, UserRecord] = field(default_factory=dict)
+    invites: dict[str, InviteRecord] = field(default_factory=dict)
+    sessions: dict[str, SessionRecord] = field(default_factory=dict)
+    used_sessions: set[str] = field(default_factory=set)
+    audit: list[AuditRecord] = field(default_factory=list)
     api_keys: dict[str, ApiKeyRecord] = field(default_factory=dict)
     pools: dict[str, PoolRecord] = field(default_factory=dict)
     experiments: dict[str, ExperimentRecord] = field(default_factory=dict)

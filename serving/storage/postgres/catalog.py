@@ -8,6 +8,7 @@ from uuid import uuid4
 import asyncpg
 
 from qbrix.errors import Conflict, NotFound
+from serving.storage.audit import audited
 from serving.storage.postgres import tables
 from serving.storage.postgres.database import Connection, Database
 from serving.storage.postgres.experiments import PostgresExperiments, enqueue
@@ -43,12 +44,14 @@ class PostgresCatalog(PostgresExperiments):
         row = await self._database.row("SELECT id FROM tenants WHERE name = $1", name)
         return None if row is None else row["id"]
 
+    @audited("api_key.create")
     async def put_api_key(self, record: ApiKeyRecord) -> None:
         """See `Catalog`."""
         await self._database.write(
             "INSERT INTO api_keys (id, tenant, name, key_sha256, scopes, is_active, created_ms,"
-            " rate_limit_per_minute, last_used_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
-            " ON CONFLICT (key_sha256) DO NOTHING",
+            " rate_limit_per_minute, last_used_ms, owner)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+            " ON CONFLICT (key_sha256) DO NOTHING RETURNING id",
             record.id,
             record.tenant,
             record.name,
@@ -58,6 +61,7 @@ class PostgresCatalog(PostgresExperiments):
             record.created_ms,
             record.rate_limit_per_minute,
             record.last_used_ms,
+            record.owner,
         )
 
     async def find_api_key(self, key_sha256: str) -> ApiKeyRecord | None:
@@ -83,6 +87,7 @@ class PostgresCatalog(PostgresExperiments):
             raise NotFound("api_key", key_id)
         return tables.api_key(row)
 
+    @audited("api_key.change")
     async def change_api_key(self, record: ApiKeyRecord) -> None:
         """See `Catalog`."""
         changed = await self._database.write(
@@ -99,6 +104,7 @@ class PostgresCatalog(PostgresExperiments):
         if not changed:
             raise NotFound("api_key", record.id)
 
+    @audited("api_key.delete")
     async def delete_api_key(self, tenant: str, key_id: str) -> None:
         """See `Catalog`."""
         deleted = await self._database.write(
@@ -116,6 +122,7 @@ class PostgresCatalog(PostgresExperiments):
             list(used.values()),
         )
 
+    @audited("pool.create")
     async def create_pool(self, pool: PoolRecord) -> None:
         """See `Catalog`."""
         created = await self._database.write(
@@ -150,6 +157,7 @@ class PostgresCatalog(PostgresExperiments):
         )
         return [tables.pool(row) for row in rows]
 
+    @audited("pool.rename")
     async def rename_pool(self, tenant: str, pool_id: str, *, name: str) -> PoolRecord:
         """See `Catalog`."""
         await self.get_pool(tenant, pool_id)
@@ -163,6 +171,7 @@ class PostgresCatalog(PostgresExperiments):
             raise NotFound("pool", pool_id)
         return tables.pool(rows[0])
 
+    @audited("pool.change")
     async def change_pool(
         self, pool: PoolRecord, *, controls: Sequence[ControlRequest]
     ) -> list[ControlRequest]:
@@ -174,6 +183,7 @@ class PostgresCatalog(PostgresExperiments):
         except asyncpg.UniqueViolationError:
             raise _name_taken(pool.name) from None
 
+    @audited("pool.delete")
     async def delete_pool(self, tenant: str, pool_id: str) -> None:
         """See `Catalog`."""
         async with self._database.transaction() as connection:
@@ -190,10 +200,12 @@ class PostgresCatalog(PostgresExperiments):
                 raise Conflict(f"pool {pool_id} has experiments", code="POOL_HAS_EXPERIMENTS")
             await connection.execute("DELETE FROM pools WHERE id = $1", pool_id)
 
+    @audited("bundle.create")
     async def put_bundle(self, tenant: str, sha256: str, data: bytes) -> None:
         """See `Catalog`."""
         await self._database.write(
-            "INSERT INTO bundles (tenant, sha256, data) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+            "INSERT INTO bundles (tenant, sha256, data) VALUES ($1, $2, $3)"
+            " ON CONFLICT DO NOTHING RETURNING sha256",
             tenant,
             sha256,
             data,
@@ -209,6 +221,7 @@ class PostgresCatalog(PostgresExperiments):
         data: bytes = row["data"]
         return data
 
+    @audited("experiment.control")
     async def request_control(self, control: ControlRequest) -> ControlRequest:
         """See `Catalog`."""
         async with self._database.transaction() as connection:

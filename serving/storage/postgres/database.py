@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -11,6 +11,8 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from qbrix.errors import Unavailable
+from serving.storage import audit
+from serving.storage.records_accounts import AuditRecord
 
 if TYPE_CHECKING:
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
@@ -107,14 +109,24 @@ class Database:
         return rows[0] if rows else None
 
     async def write(self, sql: str, *arguments: Any) -> list[asyncpg.Record]:
-        """What one statement returns; it is not tried again."""
-        return await self._fetch(sql, *arguments)
+        """What one statement returns; it is not tried again.
+
+        What returns nothing changed nothing: there is nothing to note then.
+        """
+        if not (records := audit.take()):
+            return await self._fetch(sql, *arguments)
+        async with self._connection() as connection, connection.transaction():
+            rows = await connection.fetch(sql, *arguments)
+            if rows:
+                await _note(connection, records)
+            return rows
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """One transaction: committed on leaving, or nothing of it."""
         async with self._connection() as connection, connection.transaction():
             yield connection
+            await _note(connection, audit.take())
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
@@ -126,3 +138,18 @@ class Database:
     async def _fetch(self, sql: str, *arguments: Any) -> list[asyncpg.Record]:
         async with self._connection() as connection:
             return await connection.fetch(sql, *arguments)
+
+
+async def _note(connection: Connection, records: Iterable[AuditRecord]) -> None:
+    for record in records:
+        await connection.execute(
+            "INSERT INTO audit (tenant, at_ms, user_id, key_id, action, subject, request_id)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            record.tenant,
+            record.at_ms,
+            record.user,
+            record.key,
+            record.action,
+            record.subject,
+            record.request_id,
+        )

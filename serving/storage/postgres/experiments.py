@@ -7,6 +7,7 @@ import msgspec
 
 from qbrix.errors import Conflict, NotFound
 from serving.storage import codec
+from serving.storage.audit import audited
 from serving.storage.postgres import tables
 from serving.storage.postgres.batches import store_batches
 from serving.storage.postgres.database import Connection, Database
@@ -26,6 +27,7 @@ class PostgresExperiments:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @audited("experiment.create")
     async def create_experiment(
         self, record: ExperimentRecord, *, creation: CommittedBatch, state: StateRecord
     ) -> None:
@@ -81,6 +83,7 @@ class PostgresExperiments:
         )
         return [tables.experiment(row) for row in rows]
 
+    @audited("experiment.change")
     async def change_experiment(
         self, record: ExperimentRecord, *, control: ControlRequest | None = None
     ) -> ControlRequest | None:
@@ -92,6 +95,7 @@ class PostgresExperiments:
         except asyncpg.UniqueViolationError:
             raise _name_taken(record) from None
 
+    @audited("experiment.delete")
     async def delete_experiment(self, tenant: str, experiment: str) -> None:
         """See `Catalog`."""
         deleted = await self._database.write(

@@ -16,14 +16,24 @@ from serving.storage.records import (
     ExperimentRecord,
     PoolRecord,
 )
+from serving.storage.records_accounts import (
+    AuditRecord,
+    InviteRecord,
+    UserRecord,
+    WorkspaceRecord,
+)
 
 __all__ = [
     "api_key",
     "as_json",
+    "audit_entry",
     "control",
     "decision",
     "experiment",
+    "invite",
     "pool",
+    "user",
+    "workspace",
 ]
 
 
@@ -44,6 +54,7 @@ def api_key(row: Record) -> ApiKeyRecord:
         created_ms=row["created_ms"],
         rate_limit_per_minute=row["rate_limit_per_minute"],
         last_used_ms=row["last_used_ms"],
+        owner=row["owner"],
     )
 
 
@@ -114,4 +125,60 @@ def decision(row: Record) -> DecisionEvent:
         source=row["source"],
         context=row["context"],
         decided_ms=row["decided_ms"],
+    )
+
+
+def user(row: Record) -> UserRecord:
+    """A row of ``users``."""
+    return UserRecord(
+        id=row["id"],
+        tenant=row["tenant"],
+        email=row["email"],
+        name=row["name"],
+        role=row["role"],
+        password_hash=row["password_hash"],
+        created_ms=row["created_ms"],
+        changed_ms=row["changed_ms"],
+        is_active=row["is_active"],
+        email_verified=row["email_verified"],
+        revision=row["revision"],
+        sessions_from=row["sessions_from"],
+    )
+
+
+def workspace(row: Record) -> WorkspaceRecord:
+    """A row of ``tenants``."""
+    return WorkspaceRecord(
+        id=row["id"],
+        slug=row["name"],
+        title=row["title"] or row["name"],
+        created_ms=row["created_ms"],
+    )
+
+
+def invite(row: Record) -> InviteRecord:
+    """A row of ``invites``."""
+    return InviteRecord(
+        id=row["id"],
+        tenant=row["tenant"],
+        email=row["email"],
+        role=row["role"],
+        token_sha256=row["token_sha256"],
+        invited_by=row["invited_by"],
+        created_ms=row["created_ms"],
+        expires_ms=row["expires_ms"],
+    )
+
+
+def audit_entry(row: Record) -> AuditRecord:
+    """A row of ``audit``."""
+    return AuditRecord(
+        id=row["id"],
+        tenant=row["tenant"],
+        at_ms=row["at_ms"],
+        user=row["user_id"],
+        key=row["key_id"],
+        action=row["action"],
+        subject=row["subject"],
+        request_id=row["request_id"],
     )
