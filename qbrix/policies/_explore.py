@@ -71,3 +71,50 @@ def best(means: Array, *, u: Array, bounded: bool = False) -> IntArray:
         rank = (u[several] * ties[:, -1]).astype(np.int64)
         arms[several] = (ties > rank[:, None]).argmax(1)
     return arms
+
+
+@dataclass(slots=True, kw_only=True)
+class Exploration:
+    """What is random in a block of rounds: who explores when and where, and what decides else.
+
+    Attributes
+    ----------
+    rest : Array, shape (B, R)
+        Uniform in [0, 1) where nobody explores.
+    who, where : IntArray
+        Replications that explore and arms that they explore, round after round.
+    ends : list of B + 1 int
+        Where the rounds begin in them.
+    """
+
+    rest: Array
+    who: IntArray
+    where: IntArray
+    ends: list[int]
+
+    @classmethod
+    def drawn(
+        cls, rng: np.random.Generator, *, share: float, shape: tuple[int, int, int]
+    ) -> Exploration:
+        """For B rounds of R replications that explore K arms evenly with probability ``share``."""
+        size, replications, n_arms = shape
+        u = rng.random((size, replications))
+        rounds, who = np.nonzero(u < share)
+        return cls(
+            rest=rest(u, share),
+            who=who,
+            where=anywhere(u[rounds, who], share, n_arms),
+            ends=rounds.searchsorted(np.arange(size + 1)).tolist(),
+        )
+
+    def divert(self, number: int, arms: IntArray) -> None:
+        """Put the arms that are explored in one round into ``arms`` (R,)."""
+        explored = slice(self.ends[number], self.ends[number + 1])
+        arms[self.who[explored]] = self.where[explored]
+
+
+def running_sums(values: Array, *, out: Array) -> None:
+    """Cumulative sums over the first axis; several times faster than NumPy's over that axis."""
+    out[0] = values[0]
+    for before, value, after in zip(out, values[1:], out[1:], strict=False):
+        np.add(before, value, after)

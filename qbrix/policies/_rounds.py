@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
 import numpy as np
@@ -51,3 +52,33 @@ def one_round(
     )
     policy.update_in_place(state, batch)
     return arms, policy.advance(prepared, state, batch)
+
+
+def in_turn(
+    policy: Policy[S, P],
+    prepared: P,
+    state: S,
+    rewards: Array,
+    *,
+    until: Callable[[P], bool],
+    rng: np.random.Generator,
+) -> tuple[IntArray, int, P]:
+    """`one_round` after the other, until something holds or the block is over.
+
+    Parameters
+    ----------
+    rewards : Array, shape (B, R, K)
+
+    Returns
+    -------
+    arms : IntArray, shape (B, R)
+        The rows that were not played are to be filled.
+    played : int
+    prepared : P
+    """
+    arms = np.empty(rewards.shape[:2], dtype=np.int64)
+    played = 0
+    while played < len(rewards) and not until(prepared):
+        arms[played], prepared = one_round(policy, prepared, state, rewards[played], rng=rng)
+        played += 1
+    return arms, played, prepared

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from qbrix.checks import param
-from qbrix.policies._counts import Cells, allowed, uniform
+from qbrix.policies._counts import Cells, allowed, starts, uniform
+from qbrix.policies._explore import Exploration, running_sums
 from qbrix.policies.base import Capabilities, Policy
 from qbrix.state import State, array
-from qbrix.types import Array, BoolArray, Interactions
+from qbrix.types import Array, BoolArray, IntArray, Interactions
 
 __all__ = ["EXP3Policy"]
+
+_FOLLOWED = 128
+"""Rounds after which weights are taken anew: a round multiplies one by at most e."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -91,3 +95,43 @@ class EXP3Policy(Policy[WeightedRewards, WeightedRewards]):
     def merge(self, a: WeightedRewards, b: WeightedRewards) -> WeightedRewards:
         """Sums add."""
         return WeightedRewards(weighted_reward=a.weighted_reward + b.weighted_reward)
+
+    def play(
+        self,
+        prepared: WeightedRewards,
+        state: WeightedRewards,
+        rewards: Array,
+        *,
+        contexts: Array | None = None,
+        rng: np.random.Generator,
+    ) -> tuple[IntArray, WeightedRewards]:
+        """A block of rounds; the exponentials are followed for a while, then taken anew."""
+        chosen = np.empty(rewards.shape[:2], dtype=np.int64)
+        for first in range(0, len(rewards), _FOLLOWED):
+            part = slice(first, first + _FOLLOWED)
+            self._follow(state.weighted_reward, rewards[part], chosen=chosen[part], rng=rng)
+        return chosen, state
+
+    def _follow(
+        self, total: Array, rewards: Array, *, chosen: IntArray, rng: np.random.Generator
+    ) -> None:
+        """Rounds in which a chosen arm's weight is multiplied; arms lie along the first axis."""
+        size, replications, n_arms = rewards.shape
+        rate = np.asarray(self.gamma / n_arms)
+        scores = total * rate
+        weights = np.exp(scores - scores.max(-1, keepdims=True)).T.copy()
+        sums = np.empty_like(weights)
+        exploration = Exploration.drawn(rng, share=self.gamma, shape=rewards.shape)
+        flat_weights, flat_total = weights.reshape(-1), total.reshape(-1, copy=False)
+        rows, offsets = np.arange(replications), starts((replications,), n_arms)
+        for i, (arms, table) in enumerate(zip(chosen, rewards.reshape(size, -1), strict=True)):
+            running_sums(weights, out=sums)
+            np.add.reduce(sums[:-1] <= exploration.rest[i] * sums[-1], axis=0, out=arms)
+            exploration.divert(i, arms)
+            own = arms * replications + rows
+            weight = flat_weights[own]
+            propensity = weight * ((1.0 - self.gamma) / sums[-1]) + rate
+            cells = arms + offsets
+            gain = table[cells] / propensity
+            flat_total[cells] += gain
+            flat_weights[own] = weight * np.exp(gain * rate)
