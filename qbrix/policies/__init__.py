@@ -52,6 +52,7 @@ from qbrix.policies.lin_ucb_shared import LinUCBSharedPolicy
 from qbrix.policies.logistic_ts import LogisticTSPolicy
 from qbrix.policies.logistic_ucb import LogisticUCBPolicy
 from qbrix.policies.lucb import LUCBPolicy
+from qbrix.policies.meta_bandit import MetaBanditPolicy
 from qbrix.policies.moss import MOSSPolicy
 from qbrix.policies.moss_any_time import MOSSAnyTimePolicy
 from qbrix.policies.mucb import MUCBPolicy
@@ -133,6 +134,7 @@ policies.register(LinUCBSharedPolicy)
 policies.register(LUCBPolicy)
 policies.register(LogisticTSPolicy)
 policies.register(LogisticUCBPolicy)
+policies.register(MetaBanditPolicy)
 policies.register(MOSSAnyTimePolicy)
 policies.register(MOSSPolicy)
 policies.register(MUCBPolicy)

@@ -112,8 +112,9 @@ class Subject:
 
     def _recorded(self, arms: IntArray, contexts: Array | None) -> Array | None:
         """What the policy would have recorded, had the initial state decided."""
-        if not self.policy.capabilities.recorded:
-            return None
+        width = self.policy.capabilities.recorded
+        if not width or not arms.size:
+            return np.zeros((*arms.shape, width)) if width else None
         initial = self.init()
         flat_contexts = None if contexts is None else contexts.reshape(-1, self.dim)
         prepared = self.policy.prepare(stack([initial] * arms.size))
