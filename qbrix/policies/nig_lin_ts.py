@@ -56,8 +56,8 @@ class NIGLinTSPolicy(LinearPolicy):
     prior_precision : float > 0, default 1
         :math:`\lambda`, precision of the coefficients in units of the noise.
     prior_shape : float >= 1, default 1
-        :math:`\alpha_0`: the prior variance is worth :math:`2 \alpha_0` observations. Larger is
-        bolder; 6 in the experiments of the reference.
+        :math:`\alpha_0`: the prior variance is worth :math:`2 \alpha_0` observations; 6 in the
+        experiments of the reference.
     prior_scale : float > 0, default 1
         :math:`\beta_0`: the prior variance is about :math:`\beta_0 / \alpha_0`.
 

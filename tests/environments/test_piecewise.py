@@ -12,7 +12,7 @@ from qbrix.errors import InvalidParameter
 from qbrix.policies.beta_ts import BetaTSPolicy
 from qbrix.policies.ucb_alpha import UCBAlphaPolicy
 from qbrix.rng import stream
-from tests.policies.racing import CHANGING, assert_regret
+from tests.policies.numbers import CHANGING, assert_regret
 
 THREE = PiecewiseStationary([[0.0, 1.0], [1.0, 0.0], [0.5, 0.5]], changes=[3, 5])
 

@@ -9,18 +9,12 @@ import numpy as np
 from qbrix.policies import Policy
 from qbrix.state import State
 from qbrix.types import Array, Interactions
+from tests.policies.numbers import rows
 
 
 def observed(arms: list[int], rewards: list[float], contexts: list[list[float]]) -> Interactions:
     """Rows with contexts for a state without leading axes."""
-    n = len(arms)
-    return Interactions(
-        arms=np.array(arms),
-        rewards=np.array(rewards),
-        propensities=np.ones(n),
-        state_versions=np.zeros(n, dtype=np.int64),
-        contexts=np.array(contexts),
-    )
+    return rows(arms, rewards, contexts=contexts)
 
 
 def shares(

@@ -1,4 +1,4 @@
-"""How the tests of policies meet published and exactly computed numbers.
+"""What tests of policies share: states and batches by hand, published numbers, laws of learning.
 
 Simulated means are held to 4 standard errors, theirs and ours combined: 6e-5 per number under a new
 seed; the seed is fixed.
@@ -10,19 +10,24 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from qbrix.environments import Bernoulli
+from qbrix.environments import Bernoulli, Environment, PiecewiseStationary
 from qbrix.policies import Policy
 from qbrix.policies._counts import Rewards
 from qbrix.policies._index import Squares
 from qbrix.simulator import simulate
-from qbrix.state import State
+from qbrix.state import State, arrays_of
 from qbrix.testing.enumeration import exact_regret
 from qbrix.types import Array, Interactions
 
 SEED = 20
 TWO_ARMS = (0.9, 0.8)
 TEN_ARMS = (0.1, 0.05, 0.05, 0.05, 0.02, 0.02, 0.02, 0.01, 0.01, 0.01)
+CHANGING = PiecewiseStationary(
+    [(0.3, 0.5, 0.9), (0.3, 0.2, 0.9), (0.3, 0.2, 0.1), (0.7, 0.2, 0.1), (0.7, 0.5, 0.1)],
+    changes=[1000, 2000, 3000, 4000],
+)
 
 
 def seen(pulls: list[float], total_reward: list[float]) -> Rewards:
@@ -40,15 +45,21 @@ def seen_binary(pulls: list[float], successes: list[float]) -> Squares:
 
 
 def rows(
-    arms: list[int], rewards: list[float], propensities: list[float] | None = None
+    arms: ArrayLike,
+    rewards: ArrayLike,
+    propensities: ArrayLike | None = None,
+    *,
+    contexts: ArrayLike | None = None,
 ) -> Interactions:
-    """A batch for a state without leading axes."""
-    n = len(arms)
+    """A batch of these rows, with leading axes where the arms have them; propensity 1 if none."""
+    chosen = np.asarray(arms)
+    logged = np.asarray(1.0 if propensities is None else propensities)
     return Interactions(
-        arms=np.array(arms, dtype=np.int64),
-        rewards=np.array(rewards, dtype=np.float64),
-        propensities=np.ones(n) if propensities is None else np.array(propensities),
-        state_versions=np.zeros(n, dtype=np.int64),
+        arms=chosen,
+        rewards=np.asarray(rewards, dtype=np.float64),
+        propensities=np.broadcast_to(logged, chosen.shape),
+        state_versions=np.zeros(chosen.shape, dtype=np.int64),
+        contexts=None if contexts is None else np.asarray(contexts, dtype=np.float64),
     )
 
 
@@ -67,17 +78,20 @@ def assert_exact(policy: Policy[Any, Any], regret: Mapping[int, float]) -> None:
 
 def assert_regret(
     policy: Policy[Any, Any],
-    means: tuple[float, ...],
+    environment: Environment | tuple[float, ...] = TWO_ARMS,
     *,
-    horizon: int,
+    horizon: int = 5000,
     replications: int,
     mean: float,
     error: float,
 ) -> None:
-    """Simulated regret on Bernoulli arms agrees with ``mean ± error``."""
+    """Simulated regret, on Bernoulli arms or elsewhere, agrees with ``mean ± error``.
+
+    By default scenario 1 of Garivier and Cappé (2011): Bernoulli (.9, .8), 5000 rounds.
+    """
     result = simulate(
         {"it": policy},
-        Bernoulli(means),
+        Bernoulli(environment) if isinstance(environment, tuple) else environment,
         horizon=horizon,
         replications=replications,
         seed=SEED,
@@ -120,3 +134,32 @@ def best_in_testbed(policy: Policy[Any, Any], *, replications: int, horizon: int
         policy.update_in_place(state, batch)
     best: Array = (arms == values.argmax(-1)).astype(np.float64)
     return best
+
+
+def assert_cuts_and_padding_change_nothing(policy: Policy[Any, Any], *, n_arms: int = 3) -> None:
+    """One batch, its pieces, and the same rows among padding and neighbours teach the same."""
+    rng = np.random.default_rng(3)
+    arms, rewards = rng.integers(n_arms, size=60), rng.integers(2, size=60).astype(np.float64)
+    propensities = rng.uniform(0.1, 1.0, 60)
+    start = policy.init(n_arms=n_arms)
+    whole = policy.update(start, rows(arms, rewards, propensities))
+    pieces = start
+    for cut in np.split(np.arange(60), [1, 2, 17, 40]):
+        pieces = policy.update(pieces, rows(arms[cut], rewards[cut], propensities[cut]))
+    assert_close(pieces, whole)
+
+    gaps = np.full((2, 90), -1)
+    at = np.sort(rng.permutation(90)[:60])
+    gaps[1, at] = arms
+    gaps[0, :50] = rng.integers(n_arms, size=50)
+    paid, logged = np.zeros((2, 90)), np.ones((2, 90))
+    paid[1, at], logged[1, at] = rewards, propensities
+    double = type(start)(**{name: np.stack([a, a]) for name, a in arrays_of(start)})
+    among = policy.update(double, rows(gaps, paid, logged))
+    assert_close(type(start)(**{name: a[1] for name, a in arrays_of(among)}), whole)
+
+
+def assert_close(a: State, b: State) -> None:
+    """Equal to 1e-12 relative."""
+    for (name, left), (_, right) in zip(arrays_of(a), arrays_of(b), strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-12, atol=1e-300, err_msg=name)

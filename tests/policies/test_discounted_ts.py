@@ -9,18 +9,18 @@ from qbrix.errors import InvalidParameter, StateMismatch
 from qbrix.policies import get
 from qbrix.policies.beta_ts import Outcomes
 from qbrix.policies.discounted_ts import DiscountedTSPolicy
-from tests.policies.racing import (
+from tests.policies.numbers import (
     CHANGING,
     assert_cuts_and_padding_change_nothing,
     assert_regret,
-    interactions,
+    rows,
 )
 
 
 def test_sums_by_hand() -> None:
     """γ = ½, rows (0, 1), (1, ¼), (0, 0): S₀ = ¼, F₀ = 1, S₁ = ⅛, F₁ = ⅜."""
     policy = DiscountedTSPolicy(gamma=0.5)
-    state = policy.update(policy.init(n_arms=2), interactions([0, 1, 0], [1.0, 0.25, 0.0]))
+    state = policy.update(policy.init(n_arms=2), rows([0, 1, 0], [1.0, 0.25, 0.0]))
     np.testing.assert_array_equal(state.successes, [0.25, 0.125])
     np.testing.assert_array_equal(state.failures, [1.0, 0.375])
 
@@ -35,9 +35,7 @@ def test_the_law_by_hand() -> None:
 def test_the_prior_does_not_fade() -> None:
     """After 5000 interactions with arm 1, arm 0 is Beta(3, 2) again, not Beta(0, 0)."""
     policy = DiscountedTSPolicy(gamma=0.5, alpha_prior=3.0, beta_prior=2.0)
-    state = policy.update(
-        policy.init(n_arms=2), interactions([0] + [1] * 5000, [1.0] + [0.0] * 5000)
-    )
+    state = policy.update(policy.init(n_arms=2), rows([0] + [1] * 5000, [1.0] + [0.0] * 5000))
     assert state.successes[0] == 0.0
     law = policy.propensities(state)
     fresh = policy.propensities(

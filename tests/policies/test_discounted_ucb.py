@@ -8,25 +8,25 @@ import pytest
 from qbrix.errors import InvalidParameter, StateMismatch
 from qbrix.policies._counts import Rewards
 from qbrix.policies.discounted_ucb import DiscountedUCBPolicy
-from tests.policies.racing import (
+from tests.policies.numbers import (
     CHANGING,
     assert_cuts_and_padding_change_nothing,
     assert_regret,
-    interactions,
+    rows,
 )
 
 
 def test_counts_and_sums_by_hand() -> None:
     """γ = ½, rows (0, 1), (1, ½), (0, 1): N₀ = ¼ + 1, S₀ = ¼ + 1, N₁ = ½, S₁ = ¼."""
     policy = DiscountedUCBPolicy(gamma=0.5)
-    state = policy.update(policy.init(n_arms=2), interactions([0, 1, 0], [1.0, 0.5, 1.0]))
+    state = policy.update(policy.init(n_arms=2), rows([0, 1, 0], [1.0, 0.5, 1.0]))
     np.testing.assert_array_equal(state.pulls, [1.25, 0.5])
     np.testing.assert_array_equal(state.total_reward, [1.25, 0.25])
 
 
 def test_padding_is_no_interaction() -> None:
     policy = DiscountedUCBPolicy(gamma=0.5)
-    state = policy.update(policy.init(n_arms=2), interactions([0, -1, 1, -1], [1.0, 0.0, 1.0, 0.0]))
+    state = policy.update(policy.init(n_arms=2), rows([0, -1, 1, -1], [1.0, 0.0, 1.0, 0.0]))
     np.testing.assert_array_equal(state.pulls, [0.5, 1.0])
 
 
@@ -41,7 +41,7 @@ def test_the_index_by_hand() -> None:
 
 def test_unobserved_arms_come_first_and_share_evenly() -> None:
     policy = DiscountedUCBPolicy()
-    state = policy.update(policy.init(n_arms=3), interactions([1], [1.0]))
+    state = policy.update(policy.init(n_arms=3), rows([1], [1.0]))
     np.testing.assert_array_equal(policy.propensities(policy.prepare(state)), [0.5, 0.0, 0.5])
 
 
@@ -49,7 +49,7 @@ def test_an_arm_that_was_left_alone_for_ever_is_chosen_next() -> None:
     """½ⁿ underflows after 1100 interactions; the bound grows to the largest number, not to NaN."""
     policy = DiscountedUCBPolicy(gamma=0.5)
     for n in (300, 700, 1070, 1200):
-        state = policy.update(policy.init(n_arms=2), interactions([0] + [1] * n, [1.0] + [0.5] * n))
+        state = policy.update(policy.init(n_arms=2), rows([0] + [1] * n, [1.0] + [0.5] * n))
         np.testing.assert_array_equal(policy.propensities(policy.prepare(state)), [1.0, 0.0])
 
 

@@ -8,17 +8,17 @@ import pytest
 from qbrix.policies._weighted import Losses
 from qbrix.policies.exp3_anytime import EXP3AnytimePolicy
 from qbrix.testing.enumeration import exact_regret
-from tests.policies.racing import (
+from tests.policies.numbers import (
     assert_cuts_and_padding_change_nothing,
     assert_regret,
-    interactions,
+    rows,
 )
 
 
 def test_the_second_of_two_rounds_by_hand() -> None:
     """A loss of 1 at propensity ½ weighs 2; the rate at t = 2 is √(ln 2 / 4)."""
     policy = EXP3AnytimePolicy()
-    state = policy.update(policy.init(n_arms=2), interactions([0], [0.0], [0.5]))
+    state = policy.update(policy.init(n_arms=2), rows([0], [0.0], [0.5]))
     lost = np.exp(-2.0 * np.sqrt(np.log(2.0) / 4.0))
     assert state.weighted_loss == pytest.approx([2.0, 0.0])
     assert policy.propensities(state) == pytest.approx([lost / (1.0 + lost), 1.0 / (1.0 + lost)])

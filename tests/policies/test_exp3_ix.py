@@ -9,13 +9,13 @@ from qbrix.errors import InvalidParameter, SupportError
 from qbrix.policies import get
 from qbrix.policies._weighted import Losses
 from qbrix.policies.exp3_ix import EXP3IXPolicy
-from tests.policies.racing import assert_cuts_and_padding_change_nothing, interactions
+from tests.policies.numbers import assert_cuts_and_padding_change_nothing, rows
 
 
 def test_an_estimate_by_hand() -> None:
     """Losses 1 and ½ at propensities ½ and .4 with γ = .1: 1/.6 and .5/.5; a full reward adds 0."""
     policy = EXP3IXPolicy(gamma=0.1)
-    batch = interactions([0, 1, 1], [0.0, 0.5, 1.0], [0.5, 0.4, 1.0])
+    batch = rows([0, 1, 1], [0.0, 0.5, 1.0], [0.5, 0.4, 1.0])
     state = policy.update(policy.init(n_arms=2), batch)
     assert state.weighted_loss == pytest.approx([1.0 / 0.6, 1.0])
     np.testing.assert_array_equal(state.pulls, [1.0, 2.0])
@@ -31,7 +31,7 @@ def test_the_law_by_hand() -> None:
 
 def test_no_event_weighs_more_than_one_over_gamma() -> None:
     policy = EXP3IXPolicy(gamma=0.25)
-    state = policy.update(policy.init(n_arms=2), interactions([0], [0.0], [1e-12]))
+    state = policy.update(policy.init(n_arms=2), rows([0], [0.0], [1e-12]))
     assert state.weighted_loss[0] == pytest.approx(4.0)
 
 
@@ -50,7 +50,7 @@ def test_rates_outside_0_1_are_refused(wrong: dict[str, float]) -> None:
 def test_a_reward_above_1_is_refused() -> None:
     policy = EXP3IXPolicy()
     with pytest.raises(SupportError, match=r"300\.0"):
-        policy.update(policy.init(n_arms=2), interactions([0], [300.0]))
+        policy.update(policy.init(n_arms=2), rows([0], [300.0]))
 
 
 def test_batches_can_be_cut_anywhere() -> None:

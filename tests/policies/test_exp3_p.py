@@ -7,13 +7,13 @@ import pytest
 
 from qbrix.errors import StateMismatch
 from qbrix.policies.exp3_p import Bounds, EXP3PPolicy
-from tests.policies.racing import assert_cuts_and_padding_change_nothing, interactions
+from tests.policies.numbers import assert_cuts_and_padding_change_nothing, rows
 
 
 def test_the_first_row_by_hand() -> None:
     """From (½, ½): x̂ = .75/.5, and 1/π = 2 for both arms."""
     policy = EXP3PPolicy()
-    state = policy.update(policy.init(n_arms=2), interactions([1], [0.75], [0.5]))
+    state = policy.update(policy.init(n_arms=2), rows([1], [0.75], [0.5]))
     assert state.weighted_reward == pytest.approx([0.0, 1.5])
     assert state.uncertainty == pytest.approx([2.0, 2.0])
 
@@ -22,7 +22,7 @@ def test_the_second_row_by_hand() -> None:
     """γ = .6, weighted rewards 10 ln 3 apart at rate γ/6 = .1: law (.6, .4), so 1/π = 5/3, 5/2."""
     policy = EXP3PPolicy(gamma=0.6, alpha=0.0)
     state = Bounds(weighted_reward=10.0 * np.log([3.0, 1.0]), uncertainty=np.zeros(2))
-    learned = policy.update(state, interactions([0], [0.0], [0.6]))
+    learned = policy.update(state, rows([0], [0.0], [0.6]))
     assert learned.uncertainty == pytest.approx([5 / 3, 5 / 2], rel=1e-14)
     assert learned.weighted_reward == pytest.approx(state.weighted_reward)
 

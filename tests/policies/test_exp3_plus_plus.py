@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from qbrix.policies.exp3_plus_plus import BothLosses, EXP3PlusPlusPolicy
-from tests.policies.racing import assert_cuts_and_padding_change_nothing, interactions
+from tests.policies.numbers import assert_cuts_and_padding_change_nothing, rows
 
 
 def test_without_a_known_gap_it_explores_at_the_learning_rate() -> None:
@@ -47,7 +47,7 @@ def test_no_more_than_half_is_explored() -> None:
 
 def test_both_kinds_of_losses_are_summed() -> None:
     policy = EXP3PlusPlusPolicy()
-    state = policy.update(policy.init(n_arms=2), interactions([0, 0], [0.5, 0.0], [0.25, 1.0]))
+    state = policy.update(policy.init(n_arms=2), rows([0, 0], [0.5, 0.0], [0.25, 1.0]))
     np.testing.assert_array_equal(state.total_loss, [1.5, 0.0])
     np.testing.assert_array_equal(state.weighted_loss, [3.0, 0.0])
 

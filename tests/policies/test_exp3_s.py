@@ -8,7 +8,7 @@ import pytest
 from qbrix.errors import StateMismatch
 from qbrix.policies._elementary import exponential
 from qbrix.policies.exp3_s import EXP3SPolicy, Weights
-from tests.policies.racing import assert_cuts_and_padding_change_nothing, interactions
+from tests.policies.numbers import assert_cuts_and_padding_change_nothing, rows
 
 
 def test_the_exponential_is_one() -> None:
@@ -24,9 +24,9 @@ def test_two_rows_by_hand() -> None:
     policy = EXP3SPolicy(gamma=0.5, alpha=0.1)
     share = np.e * 0.1 / 2.0
     first = np.array([0.5 * np.e + share, 0.5 + share])
-    state = policy.update(policy.init(n_arms=2), interactions([0], [1.0], [0.25]))
+    state = policy.update(policy.init(n_arms=2), rows([0], [1.0], [0.25]))
     assert state.weight == pytest.approx(first / first.sum(), rel=1e-14)
-    state = policy.update(state, interactions([1], [0.0], [0.5]))
+    state = policy.update(state, rows([1], [0.0], [0.5]))
     second = first / first.sum() + share
     assert state.weight == pytest.approx(second / second.sum(), rel=1e-14)
 
@@ -39,7 +39,7 @@ def test_the_law_by_hand() -> None:
 def test_no_weight_is_forgotten() -> None:
     """α = .01, K = 2: after 500 rewards of arm 0 arm 1 has still eα/2 of e^½ or more."""
     policy = EXP3SPolicy(gamma=0.5, alpha=0.01)
-    batch = interactions([0] * 500, [1.0] * 500, [0.5] * 500)
+    batch = rows([0] * 500, [1.0] * 500, [0.5] * 500)
     state = policy.update(policy.init(n_arms=2), batch)
     least = np.e * 0.01 / 2.0
     assert state.weight[1] > least / (np.exp(0.5) + 2.0 * least)
@@ -47,7 +47,7 @@ def test_no_weight_is_forgotten() -> None:
 
 def test_a_tiny_propensity_overflows_nothing() -> None:
     policy = EXP3SPolicy()
-    state = policy.update(policy.init(n_arms=3), interactions([0, 1], [1.0, 1.0], [1e-9, 1e-300]))
+    state = policy.update(policy.init(n_arms=3), rows([0, 1], [1.0, 1.0], [1e-9, 1e-300]))
     assert np.isfinite(state.weight).all()
     assert state.weight.argmax() == 1
 

@@ -10,7 +10,7 @@ import pytest
 from qbrix.policies import get
 from qbrix.policies.fpl import FPLPolicy, WeightedSums
 from qbrix.types import Array
-from tests.policies.racing import assert_cuts_and_padding_change_nothing, interactions
+from tests.policies.numbers import assert_cuts_and_padding_change_nothing, rows
 
 
 def behind(losses: Array) -> WeightedSums:
@@ -63,7 +63,7 @@ def test_adding_a_constant_to_all_rewards_changes_nothing(
     arms, rewards = [0, 1, 1, 2], np.array([1.0, 0.0, 0.5, 0.25])
     laws = [
         policy.propensities(
-            policy.update(policy.init(n_arms=3), interactions(arms, paid, [0.5, 0.25, 0.25, 0.1]))
+            policy.update(policy.init(n_arms=3), rows(arms, paid, [0.5, 0.25, 0.25, 0.1]))
         )
         for paid in (rewards, change(rewards))
     ]
@@ -73,16 +73,16 @@ def test_adding_a_constant_to_all_rewards_changes_nothing(
 def test_losses_count_from_the_largest_reward() -> None:
     """Rewards 3 and 1 at propensity ½ and 1: losses 0 and 2."""
     policy = FPLPolicy(eta=1.0)
-    state = policy.update(policy.init(n_arms=2), interactions([0, 1], [3.0, 1.0], [0.5, 1.0]))
+    state = policy.update(policy.init(n_arms=2), rows([0, 1], [3.0, 1.0], [0.5, 1.0]))
     assert policy.propensities(state)[1] == pytest.approx(np.exp(-2.0) / 2.0)
-    lower = policy.update(policy.init(n_arms=2), interactions([0, 1], [-3.0, -5.0], [0.5, 1.0]))
+    lower = policy.update(policy.init(n_arms=2), rows([0, 1], [-3.0, -5.0], [0.5, 1.0]))
     assert policy.propensities(lower)[1] == pytest.approx(np.exp(-2.0) / 2.0)
 
 
 def test_rewards_of_a_few_hundred_overflow_nothing() -> None:
     policy = FPLPolicy()
     rng = np.random.default_rng(2)
-    batch = interactions(rng.integers(3, size=500), rng.normal(300.0, 100.0, 500), [1e-3] * 500)
+    batch = rows(rng.integers(3, size=500), rng.normal(300.0, 100.0, 500), [1e-3] * 500)
     law = policy.propensities(policy.update(policy.init(n_arms=3), batch))
     assert np.isfinite(law).all()
     assert law.sum() == pytest.approx(1.0)
@@ -91,8 +91,8 @@ def test_rewards_of_a_few_hundred_overflow_nothing() -> None:
 def test_merged_histories_are_one_history() -> None:
     policy = FPLPolicy()
     empty = policy.init(n_arms=2)
-    a = policy.update(empty, interactions([0], [-4.0], [0.5]))
-    b = policy.update(empty, interactions([1], [-2.0], [0.5]))
+    a = policy.update(empty, rows([0], [-4.0], [0.5]))
+    b = policy.update(empty, rows([1], [-2.0], [0.5]))
     merged = policy.merge(a, b)
     assert float(merged.largest_reward) == -2.0
     assert float(policy.merge(empty, a).largest_reward) == -4.0

@@ -11,10 +11,10 @@ from qbrix.policies._elementary import natural_log, x_log_x
 from qbrix.policies.beta_ts import BetaTSPolicy
 from qbrix.policies.glr_klucb import GLRKLUCBPolicy
 from qbrix.simulator import simulate
-from tests.policies.racing import (
+from tests.policies.numbers import (
     SEED,
     assert_cuts_and_padding_change_nothing,
-    interactions,
+    rows,
 )
 
 
@@ -57,9 +57,9 @@ def test_the_ratio_is_that_of_the_divergences() -> None:
 def test_the_alarm_comes_with_the_second_one_after_six_zeros() -> None:
     """δ = ½: 6 ln(7/6) + ln 7 = 2.87 < ln(2 · 7^1.5) = 3.61; 6 ln(4/3) + 2 ln 4 = 4.50 > 3.81."""
     policy = GLRKLUCBPolicy(delta=0.5, every=1)
-    state = policy.update(policy.init(n_arms=2), interactions([1] + [0] * 7, [1] + [0] * 6 + [1]))
+    state = policy.update(policy.init(n_arms=2), rows([1] + [0] * 7, [1] + [0] * 6 + [1]))
     assert float(state.alarms) == 0.0
-    state = policy.update(state, interactions([0], [1]))
+    state = policy.update(state, rows([0], [1]))
     assert float(state.alarms) == 1.0
     np.testing.assert_array_equal(state.pulls, [0.0, 0.0])
     np.testing.assert_array_equal(state.block_reward, np.zeros((2, 64)))
@@ -67,39 +67,39 @@ def test_the_alarm_comes_with_the_second_one_after_six_zeros() -> None:
 
 def test_a_test_that_is_not_due_is_not_made() -> None:
     policy = GLRKLUCBPolicy(delta=0.5, every=9)
-    state = policy.update(policy.init(n_arms=1), interactions([0] * 8, [0] * 6 + [1, 1]))
+    state = policy.update(policy.init(n_arms=1), rows([0] * 8, [0] * 6 + [1, 1]))
     assert float(state.alarms) == 0.0
-    assert float(policy.update(state, interactions([0], [1])).alarms) == 1.0
+    assert float(policy.update(state, rows([0], [1])).alarms) == 1.0
 
 
 def test_blocks_join_when_there_is_no_room() -> None:
     """Four blocks: after four rewards they are two of length 2, the fifth begins the third."""
     policy = GLRKLUCBPolicy(splits=2, delta=1e-9)
     start = policy.init(n_arms=1)
-    state = policy.update(start, interactions([0] * 4, [0.5, 0.25, 0.0, 1.0]))
+    state = policy.update(start, rows([0] * 4, [0.5, 0.25, 0.0, 1.0]))
     np.testing.assert_array_equal(state.block_reward, [[0.75, 1.0, 0.0, 0.0]])
     np.testing.assert_array_equal(state.block_length, [2.0])
-    state = policy.update(state, interactions([0], [0.125]))
+    state = policy.update(state, rows([0], [0.125]))
     np.testing.assert_array_equal(state.block_reward, [[0.75, 1.0, 0.125, 0.0]])
 
 
 def test_a_change_is_found_however_long_the_history_and_coarse_the_blocks() -> None:
     """1000 zeros and 40 ones: near 40 ln 26 + 1000 ln 1.04 = 170, far above ln(1040^1.5/δ) = 20."""
     policy = GLRKLUCBPolicy(splits=4, delta=1e-4)
-    batch = interactions([0] * 1040, [0] * 1000 + [1] * 40)
+    batch = rows([0] * 1040, [0] * 1000 + [1] * 40)
     assert float(policy.update(policy.init(n_arms=1), batch).alarms) >= 1.0
 
 
 def test_what_alternates_raises_no_alarm() -> None:
     policy = GLRKLUCBPolicy(delta=0.5, every=1)
-    state = policy.update(policy.init(n_arms=1), interactions([0] * 600, [0, 1] * 300))
+    state = policy.update(policy.init(n_arms=1), rows([0] * 600, [0, 1] * 300))
     assert float(state.alarms) == 0.0
 
 
 def test_the_index_by_hand() -> None:
     """Four rounds: kl(0, q) = −ln(1 − q) = ln 5 for q = .8; three ones leave nothing above 1."""
     policy = GLRKLUCBPolicy(alpha=0.2)
-    state = policy.update(policy.init(n_arms=2), interactions([0, 1, 1, 1], [0, 1, 1, 1]))
+    state = policy.update(policy.init(n_arms=2), rows([0, 1, 1, 1], [0, 1, 1, 1]))
     assert policy.prepare(state) == pytest.approx([0.8, 1.0], abs=1e-6)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from qbrix.policies._weighted import Losses
 from qbrix.policies.hedge import HedgePolicy
-from tests.policies.racing import assert_cuts_and_padding_change_nothing, interactions
+from tests.policies.numbers import assert_cuts_and_padding_change_nothing, rows
 
 
 def test_the_law_by_hand() -> None:
@@ -23,7 +23,7 @@ def test_estimates_are_unbiased() -> None:
     law, losses = np.array([0.5, 0.3, 0.2]), np.array([0.2, 0.7, 1.0])
     expected = np.zeros(3)
     for arm, (p, loss) in enumerate(zip(law, losses, strict=True)):
-        batch = interactions([arm], [1.0 - loss], [p])
+        batch = rows([arm], [1.0 - loss], [p])
         expected += p * policy.update(policy.init(n_arms=3), batch).weighted_loss
     assert expected == pytest.approx(losses)
 
@@ -38,8 +38,8 @@ def test_a_mask_keeps_the_proportions_of_the_others() -> None:
 def test_merged_histories_are_one_history() -> None:
     policy = HedgePolicy()
     empty = policy.init(n_arms=2)
-    a = policy.update(empty, interactions([0], [0.5], [0.25]))
-    b = policy.update(empty, interactions([1, 0], [0.0, 0.0], [0.5, 1.0]))
+    a = policy.update(empty, rows([0], [0.5], [0.25]))
+    b = policy.update(empty, rows([1, 0], [0.0, 0.0], [0.5, 1.0]))
     merged = policy.merge(a, b)
     np.testing.assert_array_equal(merged.weighted_loss, [3.0, 2.0])
     np.testing.assert_array_equal(merged.pulls, [2.0, 1.0])

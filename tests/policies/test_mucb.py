@@ -9,11 +9,11 @@ from qbrix.policies._counts import UNOBSERVED
 from qbrix.policies._forced import by_turns
 from qbrix.policies.mucb import MUCBPolicy
 from qbrix.simulator import simulate
-from tests.policies.racing import (
+from tests.policies.numbers import (
     CHANGING,
     SEED,
     assert_cuts_and_padding_change_nothing,
-    interactions,
+    rows,
 )
 
 
@@ -44,19 +44,19 @@ def test_a_turn_comes_before_an_unobserved_arm() -> None:
 )
 def test_an_alarm_by_hand(rewards: list[float], alarms: float) -> None:
     policy = MUCBPolicy(half_window=2, threshold=1.5)
-    batch = interactions([0] * len(rewards), rewards)
+    batch = rows([0] * len(rewards), rewards)
     assert float(policy.update(policy.init(n_arms=2), batch).alarms) == alarms
 
 
 def test_a_difference_of_exactly_the_threshold_is_no_alarm() -> None:
     policy = MUCBPolicy(half_window=2, threshold=2.0)
-    state = policy.update(policy.init(n_arms=1), interactions([0] * 4, [0, 0, 1, 1]))
+    state = policy.update(policy.init(n_arms=1), rows([0] * 4, [0, 0, 1, 1]))
     assert float(state.alarms) == 0.0
 
 
 def test_an_alarm_restarts_every_arm() -> None:
     policy = MUCBPolicy(half_window=1, threshold=0.5)
-    state = policy.update(policy.init(n_arms=2), interactions([1, 0, 0, 1], [1, 0, 1, 0]))
+    state = policy.update(policy.init(n_arms=2), rows([1, 0, 0, 1], [1, 0, 1, 0]))
     np.testing.assert_array_equal(state.pulls, [0.0, 1.0])
     np.testing.assert_array_equal(state.total_reward, [0.0, 0.0])
     assert float(state.alarms) == 1.0
@@ -65,7 +65,7 @@ def test_an_alarm_restarts_every_arm() -> None:
 def test_the_index_by_hand() -> None:
     """Four rounds, N = (3, 1), S = (3, 0): 1 + √(2 ln 5 / 3) and √(2 ln 5)."""
     policy = MUCBPolicy(gamma=0.2)
-    state = policy.update(policy.init(n_arms=2), interactions([0, 0, 0, 1], [1, 1, 1, 0]))
+    state = policy.update(policy.init(n_arms=2), rows([0, 0, 0, 1], [1, 1, 1, 0]))
     expected = [1.0 + np.sqrt(2.0 * np.log(5.0) / 3.0), np.sqrt(2.0 * np.log(5.0))]
     assert policy.prepare(state) == pytest.approx(expected)
 
@@ -73,7 +73,7 @@ def test_the_index_by_hand() -> None:
 def test_a_masked_turn_goes_to_the_best_of_the_others() -> None:
     policy = MUCBPolicy(gamma=0.3)
     arms = [0, 1, 2] * 3 + [2]
-    state = policy.update(policy.init(n_arms=3), interactions(arms, [0, 0, 1] * 3 + [1]))
+    state = policy.update(policy.init(n_arms=3), rows(arms, [0, 0, 1] * 3 + [1]))
     prepared = policy.prepare(state)
     np.testing.assert_array_equal(policy.propensities(prepared), [1.0, 0.0, 0.0])
     law = policy.propensities(prepared, mask=np.array([False, True, True]))

@@ -8,18 +8,18 @@ import pytest
 from qbrix.errors import InvalidParameter
 from qbrix.policies.oracle_restart import OracleRestartPolicy
 from qbrix.testing.policy_suite import check_policy
-from tests.policies.racing import (
+from tests.policies.numbers import (
     CHANGING,
     assert_cuts_and_padding_change_nothing,
     assert_regret,
-    interactions,
+    rows,
 )
 
 
 def test_it_forgets_when_the_count_is_reached_and_learns_what_follows() -> None:
     """Restart after 2: of (0, 1), (1, 1), (1, 0) the last row remains in the learner."""
     policy = OracleRestartPolicy(changes="2")
-    batch = interactions([0, 1, 1], [1.0, 1.0, 0.0])
+    batch = rows([0, 1, 1], [1.0, 1.0, 0.0])
     state = policy.update(policy.init(n_arms=2), batch)
     np.testing.assert_array_equal(state.learner, [0.0, 0.0, 0.0, 1.0])
     np.testing.assert_array_equal(state.pulls, [1.0, 2.0])
@@ -27,17 +27,17 @@ def test_it_forgets_when_the_count_is_reached_and_learns_what_follows() -> None:
 
 def test_it_forgets_at_the_end_of_a_batch_too() -> None:
     policy = OracleRestartPolicy(changes="2 5")
-    state = policy.update(policy.init(n_arms=2), interactions([0, 1], [1.0, 1.0]))
+    state = policy.update(policy.init(n_arms=2), rows([0, 1], [1.0, 1.0]))
     np.testing.assert_array_equal(state.learner, np.zeros(4))
-    state = policy.update(state, interactions([0], [1.0]))
+    state = policy.update(state, rows([0], [1.0]))
     np.testing.assert_array_equal(state.learner, [1.0, 0.0, 0.0, 0.0])
 
 
 def test_padding_does_not_restart_twice() -> None:
     """A padded row leaves the count at 2; what is learned after the restart stays."""
     policy = OracleRestartPolicy(changes="2 3")
-    start = policy.update(policy.init(n_arms=1), interactions([0, 0], [1.0, 1.0]))
-    state = policy.update(start, interactions([-1, -1, 0, 0], [0.0, 0.0, 1.0, 0.0]))
+    start = policy.update(policy.init(n_arms=1), rows([0, 0], [1.0, 1.0]))
+    state = policy.update(start, rows([-1, -1, 0, 0], [0.0, 0.0, 1.0, 0.0]))
     np.testing.assert_array_equal(state.learner, [0.0, 1.0])
 
 
@@ -49,7 +49,7 @@ def test_what_is_no_list_of_rounds_is_refused(changes: str) -> None:
 
 def test_without_changes_it_is_the_learner() -> None:
     policy = OracleRestartPolicy(changes="", learner="KLUCBPolicy")
-    state = policy.update(policy.init(n_arms=2), interactions([0, 1, 1], [0.0, 1.0, 1.0]))
+    state = policy.update(policy.init(n_arms=2), rows([0, 1, 1], [0.0, 1.0, 1.0]))
     np.testing.assert_array_equal(policy.propensities(policy.prepare(state)), [0.0, 1.0])
 
 

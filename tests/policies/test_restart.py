@@ -14,10 +14,10 @@ from qbrix.policies.sliding_window_ucb import SlidingWindowUCBPolicy
 from qbrix.simulator import simulate
 from qbrix.state import take, to_bytes
 from qbrix.testing.policy_suite import check_policy
-from tests.policies.racing import (
+from tests.policies.numbers import (
     SEED,
     assert_cuts_and_padding_change_nothing,
-    interactions,
+    rows,
 )
 
 
@@ -60,7 +60,7 @@ def test_a_packed_state_is_the_same_state() -> None:
     policy = SlidingWindowUCBPolicy(tau=3)
     rng = np.random.default_rng(1)
     start = policy.init(n_arms=2)
-    state = policy.update(start, interactions(rng.integers(2, size=8), rng.random(8)))
+    state = policy.update(start, rows(rng.integers(2, size=8), rng.random(8)))
     numbers = packed(state)
     assert numbers.shape == (2 + 2 + 3 + 3 + 1,)
     assert to_bytes(unpacked(policy, numbers, n_arms=2)) == to_bytes(state)
@@ -71,7 +71,7 @@ def test_a_packed_state_is_the_same_state() -> None:
 def test_without_an_alarm_the_learner_learns_as_if_it_were_alone() -> None:
     policy = RestartPolicy(learner="BetaTSPolicy", delta=1e-9, alpha=0.1)
     alone = get("BetaTSPolicy")()
-    batch = interactions([0, 1, 1, 0], [1.0, 0.0, 0.5, 1.0])
+    batch = rows([0, 1, 1, 0], [1.0, 0.0, 0.5, 1.0])
     law = policy.propensities(policy.prepare(policy.update(policy.init(n_arms=2), batch)))
     expected = alone.propensities(alone.update(alone.init(n_arms=2), batch))
     np.testing.assert_allclose(law, 0.05 + 0.9 * expected, rtol=1e-14)
@@ -80,7 +80,7 @@ def test_without_an_alarm_the_learner_learns_as_if_it_were_alone() -> None:
 def test_an_alarm_forgets_all_and_only_what_came_before_it() -> None:
     """δ = ½: after six zeros of arm 0 the second one is an alarm; the row after it is learned."""
     policy = RestartPolicy(learner="BetaTSPolicy", delta=0.5, every=1)
-    batch = interactions([1, 1] + [0] * 8 + [1], [1, 1] + [0] * 6 + [1, 1] + [0])
+    batch = rows([1, 1] + [0] * 8 + [1], [1, 1] + [0] * 6 + [1, 1] + [0])
     state = policy.update(policy.init(n_arms=2), batch)
     assert float(state.alarms) == 1.0
     np.testing.assert_array_equal(state.pulls, [0.0, 1.0])
@@ -93,7 +93,7 @@ def test_the_shortcut_draws_from_the_law() -> None:
     """100,000 draws, 5 standard deviations per arm: false alarm below 3 × 6e-7."""
     policy = RestartPolicy(alpha=0.3)
     start = policy.init(n_arms=3)
-    one = policy.update(start, interactions([0, 0, 1, 2], [1.0, 1.0, 0.0, 0.5]))
+    one = policy.update(start, rows([0, 0, 1, 2], [1.0, 1.0, 0.0, 0.5]))
     mask = np.array([True, True, False])
     law = policy.propensities(policy.prepare(one), mask=mask)
     many = type(one)(

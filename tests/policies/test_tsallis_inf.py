@@ -8,10 +8,10 @@ import pytest
 from qbrix.policies._tsallis import tsallis_law
 from qbrix.policies._weighted import Losses
 from qbrix.policies.tsallis_inf import TsallisINFPolicy
-from tests.policies.racing import (
+from tests.policies.numbers import (
     assert_cuts_and_padding_change_nothing,
     assert_regret,
-    interactions,
+    rows,
 )
 
 
@@ -31,7 +31,7 @@ def test_the_third_round_by_hand() -> None:
 
 def test_what_is_learned_is_the_loss_over_the_logged_propensity() -> None:
     policy = TsallisINFPolicy()
-    state = policy.update(policy.init(n_arms=2), interactions([1, 1], [0.0, 0.75], [0.5, 0.25]))
+    state = policy.update(policy.init(n_arms=2), rows([1, 1], [0.0, 0.75], [0.5, 0.25]))
     np.testing.assert_array_equal(state.weighted_loss, [0.0, 3.0])
 
 

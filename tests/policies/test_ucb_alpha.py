@@ -7,14 +7,13 @@ import numpy as np
 from qbrix.policies.ucb1 import UCB1Policy
 from qbrix.policies.ucb_alpha import UCBAlphaPolicy
 from tests.policies.numbers import (
+    CHANGING,
     TWO_ARMS,
     assert_exact,
     assert_regret,
     best_in_testbed,
     seen,
 )
-from tests.policies.racing import CHANGING
-from tests.policies.racing import assert_regret as assert_dynamic_regret
 
 
 def test_index_is_mean_plus_scaled_width() -> None:
@@ -56,7 +55,7 @@ def test_share_of_the_best_arm_in_the_testbed() -> None:
 
 def test_regret_where_the_means_change() -> None:
     """Problem P1: three arms, four changes in 5000 rounds, 1000 runs."""
-    assert_dynamic_regret(
+    assert_regret(
         UCBAlphaPolicy(alpha=1.0),
         environment=CHANGING,
         replications=200,

@@ -18,6 +18,7 @@ from qbrix.policies import Policy
 from qbrix.policies.beta_ts import BetaTSPolicy
 from qbrix.policies.epsilon import EpsilonPolicy
 from qbrix.policies.klucb import KLUCBPolicy
+from qbrix.policies.lin_epsilon_greedy import LinEpsilonGreedyPolicy
 from qbrix.policies.lin_ts import LinTSPolicy
 from qbrix.policies.lin_ucb import LinUCBPolicy
 from qbrix.policies.random import RandomPolicy
@@ -37,6 +38,7 @@ def digits() -> Mapping[str, pd.Series]:
     """Mean reward per replication of one pass over the digits, 20 permutations."""
     policies: dict[str, Policy[Any, Any]] = {
         "random": RandomPolicy(),
+        "Lin-ε .1": LinEpsilonGreedyPolicy(eps=0.1),
         "LinUCB 1": LinUCBPolicy(alpha=1.0),
         "LinUCB .3": LinUCBPolicy(alpha=0.3),
         "LinTS .3": LinTSPolicy(v=0.3),
@@ -50,6 +52,7 @@ def digits() -> Mapping[str, pd.Series]:
     ("label", "mean", "error"),
     [
         ("random", 0.1, 0.0),  # any fixed guess hits 1 of 10 classes in expectation
+        ("Lin-ε .1", 0.6593, 0.0095),
         ("LinUCB 1", 0.7897, 0.0015),
         ("LinUCB .3", 0.8592, 0.0019),
         ("LinTS .3", 0.7297, 0.0020),
