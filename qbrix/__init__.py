@@ -28,24 +28,38 @@ if TYPE_CHECKING:
     from qbrix.magic import load_ipython_extension as load_ipython_extension
     from qbrix.policies import Capabilities, Policy, ScalarPolicy, get
     from qbrix.policies.catalogue import catalogue
-    from qbrix.simulator import GridResult, Schedule, SimulationResult, simulate, sweep
+    from qbrix.simulator import (
+        GridResult,
+        IdentificationResult,
+        Schedule,
+        SimulationResult,
+        TuningResult,
+        identify,
+        simulate,
+        sweep,
+        tune,
+    )
 
 __all__ = [
     "Bundle",
     "Capabilities",
     "Client",
     "GridResult",
+    "IdentificationResult",
     "LoggedData",
     "Policy",
     "ScalarPolicy",
     "Schedule",
     "SimulationResult",
+    "TuningResult",
     "catalogue",
     "export",
     "get",
+    "identify",
     "load",
     "simulate",
     "sweep",
+    "tune",
 ]
 
 __version__ = "0.1.0"
@@ -56,18 +70,22 @@ _HOMES = {
     "Capabilities": "qbrix.policies",
     "Client": "qbrix.client",
     "GridResult": "qbrix.simulator",
+    "IdentificationResult": "qbrix.simulator",
     "LoggedData": "qbrix.evaluation",
     "Policy": "qbrix.policies",
     "ScalarPolicy": "qbrix.policies",
     "Schedule": "qbrix.simulator",
     "SimulationResult": "qbrix.simulator",
+    "TuningResult": "qbrix.simulator",
     "catalogue": "qbrix.policies.catalogue",
     "export": "qbrix.bundle",
     "get": "qbrix.policies",
+    "identify": "qbrix.simulator",
     "load": "qbrix.bundle",
     "load_ipython_extension": "qbrix.magic",
     "simulate": "qbrix.simulator",
     "sweep": "qbrix.simulator",
+    "tune": "qbrix.simulator",
 }
 
 

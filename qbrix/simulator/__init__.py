@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 from qbrix.simulator.grid import GridResult, sweep
+from qbrix.simulator.identification import IdentificationResult
+from qbrix.simulator.identifying import identify
 from qbrix.simulator.result import SimulationResult
 from qbrix.simulator.run import simulate
 from qbrix.simulator.schedule import Schedule
+from qbrix.simulator.tuning import TuningResult, tune
 
-__all__ = ["GridResult", "Schedule", "SimulationResult", "simulate", "sweep"]
+__all__ = [
+    "GridResult",
+    "IdentificationResult",
+    "Schedule",
+    "SimulationResult",
+    "TuningResult",
+    "identify",
+    "simulate",
+    "sweep",
+    "tune",
+]

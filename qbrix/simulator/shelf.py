@@ -152,6 +152,6 @@ def _own_code() -> bytes:
     root = Path(__file__).parent.parent
     content = hashlib.sha256()
     for room in _PLAYING:
-        for path in sorted((root / room).glob("*.py")):
+        for path in sorted((root / room).rglob("*.py")):
             content.update(path.read_bytes())
     return content.digest()
