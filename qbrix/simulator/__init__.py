@@ -7,6 +7,7 @@ from qbrix.simulator.identification import IdentificationResult
 from qbrix.simulator.identifying import identify
 from qbrix.simulator.result import SimulationResult
 from qbrix.simulator.run import simulate
+from qbrix.simulator.saving import load_result, load_sweep
 from qbrix.simulator.schedule import Schedule
 from qbrix.simulator.tuning import TuningResult, tune
 
@@ -17,6 +18,8 @@ __all__ = [
     "SimulationResult",
     "TuningResult",
     "identify",
+    "load_result",
+    "load_sweep",
     "simulate",
     "sweep",
     "tune",
