@@ -10,7 +10,7 @@ import structlog
 
 from qbrix.bundle.source import foreign_code
 from qbrix.draw import uniform
-from qbrix.errors import NotFound, QbrixError, ShapeError, Unavailable
+from qbrix.errors import InvalidParameter, NotFound, QbrixError, ShapeError, Unavailable
 from qbrix.ledger import Decision
 from serving.motor.cache import Prepared
 from serving.wire.selection import Outcome, Query
@@ -75,6 +75,9 @@ def _drawn(
     except QbrixError as error:
         if len(queries) > 1:
             return [_drawn(entry, [query], draw_key=draw_key)[0] for query in queries]
+        # The library's way to say that this context is not one of the policy's, e.g. no advice.
+        if isinstance(error, (InvalidParameter, ShapeError)):
+            return [ShapeError(str(error))]
         return [_failed(queries[0], error)]
     return [
         one if one.low <= one.u < one.low + one.propensity <= 1.0 else _failed(query, one)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from qbrix.errors import Unavailable
+from qbrix.errors import ShapeError, Unavailable
 from qbrix.ledger import Decider
 from qbrix.policies import Capabilities, Policy
+from qbrix.policies.exp4 import EXP4Policy
 from qbrix.state import State, array
 from qbrix.types import Array, BoolArray
 from serving.motor.cache import Prepared
@@ -52,3 +53,16 @@ def test_a_policy_that_fails_for_one_context_answers_the_others(mood: float) -> 
     answers = decide_together(entry, asked, draw_key=DRAW_KEY, age_ms=0)
     kinds = [type(answer) for answer in answers]
     assert kinds == [Outcome, Outcome, Outcome, Unavailable, Outcome, Outcome]
+
+
+def test_a_context_that_the_policy_refuses_is_the_asker_s_mistake() -> None:
+    """Advice that is no distribution: 400 for that query, an answer for the others."""
+    policy = EXP4Policy()
+    entry = Prepared(record(deployed()), Decider(policy, policy.init(n_arms=2, dim=2)), dim=2)
+    asked = [
+        Query(TENANT, "e", f"{number:032x}", np.array([0.5, second]).tobytes())
+        for number, second in enumerate([0.5, 0.7, 0.5])
+    ]
+    answers = decide_together(entry, asked, draw_key=DRAW_KEY, age_ms=0)
+    assert [type(answer) for answer in answers] == [Outcome, ShapeError, Outcome]
+    assert "expert 0 advises [0.5, 0.7]" in str(answers[1])
