@@ -92,16 +92,38 @@ class Tally:
 
     def add(self, rounds: Rounds, *, arms: IntArray, rewards: Array, start: int) -> None:
         """Count a block whose first round has index ``start`` (from 0); arms, rewards (B, R)."""
-        segment = self._checkpoints.searchsorted(np.arange(start + 1, start + 1 + len(arms)))
-        cuts = np.flatnonzero(np.diff(segment, prepend=-1))
-        touched = segment[cuts]
-        loss = rounds.best - _of_chosen(rounds.means, arms)
-        self._regret[touched] += np.add.reduceat(loss, cuts, axis=0)
-        self._optimum[touched] += _summed(rounds.best, cuts)
-        self._reward[touched] += np.add.reduceat(rewards, cuts, axis=0)
-        self._best[touched] += np.add.reduceat(loss == 0.0, cuts, axis=0, dtype=np.int64)
-        cells = (segment[:, np.newaxis] * self._n_arms + arms).ravel()
-        self._pulls += np.bincount(cells, minlength=self._pulls.size).reshape(self._pulls.shape)
+        ends = (self._checkpoints - start).clip(0, len(arms))
+        first = 0
+        for row in np.flatnonzero(np.diff(ends, prepend=0)):
+            self._count(int(row), rounds, arms=arms, rewards=rewards, part=slice(first, ends[row]))
+            first = ends[row]
+
+    def _count(
+        self, row: int, rounds: Rounds, *, arms: IntArray, rewards: Array, part: slice
+    ) -> None:
+        """Add rounds that lie between the same two checkpoints."""
+        self._reward[row] += rewards[part].sum(0)
+        means, best, arms = rounds.means[part], rounds.best[part], arms[part]
+        if any(means.strides[:2]) or any(best.strides):
+            loss = best - np.take_along_axis(means, arms[..., np.newaxis], axis=-1)[..., 0]
+            self._optimum[row] += best.sum(0)
+            self._regret[row] += loss.sum(0)
+            self._best[row] += np.count_nonzero(loss == 0.0, axis=0)
+            self._pulls[row] += np.bincount(arms.ravel(), minlength=self._n_arms)
+        else:
+            pulls = self._pulled(arms)
+            losses = best[0, 0] - means[0, 0]
+            self._optimum[row] += len(arms) * best[0, 0]
+            self._regret[row] += pulls @ losses
+            self._best[row] += pulls[:, losses == 0.0].sum(1)
+            self._pulls[row] += pulls.sum(0)
+
+    def _pulled(self, arms: IntArray) -> IntArray:
+        """How often each replication chose each arm, (R, K); cheaper than looking every mean up."""
+        replications = arms.shape[1]
+        cells = arms + np.arange(0, replications * self._n_arms, self._n_arms)
+        counted = np.bincount(cells.ravel(), minlength=replications * self._n_arms)
+        return counted.reshape(replications, self._n_arms)
 
     def trace(self, *, reached: int, seconds_per_decision: float, state_bytes: float) -> Trace:
         """Everything up to the first ``reached`` checkpoints."""
@@ -114,23 +136,6 @@ class Tally:
             seconds_per_decision=seconds_per_decision,
             state_bytes=state_bytes,
         )
-
-
-def _summed(best: Array, cuts: IntArray) -> Array:
-    """Sums of ``best`` over the stretches that begin at ``cuts``, one row per stretch."""
-    if not any(best.strides):
-        lengths = np.diff(cuts, append=len(best))
-        return np.asarray(lengths[:, np.newaxis] * best[0, 0])
-    return np.asarray(np.add.reduceat(best, cuts, axis=0))
-
-
-def _of_chosen(means: Array, arms: IntArray) -> Array:
-    """The mean of each chosen arm, (B, R)."""
-    if not any(means.strides[:2]):
-        constant: Array = means[0, 0].take(arms)
-        return constant
-    chosen: Array = np.take_along_axis(means, arms[..., np.newaxis], axis=-1)[..., 0]
-    return chosen
 
 
 def checkpoints_of(horizon: int, *, count: int = 100) -> IntArray:
