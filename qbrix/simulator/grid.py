@@ -97,6 +97,12 @@ class GridResult:
             parts.append(frame)
         return pd.concat(parts, ignore_index=True)
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write all races to one file, for `qbrix.simulator.load_sweep`."""
+        from qbrix.simulator.saving import save_sweep
+
+        save_sweep(self, path)
+
     @property
     def provenance(self) -> dict[str, Any]:
         """Everything needed to run all of it again, and what came out; fit for JSON."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,6 +43,17 @@ _SHOWN = (
 )
 
 
+def current_versions() -> dict[str, str]:
+    """Of what makes the numbers."""
+    import qbrix
+
+    return {
+        "qbrix": qbrix.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False)
 class SimulationResult:
     """A finished race; `qbrix.simulate` makes it.
@@ -60,6 +72,8 @@ class SimulationResult:
         Whether the race was stopped early; ``horizon`` then is the last checkpoint passed.
     states : mapping of label to State, optional
         Final states with leading axis R, when they were asked for.
+    versions : mapping
+        Of qbrix, NumPy and Python, with which it was run.
     """
 
     policies: Mapping[str, Policy[Any, Any]]
@@ -72,6 +86,7 @@ class SimulationResult:
     traces: Mapping[str, Trace]
     interrupted: bool = False
     states: Mapping[str, State] | None = None
+    versions: Mapping[str, str] = field(default_factory=current_versions)
 
     def summary(self, *, confidence: float = 0.95, together: float | None = None) -> pd.DataFrame:
         """One row per policy, the least regret first.
@@ -156,6 +171,12 @@ class SimulationResult:
         """The seed, or all of them."""
         return self.seed if isinstance(self.seed, tuple) else (self.seed,)
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything to one file, for `qbrix.simulator.load_result`."""
+        from qbrix.simulator.saving import save_result
+
+        save_result(self, path)
+
     @property
     def plot(self) -> RacePlots:
         """Pictures: ``result.plot.regret()`` and ``result.plot.arms()``; needs matplotlib."""
@@ -179,7 +200,7 @@ class SimulationResult:
                 label: {"id": policy.identifier(), "parameters": policy.parameters()}
                 for label, policy in self.policies.items()
             },
-            "versions": _versions(),
+            "versions": dict(self.versions),
             "summary": {
                 str(label): {str(key): _number(value) for key, value in row.items()}
                 for label, row in table.iterrows()
@@ -214,13 +235,3 @@ def _number(value: Any) -> float | bool | None:
     if isinstance(value, bool):
         return value
     return float(value) if math.isfinite(value) else None
-
-
-def _versions() -> dict[str, str]:
-    import qbrix
-
-    return {
-        "qbrix": qbrix.__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-    }
