@@ -60,6 +60,10 @@ def style() -> Iterator[None]:
         }
     ):
         yield
+        interactive = mpl.is_interactive()
+    # A notebook's backend makes matplotlib interactive when it is loaded for the first figure; were
+    # that undone with our settings, later pictures would not be shown.
+    mpl.interactive(interactive)
 
 
 def spread(positions: Sequence[float], *, gap: float) -> Array:
