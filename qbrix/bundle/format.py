@@ -102,7 +102,7 @@ class Bundle:
         else:
             file_name = self.manifest.provenance.source_file or POLICY
             found = load_class(self.members[POLICY], name=entry.name, file_name=file_name)
-        promises = Promises.of(found.capabilities)
+        promises = Promises.of(make_policy(found, entry.parameters).capabilities)
         if found.identifier() != entry.id or promises != entry.capabilities:
             raise BundleError(
                 "source",

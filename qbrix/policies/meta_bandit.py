@@ -16,7 +16,7 @@ from qbrix.policies._nested import AnyPolicy, initial, learned_by, packed, size_
 from qbrix.policies._portfolio import Portfolio, add_contexts, control, portfolio_of, weights
 from qbrix.policies._varying import varying
 from qbrix.policies.base import Capabilities, Policy
-from qbrix.state import State, zeros
+from qbrix.state import State, grown, zeros
 from qbrix.support import SUPPORTS, RewardSupport, includes
 from qbrix.types import Array, BoolArray, IntArray, Interactions
 
@@ -161,6 +161,13 @@ class MetaBanditPolicy(Policy[Portfolio, Panel]):
         numbers = np.concatenate(starts)
         empty = zeros(Portfolio, K=n_arms, d=dim, m=numbers.size, M=len(starts))
         return replace(empty, learners=numbers)
+
+    def grow(self, state: Portfolio, *, n_arms: int) -> Portfolio:
+        """Arms added at the end, for every learner too."""
+        inner = [packed(learner.grow(own, n_arms=n_arms)) for learner, own in self._states(state)]
+        numbers = np.concatenate(inner, axis=-1)
+        fresh = self.init(n_arms=n_arms, dim=state.context_total.shape[-1])
+        return grown(replace(state, learners=numbers), replace(fresh, learners=numbers))
 
     def prepare(self, state: Portfolio) -> Panel:
         """What every learner prepares, and the weights."""
