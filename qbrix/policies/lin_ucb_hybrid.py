@@ -21,7 +21,7 @@ __all__ = ["LinUCBHybridPolicy"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LinUCBHybridPolicy(PerArmPolicy[HybridMoments, HybridRidge]):
-    r"""Choose the largest upper bound of :math:`z_a^\top \beta + x^\top \theta_a`.
+    r"""Choose the arm that could pay the most, by coefficients all arms share and own ones.
 
     .. math::
 
