@@ -15,6 +15,9 @@ from qbrix.types import Array
 
 __all__ = ["Bernoulli"]
 
+_FEW = 64
+"""Arms up to which counting those that pay and looking up a table is the faster way."""
+
 
 class Bernoulli(Stationary):
     """Arm ``k`` pays 1 with probability ``means[k]``, else 0, whatever happened before.
@@ -45,6 +48,7 @@ class Bernoulli(Stationary):
     def __init__(self, means: Sequence[float] | Array) -> None:
         self.means = _checked(means)
         self.n_arms = self.means.size
+        self._tables = _tables(self.means) if self.n_arms <= _FEW else None
 
     @classmethod
     def example(cls) -> Self:
@@ -57,7 +61,19 @@ class Bernoulli(Stationary):
 
     def draw(self, rng: np.random.Generator, *, size: int, replications: int) -> Array:
         """One uniform number per round and replication."""
-        return (rng.random((size, replications, 1)) < self.means).astype(np.float64)
+        u = rng.random((size, replications))
+        if self._tables is None:
+            return (u[..., np.newaxis] < self.means).astype(np.float64)
+        paying = np.zeros(u.shape, dtype=np.int8)
+        for mean in self.means:
+            paying += u < mean
+        return self._tables.take(paying, axis=0, mode="clip")
+
+
+def _tables(means: Array) -> Array:
+    """What every arm pays where so many of them do, (K + 1, K): those of the largest means."""
+    rank = (-means).argsort(kind="stable").argsort()
+    return (rank < np.arange(means.size + 1)[:, np.newaxis]).astype(np.float64)
 
 
 def _checked(means: Sequence[float] | Array) -> Array:

@@ -32,9 +32,9 @@ _UNIT_REPLICATIONS = 1000
 # memory whatever the number of replications is.
 _UNIT_NUMBERS = 1 << 24
 
-# Numbers of a block's largest array: small enough for a processor's cache, large enough that
-# drawing is not done in small pieces.
-_BLOCK_NUMBERS = 1 << 17
+# Numbers of a block's largest array: 8 MB each, so that what is done once per block, like counting,
+# weighs little beside its rounds.
+_BLOCK_NUMBERS = 1 << 20
 _BLOCK_ROUNDS = 128
 
 
