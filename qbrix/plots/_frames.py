@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from qbrix.environments import Bernoulli
 from qbrix.simulator.statistics import interval
+from qbrix.theory import lai_robbins
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from qbrix.simulator import SimulationResult
 
-__all__ = ["arm_shares", "regret_bands"]
+__all__ = ["arm_shares", "final_differences", "references", "regret_bands"]
 
 
 def regret_bands(result: SimulationResult, *, confidence: float = 0.95) -> pd.DataFrame:
@@ -35,6 +37,39 @@ def regret_bands(result: SimulationResult, *, confidence: float = 0.95) -> pd.Da
             )
         )
     return pd.concat(parts, ignore_index=True)
+
+
+def references(result: SimulationResult) -> pd.DataFrame:
+    """Columns ``reference``, ``round``, ``value``: lines to hold slopes against, not bounds.
+
+    For Bernoulli arms: c ln t with the constant of Lai and Robbins, below whose slope no policy
+    stays that does well for all means, as t grows; and the rate of the minimax regret √(K t), which
+    the worst means for a horizon force on everybody up to a constant factor. Empty for others.
+    """
+    import pandas as pd
+
+    lines = {}
+    place = result.environment
+    if isinstance(place, Bernoulli) and place.means.min() < place.means.max():
+        slope = lai_robbins(place.means)
+        lines[f"slope of Lai and Robbins, {slope:.3g} ln t"] = slope * np.log(result.checkpoints)
+        lines["minimax rate, √(K t)"] = np.sqrt(place.n_arms * result.checkpoints)
+    parts = [
+        pd.DataFrame({"reference": name, "round": result.checkpoints, "value": values})
+        for name, values in lines.items()
+    ]
+    columns = ["reference", "round", "value"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def final_differences(
+    result: SimulationResult, *, baseline: str | None = None, confidence: float = 0.95
+) -> tuple[pd.DataFrame, str]:
+    """``mean``, ``low``, ``high``, ``separated`` per policy, and against whom; the least first."""
+    table = result.compare(baseline, confidence=confidence)
+    names = {"extra_regret": "mean", "extra_regret_low": "low", "extra_regret_high": "high"}
+    shown = table.rename(columns=names)[[*names.values(), "separated"]]
+    return shown, next(label for label in result.traces if label not in table.index)
 
 
 def arm_shares(result: SimulationResult, *, most: int = 10) -> dict[str, pd.DataFrame]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qbrix.plots._frames import regret_bands
-from qbrix.plots._style import COLOURS, label_lines, style
+from qbrix.plots._frames import references, regret_bands
+from qbrix.plots._style import COLOURS, INK, label_lines, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["draw_regret"]
 
 
-def draw_regret(result: SimulationResult, *, ax: Axes | None, log: bool, confidence: float) -> Axes:
+def draw_regret(
+    result: SimulationResult, *, ax: Axes | None, log: bool, confidence: float, slopes: bool
+) -> Axes:
     """One line and band per policy, labelled at its end; see `RacePlots.regret`."""
     with style():
         import matplotlib.pyplot as plt
@@ -35,6 +37,8 @@ def draw_regret(result: SimulationResult, *, ax: Axes | None, log: bool, confide
             target.set_xscale("log")
         target.set_xlim(1, result.horizon)
         target.set_ylim(bottom=0)
+        if slopes:
+            _add_references(target, result)
         target.grid(visible=True, axis="y")
         if not log:
             target.xaxis.set_major_formatter("{x:,.0f}")
@@ -46,3 +50,20 @@ def draw_regret(result: SimulationResult, *, ax: Axes | None, log: bool, confide
         )
         label_lines(target, ends=ends, labels=labels)
     return target
+
+
+def _add_references(ax: Axes, result: SimulationResult) -> None:
+    """Thin lines behind the policies', which alone decide how high the picture is."""
+    lines = references(result)
+    if lines.empty:
+        return
+    height = ax.get_ylim()
+    dashes = ("--", ":")
+    drawn = [
+        ax.plot(
+            part["round"], part["value"], dashes[i % 2], color=INK, linewidth=1.0, label=str(name)
+        )[0]
+        for i, (name, part) in enumerate(lines.groupby("reference", sort=False))
+    ]
+    ax.set_ylim(height)
+    ax.legend(handles=drawn, loc="upper left", frameon=False, fontsize="small")

@@ -38,9 +38,32 @@ def _off_screen() -> Iterator[None]:
 def test_regret_has_labelled_axes_and_a_label_beside_every_line(result: SimulationResult) -> None:
     ax = result.plot.regret()
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("round", "cumulative regret")
-    assert len(ax.lines) == len(ax.collections) == 3
+    assert len(ax.lines) - 2 == len(ax.collections) == 3
     beside = {text.get_text(): text.get_color() for text in ax.texts}
-    assert beside == {str(line.get_label()): line.get_color() for line in ax.lines}
+    assert beside == {str(line.get_label()): line.get_color() for line in ax.lines[:3]}
+    plt.savefig(io.BytesIO())
+
+
+def test_references_never_decide_the_height_of_the_picture(result: SimulationResult) -> None:
+    with_them, without = result.plot.regret(), result.plot.regret(slopes=False)
+    assert with_them.get_ylim() == without.get_ylim()
+    assert len(without.lines) == 3
+    assert without.get_legend() is None
+    legend = with_them.get_legend()
+    assert legend is not None
+    told = [text.get_text() for text in legend.get_texts()]
+    assert told == ["slope of Lai and Robbins, 0.936 ln t", "minimax rate, √(K t)"]
+
+
+def test_differences_have_a_row_per_policy_and_name_the_baseline(
+    result: SimulationResult,
+) -> None:
+    ax = result.plot.differences("Random")
+    assert ax.get_xlabel() == "regret beyond that of Random"
+    labels = [tick.get_text() for tick in ax.get_yticklabels()]
+    assert labels == list(result.compare("Random").index)
+    given = plt.figure().subplots()
+    assert result.plot.differences(ax=given) is given
     plt.savefig(io.BytesIO())
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from qbrix.environments import Bernoulli
-from qbrix.plots._frames import arm_shares, regret_bands
+from qbrix.environments import Bernoulli, LinearContextual
+from qbrix.plots._frames import arm_shares, final_differences, references, regret_bands
 from qbrix.plots._style import spread
 from qbrix.policies.random import RandomPolicy
 from qbrix.simulator import SimulationResult, simulate
@@ -56,6 +56,37 @@ def test_bands_are_mean_and_interval_by_policy_and_round() -> None:
     half = (bands["high"] - bands["mean"]).tolist()
     assert half == pytest.approx([0.0, 0.0, 12.706205, 25.412410], abs=1e-5)
     assert (bands["mean"] - bands["low"]).tolist() == pytest.approx(half)
+
+
+def test_references_are_the_slope_of_lai_and_robbins_and_the_minimax_rate() -> None:
+    """kl(.2, .7) = .2 ln(2/7) + .8 ln(8/3) = .534111, so that the slope is .5/.534111 = .936135."""
+    result = simulate(
+        RandomPolicy(), Bernoulli([0.2, 0.7]), horizon=8, replications=2, progress=False
+    )
+    lines = references(result)
+    slope, rate = (part for _, part in lines.groupby("reference", sort=False))
+    assert slope["value"].iloc[-1] == pytest.approx(0.936135 * np.log(8.0), abs=1e-5)
+    assert slope["value"].iloc[0] == 0.0
+    assert rate["value"].iloc[-1] == 4.0
+    assert slope["round"].tolist() == result.checkpoints.tolist()
+
+
+def test_there_is_no_reference_where_none_is_known() -> None:
+    equal = by_hand()
+    assert references(equal).empty
+    linear = LinearContextual.random(n_arms=2, dim=2)
+    result = simulate(RandomPolicy(), linear, horizon=2, replications=2, progress=False)
+    assert references(result).empty
+
+
+def test_differences_are_against_the_baseline() -> None:
+    """Final regrets 6 and 10 against 0 and 0."""
+    table, reference = final_differences(by_hand())
+    assert reference == "flat"
+    assert table.index.tolist() == ["steep"]
+    assert table["mean"].tolist() == [8.0]
+    turned, reference = final_differences(by_hand(), baseline="steep")
+    assert (reference, turned["mean"].tolist()) == ("steep", [-8.0])
 
 
 def test_shares_are_of_the_choices_since_the_checkpoint_before() -> None:
