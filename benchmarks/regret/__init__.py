@@ -1,0 +1,1 @@
+"""Regret of every policy in fixed scenarios: numbers that a change of code must not move."""

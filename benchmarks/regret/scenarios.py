@@ -1,0 +1,425 @@
+"""The scenarios. An id stands for what it says for ever: change one, and it gets a new id."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmarks.regret.scenario import AnyPolicy, Reference, Scenario, Size
+from qbrix.environments import (
+    Adversarial,
+    Bernoulli,
+    Binomial,
+    Classification,
+    Delayed,
+    Drifting,
+    Exponential,
+    Gaussian,
+    GaussianTestbed,
+    HeavyTailed,
+    ItemReplacement,
+    LinearContextual,
+    Logistic,
+    LowerBound,
+    PiecewiseStationary,
+    Poisson,
+    Seasonal,
+    Wheel,
+)
+from qbrix.policies import get
+from qbrix.policies.discounted_ucb import DiscountedUCBPolicy
+from qbrix.policies.oracle_restart import OracleRestartPolicy
+from qbrix.rng import stream
+
+__all__ = ["EXCLUDED", "SCENARIOS"]
+
+EXCLUDED: dict[str, str] = {}
+"""Registered policies that stand in no scenario → why."""
+
+_TEN = [0.1, *[0.05] * 3, *[0.02] * 3, *[0.01] * 3]
+_CHANGING = PiecewiseStationary(
+    [(0.3, 0.5, 0.9), (0.3, 0.2, 0.9), (0.3, 0.2, 0.1), (0.7, 0.2, 0.1), (0.7, 0.5, 0.1)],
+    changes=[1000, 2000, 3000, 4000],
+)
+
+
+def _policies(text: str) -> list[AnyPolicy]:
+    """Policies of a list of aliases, one a word, hyper-parameters in brackets: ``klucb(c=3)``."""
+    found = []
+    for word in text.split():
+        alias, _, arguments = word.removesuffix(")").partition("(")
+        pairs = [item.split("=") for item in arguments.split(",") if item]
+        found.append(get(alias)(**{name: _value(value) for name, value in pairs}))
+    return found
+
+
+def _value(text: str) -> float | int | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _advice() -> Classification:
+    """Three experts on four classes: right 8 and 5 times in 10, and one who knows nothing."""
+    rng = stream(4, "advice")
+    target = rng.integers(4, size=4000)
+    parts = []
+    for skill in (0.8, 0.5):
+        said = np.where(rng.random(4000) < skill, target, rng.integers(4, size=4000))
+        parts.append(np.eye(4)[said])
+    advice = np.concatenate([*parts, np.full((4000, 4), 0.25)], axis=1)
+    return Classification(advice, target, bias=False, name="advice")
+
+
+def _shared(*, n_arms: int, features: int, noise: float) -> LinearContextual:
+    """Arms with features of their own and the same coefficients."""
+    theta = stream(6, "shared").standard_normal(features)
+    weights = np.kron(np.eye(n_arms), theta / np.sqrt((theta * theta).sum()))
+    return LinearContextual(weights, noise=noise)
+
+
+def _turns(rounds: int) -> Adversarial:
+    """Two arms that take turns of growing length: whoever trusts the past is late."""
+    turn = np.floor(np.sqrt(np.arange(rounds) / 10.0)).astype(np.int64)
+    return Adversarial(np.eye(2)[turn % 2])
+
+
+STOCHASTIC = [
+    Scenario(
+        id="bernoulli-two-arms-1",
+        title="Bernoulli (.9, .8): scenario 1 of Garivier and Cappé (2011)",
+        environment=Bernoulli([0.9, 0.8]),
+        policies=_policies(
+            "random epsilon(eps=0.1,gamma=1.0) epsilon(eps=1.0,gamma=0.99) "
+            "epsilon_decreasing(c=5.0,d=0.1) epsilon_first(horizon=5000,eps=0.1) "
+            "explore_then_commit(m=100) greedy optimistic_greedy softmax(temperature=0.1) "
+            "gradient_bandit(step_size=0.1) ucb1 ucb_alpha(alpha=1.0) ucb1_tuned ucbv "
+            "moss(horizon=5000) moss_any_time klucb klucb(c=3.0) klucb_plus "
+            "klucb_plus_plus(horizon=5000) bayes_ucb cpucb beta_ts "
+            "beta_ts(alpha_prior=0.5,beta_prior=0.5) dirichlet_ts(k=2) phe imed "
+            "exp3_anytime tsallis_inf tsallis_infrv"
+        ),
+        full=Size(5000, 2000),
+        quick=Size(500, 100),
+        references={
+            "UCB1": Reference(64.459, 0.087),
+            "UCBAlpha": Reference(24.887, 0.071),
+            "MOSS(horizon=5000)": Reference(24.624, 0.066),
+            "UCB1Tuned": Reference(15.760, 0.115),
+            "UCBV": Reference(50.871, 0.065),
+            "KLUCB": Reference(12.932, 0.052),
+            "KLUCB(c=3)": Reference(20.050, 0.059),
+            "KLUCBPlus": Reference(9.152, 0.049),
+            "KLUCBPlusPlus(horizon=5000)": Reference(12.787, 0.047),
+            "BetaTS": Reference(8.825, 0.072),
+            "BetaTS(alpha_prior=0.5, beta_prior=0.5)": Reference(9.588, 0.075),
+            "IMED": Reference(9.353, 0.047),
+            "Epsilon(eps=0.1, gamma=1)": Reference(30.799, 0.103),
+            "EXP3Anytime": Reference(49.795, 0.108),
+            "TsallisINF": Reference(30.074, 0.075),
+            "TsallisINFRV": Reference(23.396, 0.117),
+        },
+        reference_replications=20_000,
+    ),
+    Scenario(
+        id="bernoulli-two-arms-slow-1",
+        title="Bernoulli (.9, .8), policies whose decisions cost much",
+        environment=Bernoulli([0.9, 0.8]),
+        policies=_policies("beta_ts besa bootstrap_ts ids gittins(discount=0.9) meta_bandit"),
+        full=Size(1000, 200),
+        quick=Size(200, 20),
+    ),
+    Scenario(
+        id="bernoulli-ten-arms-1",
+        title="Bernoulli (.1, .05 × 3, .02 × 3, .01 × 3)",
+        environment=Bernoulli(_TEN),
+        policies=_policies(
+            "random ucb1 klucb klucb_plus beta_ts imed ucb1_tuned epsilon(eps=0.1,gamma=1.0) "
+            "bayes_ucb phe moss_any_time tsallis_infrv"
+        ),
+        full=Size(20_000, 200),
+        quick=Size(1000, 50),
+        references={
+            "UCB1": Reference(843.257, 0.932),
+            "KLUCB": Reference(131.353, 0.59),
+            "KLUCBPlus": Reference(79.275, 0.427),
+            "BetaTS": Reference(91.486, 0.628),
+            "IMED": Reference(79.807, 0.442),
+            "UCB1Tuned": Reference(241.995, 0.659),
+            "Epsilon(eps=0.1, gamma=1)": Reference(205.5, 4.2),
+        },
+    ),
+    Scenario(
+        id="ten-armed-testbed-1",
+        title="Sutton and Barto's testbed: best arm at step 1000",
+        environment=GaussianTestbed(10),
+        policies=_policies(
+            "greedy greedy(eps=0.01) greedy(eps=0.1) ucb_alpha(alpha=8.0) "
+            "gradient_bandit(step_size=0.1) optimistic_greedy(initial_value=5.0,step_size=0.1) "
+            "gaussian_ts gaussian_klucb normal_inverse_gamma_ts softmax(temperature=0.3)"
+        ),
+        full=Size(1000, 2000),
+        quick=Size(300, 100),
+        measure="optimal_at_end",
+        references={
+            "Greedy": Reference(0.360, 0.0, 0.1),
+            "Greedy(eps=0.01)": Reference(0.599, 0.0, 0.1),
+            "Greedy(eps=0.1)": Reference(0.800, 0.0, 0.1),
+            "UCBAlpha(alpha=8)": Reference(0.861, 0.0, 0.1),
+            "GradientBandit": Reference(0.855, 0.0, 0.1),
+            "OptimisticGreedy": Reference(0.862, 0.0, 0.1),
+        },
+        reference_replications=5000,
+    ),
+    Scenario(
+        id="gaussian-five-arms-1",
+        title="Gaussian arms with means 0 … 1 and unit variance",
+        environment=Gaussian([0.0, 0.25, 0.5, 0.75, 1.0]),
+        policies=_policies(
+            "random gaussian_klucb gaussian_ts normal_inverse_gamma_ts ucb_alpha(alpha=4.0) "
+            "explore_then_commit(m=20) epsilon(eps=0.1,gamma=1.0)"
+        ),
+        full=Size(2000, 500),
+        quick=Size(300, 100),
+    ),
+    Scenario(
+        id="heavy-tailed-1",
+        title="Student noise with 2.5 degrees of freedom",
+        environment=HeavyTailed([0.0, 0.5, 1.0], df=2.5),
+        policies=_policies("random gaussian_klucb gaussian_ts normal_inverse_gamma_ts"),
+        full=Size(2000, 500),
+        quick=Size(300, 100),
+    ),
+    Scenario(
+        id="poisson-four-arms-1",
+        title="Poisson arms with means 1 … 2.5",
+        environment=Poisson([1.0, 1.5, 2.0, 2.5]),
+        policies=_policies("random poisson_klucb gamma_poisson_ts gaussian_klucb(variance=2.5)"),
+        full=Size(2000, 500),
+        quick=Size(300, 100),
+    ),
+    Scenario(
+        id="exponential-five-arms-1",
+        title="Exponential arms with means 1/5, 1/4, 1/3, 1/2 and 1: Garivier and Cappé (2011)",
+        environment=Exponential([0.2, 0.25, 1.0 / 3.0, 0.5, 1.0]),
+        policies=_policies("random exponential_klucb gaussian_klucb epsilon(eps=0.1,gamma=1.0)"),
+        full=Size(2000, 500),
+        quick=Size(300, 100),
+    ),
+    Scenario(
+        id="binomial-shares-1",
+        title="Shares of ten trials: rewards strictly between 0 and 1",
+        environment=Binomial([0.3, 0.4, 0.5], trials=10),
+        policies=_policies("random ucb1 ucb1_tuned ucbv klucb beta_ts imed dirichlet_ts(k=10)"),
+        full=Size(2000, 500),
+        quick=Size(300, 100),
+    ),
+]
+
+NON_STATIONARY = [
+    Scenario(
+        id="changing-three-arms-1",
+        title="Three arms, four changes in 5000 rounds",
+        environment=_CHANGING,
+        policies=[
+            *_policies(
+                "beta_ts ucb_alpha(alpha=1.0) sliding_window_ucb(tau=206) "
+                "discounted_ts(gamma=0.99) exp3_s(gamma=0.1,alpha=0.0002) cusumucb mucb"
+            ),
+            DiscountedUCBPolicy(gamma=float(1.0 - 0.25 * np.sqrt(4.0 / 5000.0))),
+            OracleRestartPolicy(changes="1000 2000 3000 4000"),
+        ],
+        full=Size(5000, 500),
+        quick=Size(1500, 30),
+        references={
+            "BetaTS": Reference(495.5, 5.2),
+            "OracleRestart(changes=1000 2000 3000 4000)": Reference(49.1, 0.4),
+            "UCBAlpha": Reference(275.8, 2.0),
+            "DiscountedUCB(gamma=0.992929)": Reference(512.6, 0.5),
+            "SlidingWindowUCB(tau=206)": Reference(212.1, 0.5),
+            "DiscountedTS(gamma=0.99)": Reference(186.3, 0.4),
+        },
+    ),
+    Scenario(
+        id="changing-three-arms-detected-1",
+        title="The same changes, detected by likelihood ratios",
+        environment=_CHANGING,
+        policies=_policies("glrklucb restart"),
+        full=Size(5000, 100),
+        quick=Size(1200, 10),
+    ),
+    Scenario(
+        id="drifting-1",
+        title="Five wandering arms",
+        environment=Drifting([0.3, 0.4, 0.5, 0.6, 0.7], step=0.01),
+        policies=_policies("beta_ts sliding_window_ucb(tau=200) discounted_ts(gamma=0.99) exp3_s"),
+        full=Size(5000, 200),
+        quick=Size(500, 50),
+    ),
+    Scenario(
+        id="seasonal-1",
+        title="Two arms that are best by turns of 500 rounds",
+        environment=Seasonal([0.5, 0.5], amplitudes=0.3, periods=1000, phases=[0.0, 0.5]),
+        policies=_policies("beta_ts sliding_window_ucb(tau=200) discounted_ts(gamma=0.99)"),
+        full=Size(5000, 200),
+        quick=Size(1000, 50),
+    ),
+    Scenario(
+        id="item-replacement-1",
+        title="Ten items that live 1000 rounds on average: Chapelle and Li (2011)",
+        environment=ItemReplacement(n_arms=10, rate=1e-3),
+        policies=_policies("random beta_ts ucb_alpha(alpha=1.0) discounted_ts(gamma=0.99)"),
+        full=Size(5000, 200),
+        quick=Size(500, 50),
+    ),
+]
+
+ADVERSARIAL = [
+    Scenario(
+        id="constrained-adversary-1",
+        title="A gap of .1 under leaping levels: Zimmert and Seldin (2021)",
+        environment=PiecewiseStationary.constrained_adversary(gap=0.1, horizon=10_000),
+        policies=_policies(
+            "beta_ts exp3(gamma=0.05) exp3_anytime exp3_ix(gamma=0.01,eta=0.02) "
+            "exp3_p(gamma=0.05,alpha=1.0,horizon=5000) exp3_plus_plus exp3_s tsallis_inf "
+            "tsallis_infrv fpl(eta=20.0) hedge(eta=0.05)"
+        ),
+        full=Size(5000, 200),
+        quick=Size(500, 50),
+    ),
+    Scenario(
+        id="turns-1",
+        title="A table whose arms take turns, against the best single arm",
+        environment=_turns(4000),
+        policies=_policies("exp3(gamma=0.05) exp3_anytime tsallis_inf tsallis_infrv exp3_s"),
+        full=Size(4000, 200),
+        quick=Size(500, 50),
+    ),
+    Scenario(
+        id="lower-bound-1",
+        title="Auer's hardest instance for two arms and 2000 rounds",
+        environment=LowerBound(n_arms=2, horizon=2000),
+        policies=_policies("random exp3_anytime tsallis_inf moss(horizon=2000) beta_ts"),
+        full=Size(2000, 1000),
+        quick=Size(500, 100),
+    ),
+    Scenario(
+        id="expert-advice-1",
+        title="Three experts advise on four classes",
+        environment=_advice(),
+        policies=_policies("random exp4(gamma=0.1) exp3(gamma=0.1)"),
+        full=Size(4000, 100),
+        quick=Size(500, 50),
+        measure="mean_reward",
+    ),
+]
+
+CONTEXTUAL = [
+    Scenario(
+        id="linear-five-arms-1",
+        title="Five linear arms over five features",
+        environment=LinearContextual.random(n_arms=5, dim=5, seed=1, noise=0.5),
+        policies=_policies(
+            "random lin_ucb lin_ucb(alpha=0.5) lin_ts nig_lin_ts lin_epsilon_greedy lin_softmax "
+            "square_cb reg_cb"
+        ),
+        full=Size(2000, 100),
+        quick=Size(200, 20),
+    ),
+    Scenario(
+        id="linear-shared-1",
+        title="Four arms with three features each and common coefficients",
+        environment=_shared(n_arms=4, features=3, noise=0.5),
+        policies=_policies("random lin_ucb_shared lin_ucb_hybrid(arm_features=2) lin_ucb"),
+        full=Size(2000, 100),
+        quick=Size(200, 20),
+    ),
+    Scenario(
+        id="logistic-four-arms-1",
+        title="Clicks on four arms, logistic in four features",
+        environment=Logistic.random(n_arms=4, dim=4, seed=1),
+        policies=_policies("random logistic_ts logistic_ucb glmucb lin_ts(v=0.3)"),
+        full=Size(2000, 50),
+        quick=Size(100, 10),
+    ),
+    Scenario(
+        id="wheel-1",
+        title="The wheel with δ = .8: Riquelme, Tucker and Snoek (2018)",
+        environment=Wheel(delta=0.8),
+        policies=_policies("random lin_ucb lin_ts lin_epsilon_greedy"),
+        full=Size(2000, 100),
+        quick=Size(200, 20),
+    ),
+    Scenario(
+        id="digits-1",
+        title="scikit-learn's digits, one pass: reward of a round",
+        environment=Classification.digits(),
+        policies=_policies(
+            "random epsilon(eps=0.1,gamma=1.0) lin_ucb(alpha=1.0) lin_ucb(alpha=0.3) lin_ts(v=0.3) "
+            "lin_epsilon_greedy(eps=0.1)"
+        ),
+        full=Size(1797, 20),
+        quick=Size(300, 5),
+        measure="mean_reward",
+        references={
+            "Random": Reference(0.1, 0.0),
+            "LinUCB(alpha=1)": Reference(0.7897, 0.0015),
+            "LinUCB(alpha=0.3)": Reference(0.8592, 0.0019),
+            "LinTS(v=0.3)": Reference(0.7297, 0.0020),
+            "LinEpsilonGreedy": Reference(0.6593, 0.0095),
+        },
+        reference_replications=20,
+    ),
+]
+
+BEST_ARM = [
+    Scenario(
+        id="best-arm-confidence-1",
+        title="Bernoulli (.5, .3, .2, .1), sure to 90 %: rounds until the policy stops",
+        environment=Bernoulli([0.5, 0.3, 0.2, 0.1]),
+        policies=_policies(
+            "uniform_sampling track_and_stop top_two_ts lucb(confidence=0.9) "
+            "kllucb(confidence=0.9) successive_elimination(confidence=0.9)"
+        ),
+        full=Size(20_000, 200),
+        quick=Size(3000, 10),
+        measure="rounds",
+        confidence=0.9,
+    ),
+    Scenario(
+        id="best-arm-budget-1",
+        title="Eight Bernoulli arms, a budget of 400 rounds: share of wrong recommendations",
+        environment=Bernoulli([0.6, *[0.4] * 7]),
+        policies=_policies(
+            "uniform_sampling successive_rejects(horizon=400) sequential_halving(horizon=400)"
+        ),
+        full=Size(400, 1000),
+        quick=Size(400, 100),
+        measure="errors",
+    ),
+]
+
+PRODUCTION = [
+    Scenario(
+        id="delayed-ten-arms-1",
+        title="Ten arms, feedback after 100 rounds",
+        environment=Delayed(Bernoulli(_TEN), delay=100),
+        policies=_policies("random beta_ts ucb1 klucb exp3_anytime"),
+        full=Size(5000, 200),
+        quick=Size(500, 50),
+    ),
+]
+
+SCENARIOS: dict[str, Scenario] = {
+    scenario.id: scenario
+    for scenario in (
+        *STOCHASTIC,
+        *NON_STATIONARY,
+        *ADVERSARIAL,
+        *CONTEXTUAL,
+        *BEST_ARM,
+        *PRODUCTION,
+    )
+}
