@@ -66,10 +66,11 @@ def style() -> Iterator[None]:
     mpl.interactive(interactive)
 
 
-def spread(positions: Sequence[float], *, gap: float) -> Array:
+def spread(positions: Sequence[float], *, gap: float, least: float = -np.inf) -> Array:
     """Nearest positions in the same order that keep a distance of ``gap`` from each other.
 
-    Neighbours that are too close move as one group about their centre.
+    Neighbours that are too close move as one group about their centre, and up where some of them
+    would come below ``least``.
     """
     order = np.argsort(positions, kind="stable")
     groups: list[list[float]] = []
@@ -82,13 +83,16 @@ def spread(positions: Sequence[float], *, gap: float) -> Array:
     placed[order] = np.concatenate(
         [_bottom(group, gap) + gap * np.arange(len(group)) for group in groups]
     )
+    for before, after in zip([None, *order], order, strict=False):
+        floor = least if before is None else placed[before] + gap
+        placed[after] = max(placed[after], floor)
     return placed
 
 
 def label_lines(ax: Axes, *, ends: Sequence[float], labels: Sequence[str]) -> None:
     """Write each label in its line's colour beside the right end of its line."""
     low, high = ax.get_ylim()
-    places = spread(ends, gap=0.055 * (high - low))
+    places = spread(ends, gap=0.055 * (high - low), least=low)
     for i, (place, label) in enumerate(zip(places, labels, strict=True)):
         ax.annotate(
             label,

@@ -127,3 +127,9 @@ def test_labels_keep_a_gap_of_1_and_stay_about_their_centre(
 ) -> None:
     """Third of (0, .9, 1.2): one group about its mean .7."""
     np.testing.assert_allclose(spread(wanted, gap=1.0), placed)
+
+
+def test_labels_stay_above_the_axis() -> None:
+    """(.2, 0) would be placed at (.6, -.4); 9 is far away and 2.1 is pushed by the others."""
+    assert spread([0.2, 0.0, 9.0], gap=1.0, least=0.0).tolist() == [1.0, 0.0, 9.0]
+    assert spread([2.1, 0.2, 0.0], gap=1.0, least=0.5).tolist() == [2.5, 1.5, 0.5]
