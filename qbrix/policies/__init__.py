@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from qbrix.policies.bagged_linear import BaggedLinearPolicy
 from qbrix.policies.base import Capabilities, Policy
 from qbrix.policies.bayes_ucb import BayesUCBPolicy
 from qbrix.policies.besa import BESAPolicy
@@ -88,6 +89,7 @@ __all__ = ["Capabilities", "IdentificationPolicy", "Policy", "ScalarPolicy", "ge
 policies: Registry[Policy[Any, Any]] = Registry(
     kind="policy", group="qbrix.policies", suffix="Policy"
 )
+policies.register(BaggedLinearPolicy)
 policies.register(BayesUCBPolicy)
 policies.register(BESAPolicy)
 policies.register(BetaTSPolicy)
