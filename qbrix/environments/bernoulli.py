@@ -73,7 +73,7 @@ class Bernoulli(Stationary):
 def _tables(means: Array) -> Array:
     """What every arm pays where so many of them do, (K + 1, K): those of the largest means."""
     rank = (-means).argsort(kind="stable").argsort()
-    return (rank < np.arange(means.size + 1)[:, np.newaxis]).astype(np.float64)
+    return sealed((rank < np.arange(means.size + 1)[:, np.newaxis]).astype(np.float64))
 
 
 def _checked(means: Sequence[float] | Array) -> Array:
