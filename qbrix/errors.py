@@ -14,8 +14,8 @@
         ├── InvalidRequest (.code)
         ├── NotFound
         ├── Conflict
-        ├── Unauthorised
-        ├── Forbidden
+        ├── Unauthorised   (.code)
+        ├── Forbidden      (.code)
         ├── TokenRejected  (.reason)
         ├── RateLimited    (.retry_after_s)
         └── Unavailable    (.retry_after_s)
@@ -129,7 +129,11 @@ class Conflict(ServingError):
 
 
 class Unauthorised(ServingError):
-    """No credential, or one that is not valid."""
+    """No credential, or one that is not valid. ``code`` is the wire's upper-snake word."""
+
+    def __init__(self, message: str, *, code: str = "UNAUTHORIZED") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class Forbidden(ServingError):

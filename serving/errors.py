@@ -67,7 +67,7 @@ _TABLE: dict[type[QbrixError], tuple[int, str | None, str]] = {
     InvalidRequest: (400, None, "INVALID_ARGUMENT"),
     BundleError: (400, "BUNDLE_REJECTED", "INVALID_ARGUMENT"),
     TokenRejected: (400, "FEEDBACK_FAILED", "INVALID_ARGUMENT"),
-    Unauthorised: (401, "UNAUTHORIZED", "UNAUTHENTICATED"),
+    Unauthorised: (401, None, "UNAUTHENTICATED"),
     Forbidden: (403, None, "PERMISSION_DENIED"),
     NotFound: (404, None, "NOT_FOUND"),
     Conflict: (409, None, "FAILED_PRECONDITION"),

@@ -54,6 +54,20 @@ class ProxySettings(BaseSettings):
     motor_address: str | None = None
     cortex_address: str = "127.0.0.1:50052"
     token_key_file: Path | None = None
+    jwt_key_file: Path | None = None
+    signup: Literal["first-user", "open", "closed"] = "first-user"
+    access_token_s: Seconds = 30 * 60.0
+    refresh_token_s: Seconds = 7 * 86_400.0
+    invite_s: Seconds = 72 * 3600.0
+    password_threads: int = Field(default=1, ge=1)
+    password_queue: int = Field(default=32, ge=0)
+    password_memory_kib: int = Field(default=19_456, ge=8)
+    password_rounds: int = Field(default=2, ge=1)
+    sign_ins_per_address: int = Field(default=60, ge=0)  # a minute; 0 is no limit
+    sign_ins_per_email: int = Field(default=10, ge=0)
+    forwarded_hops: int = Field(default=0, ge=0)  # our proxies in X-Forwarded-For
+    rate_limit_per_minute: int = Field(default=0, ge=0)  # selects and feedback of a key; 0 is none
+    user_poll_s: Seconds = 2.0
     durability: Literal["always", "everysec", "memory"] = "always"
     body_limit_bytes: int = Field(default=1 << 20, ge=1024)
     batch_limit_bytes: int = Field(default=32 << 20, ge=1024)

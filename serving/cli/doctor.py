@@ -33,6 +33,9 @@ def _local(proxy: ProxySettings, shared: SharedSettings) -> Iterator[Finding]:
     draw, token = shared.draw_key_file, proxy.token_key_file
     yield _checked("draw key", lambda: read_secrets(draw, setting="QBRIX_DRAW_KEY_FILE"))
     yield _checked("token key", lambda: read_secrets(token, setting="PROXY_TOKEN_KEY_FILE"))
+    yield _checked(
+        "sign-in key", lambda: read_secrets(proxy.jwt_key_file, setting="PROXY_JWT_KEY_FILE")
+    )
     yield _checked("trusted keys", lambda: trusted_keys(shared.trusted_keys_dir))
 
 

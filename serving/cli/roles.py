@@ -50,6 +50,7 @@ async def _proxy(settings: ProxySettings, shared: SharedSettings) -> None:
     trust = Trust(
         token_keys=read_secrets(settings.token_key_file, setting="PROXY_TOKEN_KEY_FILE"),
         bundle_keys=trusted_keys(shared.trusted_keys_dir),
+        jwt_keys=read_secrets(settings.jwt_key_file, setting="PROXY_JWT_KEY_FILE"),
     )
     async with AsyncExitStack() as opened:
         stores, loader = await _open(shared, opened)

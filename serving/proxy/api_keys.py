@@ -38,14 +38,14 @@ class ApiKeys:
             raise Forbidden(
                 f"a key cannot have {', '.join(missing)}: its maker has not; leave them out"
             )
-        record, key = mint(owner.tenant, name=name, scopes=wanted)
+        record, key = mint(owner.tenant, name=name, scopes=wanted, owner=owner.user)
         await self.catalog.put_api_key(record)
         return record, key
 
     async def list(self, owner: Principal) -> list[ApiKeyRecord]:
         """Newest first."""
         records = await self.catalog.list_api_keys(owner.tenant)
-        return [record for record in records if owner.scopes.issuperset(record.scopes)]
+        return [record for record in records if _may_manage(owner, record)]
 
     async def rename(self, owner: Principal, key_id: str, *, name: str) -> ApiKeyRecord:
         """Raises NotFound."""
@@ -72,7 +72,7 @@ class ApiKeys:
         if not is_id(key_id):
             raise NotFound("api_key", key_id)
         record = await self.catalog.get_api_key(owner.tenant, key_id)
-        if not owner.scopes.issuperset(record.scopes):
+        if not _may_manage(owner, record):
             raise NotFound("api_key", key_id)
         return record
 
@@ -84,7 +84,17 @@ class ApiKeys:
             _log.warning("revocation_not_announced", key=record.id, error=str(error))
 
 
-def mint(tenant: str, *, name: str, scopes: Iterable[str]) -> tuple[ApiKeyRecord, str]:
+def _may_manage(caller: Principal, record: ApiKeyRecord) -> bool:
+    """Who signed in manages the own keys; others' keys take an admin, and no key a stronger one."""
+    own = record.owner == caller.user
+    if own and caller.signed_in:
+        return True
+    return (own or "user:write" in caller.scopes) and caller.scopes.issuperset(record.scopes)
+
+
+def mint(
+    tenant: str, *, name: str, scopes: Iterable[str], owner: str | None = None
+) -> tuple[ApiKeyRecord, str]:
     """A new credential: what is stored of it, and the key itself."""
     key = new_api_key()
     record = ApiKeyRecord(
@@ -95,5 +105,6 @@ def mint(tenant: str, *, name: str, scopes: Iterable[str]) -> tuple[ApiKeyRecord
         scopes=tuple(sorted(scopes)),
         is_active=True,
         created_ms=time.time_ns() // 1_000_000,
+        owner=owner,
     )
     return record, key

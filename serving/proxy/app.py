@@ -19,7 +19,9 @@ from serving.proxy import (
     routes_downloads,
     routes_experiments,
     routes_pools,
+    routes_sign_in,
     routes_system,
+    routes_workspace,
 )
 from serving.proxy.gateway import Gateway
 from serving.proxy.hot import HotRoute, HotRoutes
@@ -56,6 +58,10 @@ def build_app(gateway: Gateway) -> HotRoutes:
         routes_experiments.router,
         routes_downloads.router,
         routes_api_keys.router,
+        routes_sign_in.public,
+        routes_sign_in.private,
+        routes_workspace.router,
+        routes_workspace.audit,
     ):
         app.include_router(router)
     app.add_exception_handler(QbrixError, _refused)

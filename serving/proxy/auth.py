@@ -1,4 +1,6 @@
-"""Who asks, and what they may do: API keys from memory, looked up behind the request's back."""
+"""Who asks, and what they may do: keys and access tokens from memory, keys looked up behind the
+request's back.
+"""
 
 from __future__ import annotations
 
@@ -7,77 +9,54 @@ import secrets
 import time
 from collections.abc import Mapping
 
-import msgspec
-
-from qbrix.errors import Forbidden, Unauthorised
+from qbrix.errors import Unauthorised
+from serving.proxy.principals import ROLES, Principal
+from serving.proxy.signed_tokens import SignedTokens
 from serving.proxy.stale_cache import StaleCache
-from serving.storage.base import ApiKeyRecord, Catalog
+from serving.proxy.standings import Standings
+from serving.storage.base import Accounts, Catalog
 
 __all__ = ["ROLES", "Authenticator", "Principal", "credential_of", "digest_of", "new_api_key"]
 
-_VIEWER = frozenset(
-    f"{resource}:read" for resource in ("experiment", "pool", "agent", "gate", "insight", "runtime")
-)
-_MEMBER = _VIEWER | {
-    "experiment:write",
-    "experiment:delete",
-    "pool:write",
-    "pool:delete",
-    "agent:write",
-    "gate:write",
-}
-_ADMIN = _MEMBER | {
-    "user:read",
-    "user:write",
-    "member:read",
-    "member:write",
-    "workspace:read",
-    "workspace:write",
-    "promotion_key:read",
-    "promotion_key:write",
-}
-ROLES: dict[str, frozenset[str]] = {"viewer": _VIEWER, "member": _MEMBER, "admin": _ADMIN}
-
 _PREFIX = "optiq_"
-
-
-class Principal(msgspec.Struct, frozen=True):
-    """The tenant and scopes that a credential stands for."""
-
-    tenant: str
-    key_id: str
-    scopes: frozenset[str]
-
-    def require(self, scope: str) -> None:
-        """Raise Forbidden without the scope."""
-        if scope not in self.scopes:
-            raise Forbidden(
-                f"this credential lacks the scope {scope}; use a key whose scopes include it"
-            )
 
 
 class Authenticator:
     """Credential → principal, from a memory that outlives an outage of the catalog."""
 
-    def __init__(self, catalog: Catalog, *, ttl_s: float) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        accounts: Accounts,
+        *,
+        tokens: SignedTokens,
+        standings: Standings,
+        ttl_s: float,
+    ) -> None:
         self._catalog = catalog
+        self._accounts = accounts
+        self._tokens = tokens
+        self._standings = standings
         self._principals: StaleCache[Principal] = StaleCache(self._find, ttl_s=ttl_s)
         self._used: set[str] = set()
 
     def known(self, credential: str | None) -> Principal | None:
-        """The principal if memory has it: the path of nearly every request."""
-        if credential is None:
+        """The principal if no store need be asked: the path of nearly every request."""
+        if not credential:
             return None
-        return self._noted(self._principals.peek(digest_of(credential)))
+        if not credential.startswith(_PREFIX):
+            return self._standing(self._tokens.principal(credential))
+        return self._standing(self._principals.peek(digest_of(credential)))
 
     async def authenticate(self, credential: str | None) -> Principal:
         """The principal; raises Unauthorised, or Unavailable when nobody can tell."""
         principal = self.known(credential)
         if principal is None and credential is not None and credential.startswith(_PREFIX):
-            principal = self._noted(await self._principals.get(digest_of(credential)))
+            principal = self._standing(await self._principals.get(digest_of(credential)))
         if principal is None:
             raise Unauthorised(
-                "no valid API key; send it as X-API-Key (qbrix key create makes one)"
+                "no valid credential; send an API key as X-API-Key (qbrix key create makes one), "
+                "or an access token as Authorization: Bearer"
             )
         return principal
 
@@ -103,22 +82,41 @@ class Authenticator:
         """Stop looking up."""
         await self._principals.close()
 
-    def _noted(self, principal: Principal | None) -> Principal | None:
-        """Remember that the credential was used."""
-        if principal is not None:
+    def _standing(self, principal: Principal | None) -> Principal | None:
+        """As its user stands now; remember that a key was used."""
+        if principal is not None and principal.user is not None:
+            principal = self._standings.applied(principal)
+        if principal is not None and principal.key_id:
             self._used.add(principal.key_id)
         return principal
 
     async def _find(self, key_sha256: str) -> Principal | None:
         record = await self._catalog.find_api_key(key_sha256)
-        return None if record is None else _principal(record)
+        if record is None:
+            return None
+        granted, limit = frozenset(record.scopes), record.rate_limit_per_minute
+        if record.owner is None:
+            return Principal(record.tenant, record.id, granted, limit_per_minute=limit)
+        owner = await self._accounts.user(record.owner)
+        if owner is None or not owner.is_active:
+            return None
+        return Principal(
+            record.tenant,
+            record.id,
+            granted & ROLES[owner.role],
+            owner.id,
+            owner.revision,
+            granted,
+            limit,
+        )
 
 
 def credential_of(headers: Mapping[bytes, bytes]) -> str | None:
     """``X-API-Key``, else the bearer of ``Authorization``; a bad key does not fall through."""
     key = headers.get(b"x-api-key")
     if key is not None:
-        return key.decode("latin-1")
+        named = key.decode("latin-1")
+        return named if named.startswith(_PREFIX) else None
     authorization = headers.get(b"authorization", b"")
     if authorization[:7].lower() != b"bearer ":
         return None
@@ -133,7 +131,3 @@ def digest_of(key: str) -> str:
 def new_api_key() -> str:
     """``optiq_`` and 32 random bytes in url-safe base64."""
     return _PREFIX + secrets.token_urlsafe(32)
-
-
-def _principal(record: ApiKeyRecord) -> Principal:
-    return Principal(record.tenant, record.id, frozenset(record.scopes))

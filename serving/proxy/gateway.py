@@ -23,8 +23,10 @@ from serving.proxy.experiments import Experiments
 from serving.proxy.hot import Doors
 from serving.proxy.hyper_parameters import HyperParameters
 from serving.proxy.intake import FeedbackIntake
+from serving.proxy.people import People
 from serving.proxy.pools import Pools
 from serving.proxy.promotion import Promotion
+from serving.proxy.rate_limits import RateLimits
 from serving.proxy.records import Records
 from serving.settings import ProxySettings
 from serving.storage import keys
@@ -48,9 +50,13 @@ class Trust:
 
     token_keys: list[bytes]
     bundle_keys: TrustedKeys
+    jwt_keys: list[bytes]
 
     def __repr__(self) -> str:
-        return f"Trust({len(self.token_keys)} token keys, {self.bundle_keys!r})"
+        return (
+            f"Trust({len(self.token_keys)} token keys, {len(self.jwt_keys)} sign-in keys, "
+            f"{self.bundle_keys!r})"
+        )
 
 
 class Gateway:
@@ -71,7 +77,15 @@ class Gateway:
         self.settings, self.stores, self.selector = settings, stores, selector
         self.metrics = ProxyMetrics()
         self.shards = shards
-        self.auth = Authenticator(catalog, ttl_s=settings.key_ttl_s)
+        self.people = People.build(settings, stores, jwt_keys=trust.jwt_keys)
+        self.auth = Authenticator(
+            catalog,
+            stores.accounts,
+            tokens=self.people.tokens,
+            standings=self.people.standings,
+            ttl_s=settings.key_ttl_s,
+        )
+        self.limits = RateLimits(settings)
         self.records = Records(catalog, stores.ledger, ttl_s=settings.record_ttl_s)
         self.intake = FeedbackIntake(settings, stores.intake, self.metrics, shards=shards)
         self.decisions = DecisionLog(settings, stores.intake, self.metrics)
@@ -96,6 +110,7 @@ class Gateway:
         )
         self.doors = Doors(
             auth=self.auth,
+            limits=self.limits,
             metrics=self.metrics,
             limit_bytes=settings.body_limit_bytes,
             draining=lambda: self.draining,
@@ -118,7 +133,13 @@ class Gateway:
         """Begin to listen, to write decisions and to watch the stores."""
         self.metrics.watch("qbrix_decisions_waiting", "decisions on their way", self._waiting)
         await self.intake.check()
-        for work in (self._listen(), self.decisions.run(), self._watch_intake(), self._note_use()):
+        for work in (
+            self._listen(),
+            self.decisions.run(),
+            self.people.standings.run(),
+            self._watch_intake(),
+            self._note_use(),
+        ):
             task = asyncio.create_task(work)
             self._tasks.add(task)
             task.add_done_callback(_report)
@@ -138,6 +159,7 @@ class Gateway:
         self._tasks.clear()
         await self.decisions.flush()
         await self.auth.close()
+        self.people.passwords.close()
         await self.records.close()
 
     def _make_experiments(self, loader: PolicyLoader) -> Experiments:
@@ -157,11 +179,13 @@ class Gateway:
         return float(len(self.decisions))
 
     async def _listen(self) -> None:
-        async for topic, payload in self.stores.channel.listen(keys.RECORDS, keys.API_KEYS):
-            if topic == keys.RECORDS:
-                self.records.forget(payload)
-            else:
-                self.auth.forget(payload)
+        heard = {
+            keys.RECORDS: self.records.forget,
+            keys.API_KEYS: self.auth.forget,
+            keys.USERS: self.people.standings.heard,
+        }
+        async for topic, payload in self.stores.channel.listen(*heard):
+            heard[topic](payload)
 
     async def _watch_intake(self) -> None:
         while True:

@@ -15,6 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 from qbrix.errors import InvalidRequest, QbrixError
 from serving.errors import INTERNAL, Answer, translate
 from serving.proxy.auth import Authenticator, Principal, credential_of
+from serving.proxy.rate_limits import RateLimits
 from serving.telemetry import ProxyMetrics, Spread
 
 __all__ = ["Doors", "HotRoute", "HotRoutes", "read_body"]
@@ -45,6 +46,7 @@ class Doors:
     """What every hot route needs to let a request in."""
 
     auth: Authenticator
+    limits: RateLimits
     metrics: ProxyMetrics
     limit_bytes: int
     draining: Callable[[], bool]
@@ -105,6 +107,7 @@ class HotRoute(Generic[T]):
         credential = credential_of(asked)
         principal = self._known(credential) or await self._doors.auth.authenticate(credential)
         principal.require(self._scope)
+        self._doors.limits.take(principal)
         message = await receive()
         body: bytes = message.get("body", b"")
         if message.get("more_body", False) or len(body) > self._doors.limit_bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
+from uuid import uuid4
 
 import msgspec
 from fastapi import Depends, Request, Response
@@ -13,8 +14,19 @@ from qbrix.errors import InvalidRequest
 from serving.proxy.auth import Principal, credential_of
 from serving.proxy.gateway import Gateway
 from serving.proxy.hot import read_body
+from serving.storage.audit import Actor, acting
 
-__all__ = ["Caller", "Gate", "StrictRoute", "allow", "decode_strictly", "gateway_of"]
+__all__ = [
+    "Caller",
+    "Gate",
+    "PublicRoute",
+    "StrictRoute",
+    "allow",
+    "allow_admin",
+    "decode_strictly",
+    "gateway_of",
+    "limited",
+]
 
 MAX_DEPTH = 32
 
@@ -32,8 +44,8 @@ class StrictRequest(Request):
         return self._json
 
 
-class StrictRoute(APIRoute):
-    """A route that asks who is there, then reads the body, then does its work."""
+class PublicRoute(APIRoute):
+    """A route for everybody: it reads the body strictly, then does its work."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap the framework's handler."""
@@ -41,15 +53,35 @@ class StrictRoute(APIRoute):
         has_body = self.body_field is not None
 
         async def strict(request: Request) -> Response:
-            gateway = gateway_of(request)
-            credential = credential_of(dict(request.scope["headers"]))
-            request.state.caller = await gateway.auth.authenticate(credential)
+            actor = await self.admit(request)
             inner = StrictRequest(request.scope, request.receive)
             if has_body:
-                await inner.read(limit_bytes=gateway.settings.body_limit_bytes)
-            return await handler(inner)
+                limit_bytes = gateway_of(request).settings.body_limit_bytes
+                await inner.read(limit_bytes=limit_bytes)
+            with acting(actor):
+                return await handler(inner)
 
         return strict
+
+    async def admit(self, request: Request) -> Actor:
+        """Who does what the route does."""
+        return Actor(tenant="", request_id=_request_id(request))
+
+
+class StrictRoute(PublicRoute):
+    """A route that asks who is there first."""
+
+    async def admit(self, request: Request) -> Actor:
+        """Raises Unauthorised."""
+        credential = credential_of(dict(request.scope["headers"]))
+        caller = await gateway_of(request).auth.authenticate(credential)
+        request.state.caller = caller
+        return Actor(
+            tenant=caller.tenant,
+            user=caller.user,
+            key=caller.key_id or None,
+            request_id=_request_id(request),
+        )
 
 
 def decode_strictly(body: bytes) -> Any:
@@ -92,6 +124,30 @@ def allow(scope: str) -> Any:
         return caller
 
     return Depends(allowed)
+
+
+def allow_admin(scope: str) -> Any:
+    """A dependency: the caller, if it is an admin's credential with the scope."""
+
+    def allowed(caller: Caller) -> Principal:
+        caller.require_admin(scope)
+        return caller
+
+    return Depends(allowed)
+
+
+async def _limited(request: Request, gateway: Gate) -> None:
+    gateway.people.limits.from_address(request)
+
+
+limited = Depends(_limited)  # for routes that anybody may try
+
+
+def _request_id(request: Request) -> str:
+    """The caller's name for the request if it has a decent one, else one of ours."""
+    named = request.headers.get("x-request-id", "")
+    decent = 0 < len(named) <= 128 and named.isascii() and named.isprintable()
+    return named if decent else uuid4().hex
 
 
 def _is_deep(value: Any) -> bool:

@@ -76,9 +76,9 @@ def choose_ports(folders: Folders, wanted: Mapping[str, int | None]) -> dict[str
 
 def make_secrets(folders: Folders) -> dict[str, str]:
     """What nobody has to choose is made at the first start; the roles are told where it lies."""
-    draw, token = folders.secrets / "draw.key", folders.secrets / "token.key"
-    keep_secret(draw)
-    keep_secret(token)
+    draw, token, jwt = (folders.secrets / f"{name}.key" for name in ("draw", "token", "jwt"))
+    for path in (draw, token, jwt):
+        keep_secret(path)
     trusted = folders.root / "trusted_keys"
     trusted.mkdir(mode=0o700, exist_ok=True)
     signing = SigningKey.load_or_create(folders.secrets / "signing_key")
@@ -88,6 +88,7 @@ def make_secrets(folders: Folders) -> dict[str, str]:
     return {
         "QBRIX_DRAW_KEY_FILE": str(draw),
         "PROXY_TOKEN_KEY_FILE": str(token),
+        "PROXY_JWT_KEY_FILE": str(jwt),
         "QBRIX_TRUSTED_KEYS_DIR": str(trusted),
     }
 

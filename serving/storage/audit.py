@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from functools import wraps
 from typing import Any, TypeVar, cast
 
 import msgspec
 
-from serving.storage.records_accounts import AuditRecord
+from serving.storage.records_accounts import AuditRecord, UserRecord
 
-__all__ = ["Actor", "acting", "audited", "take"]
+__all__ = ["Actor", "acting", "acting_as", "audited", "take"]
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -44,6 +44,12 @@ def acting(actor: Actor) -> Iterator[None]:
         yield
     finally:
         _actor.reset(token)
+
+
+def acting_as(user: UserRecord) -> AbstractContextManager[None]:
+    """The same request, by now on behalf of this user."""
+    request_id = None if (actor := _actor.get()) is None else actor.request_id
+    return acting(Actor(tenant=user.tenant, user=user.id, request_id=request_id))
 
 
 def audited(action: str) -> Callable[[Method], Method]:

@@ -19,7 +19,7 @@ def environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> dict[str, str]:
     """Variables for the roles, set in this process too; ports are chosen by the system."""
-    for name in ("draw", "token"):
+    for name in ("draw", "token", "jwt"):
         (tmp_path / f"{name}.key").write_text(secrets.token_hex(32))
     trusted = tmp_path / "trusted_keys"
     trusted.mkdir()
@@ -34,6 +34,7 @@ def environment(
         "QBRIX_DRAW_KEY_FILE": str(tmp_path / "draw.key"),
         "QBRIX_TRUSTED_KEYS_DIR": str(trusted),
         "PROXY_TOKEN_KEY_FILE": str(tmp_path / "token.key"),
+        "PROXY_JWT_KEY_FILE": str(tmp_path / "jwt.key"),
         "PROXY_HTTP_PORT": "0",
         "MOTOR_GRPC_PORT": "0",
         "CORTEX_GRPC_PORT": "0",

@@ -94,7 +94,11 @@ class Served:
             self._stores,
             selector=self._motor,
             loader=self._loader,
-            trust=Trust(token_keys=[bytes(range(32, 64))], bundle_keys=self.trusted),
+            trust=Trust(
+                token_keys=[bytes(range(32, 64))],
+                bundle_keys=self.trusted,
+                jwt_keys=[bytes(range(64, 96))],
+            ),
             shards=SHARDS,
             cortex_pulse=self._stores.channel.ping,
         )

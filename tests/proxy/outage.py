@@ -77,6 +77,8 @@ def switched_stores() -> Stores:
     return replace(
         stores,
         catalog=Switch(stores.catalog),
+        accounts=Switch(stores.accounts),
+        audit=Switch(stores.audit),
         ledger=Switch(stores.ledger),
         channel=Switch(stores.channel),
         intake=SteerableIntake(),
@@ -85,6 +87,9 @@ def switched_stores() -> Stores:
 
 def switch(stores: Stores, *, failure: Exception | None) -> None:
     """All stores off or, with None, on."""
-    switches: list[Any] = [stores.catalog, stores.ledger, stores.channel, stores.intake]
+    switches: list[Any] = [
+        *(stores.catalog, stores.accounts, stores.audit),
+        *(stores.ledger, stores.channel, stores.intake),
+    ]
     for store in switches:
         store.failure = failure

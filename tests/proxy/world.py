@@ -23,6 +23,7 @@ from serving.storage.memory import memory_stores
 from serving.wire.selection import Selector
 
 TOKEN_KEY = bytes(range(32))
+JWT_KEY = bytes(range(64, 96))
 SHARDS = 2
 DRAW_KEY = bytes(range(32, 64))
 
@@ -34,7 +35,8 @@ class World:
     stores: Stores
     gateway: Gateway
     motor: Motor
-    http: httpx.AsyncClient
+    http: httpx.AsyncClient  # sends the key of an admin
+    bare: httpx.AsyncClient  # sends no credential of its own
     tenant: str
 
     async def key(self, *, role: str = "admin", tenant: str | None = None) -> str:
@@ -94,7 +96,8 @@ async def open_world(
 ) -> AsyncIterator[World]:
     """Start everything, hand it out, stop everything."""
     stores = stores or memory_stores()
-    settings = {"durability": "memory", "control_wait_s": 0, **settings}
+    cheap = {"password_memory_kib": 8, "password_rounds": 1}
+    settings = {"durability": "memory", "control_wait_s": 0, **cheap, **settings}
     trusted = trusted or TrustedKeys()
     loader = PolicyLoader(stores.ledger.bundle, trusted)
     motor = Motor(
@@ -109,7 +112,7 @@ async def open_world(
         stores,
         selector=selector or motor,
         loader=loader,
-        trust=Trust(token_keys=[TOKEN_KEY], bundle_keys=trusted),
+        trust=Trust(token_keys=[TOKEN_KEY], bundle_keys=trusted, jwt_keys=[JWT_KEY]),
         shards=SHARDS,
         cortex_pulse=stores.channel.ping,
     )
@@ -119,8 +122,11 @@ async def open_world(
     tenant = found or await stores.catalog.create_tenant("local")
     transport = httpx.ASGITransport(build_app(gateway), raise_app_exceptions=False)
     try:
-        async with httpx.AsyncClient(transport=transport, base_url="http://proxy") as http:
-            world = World(stores, gateway, motor, http, tenant)
+        async with (
+            httpx.AsyncClient(transport=transport, base_url="http://proxy") as http,
+            httpx.AsyncClient(transport=transport, base_url="http://proxy") as bare,
+        ):
+            world = World(stores, gateway, motor, http, bare, tenant)
             http.headers["X-API-Key"] = await world.key()
             yield world
     finally:

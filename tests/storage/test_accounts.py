@@ -316,7 +316,8 @@ async def test_every_write_is_noted_with_who_and_which(stores: Stores) -> None:
     key = make_key(tenant=ada.tenant)
     with acting(actor):
         await stores.catalog.create_pool(pool)
-        await stores.catalog.rename_pool(ada.tenant, pool.id, name="other")
+        renamed = replace(pool, name="other")
+        await stores.catalog.change_pool(renamed, before=pool, change=None)
         await stores.catalog.put_api_key(key)
         await stores.accounts.change_user(replace(ada, changed_ms=next(_times)))
         await stores.catalog.delete_pool(ada.tenant, pool.id)
@@ -324,7 +325,7 @@ async def test_every_write_is_noted_with_who_and_which(stores: Stores) -> None:
     entries = await stores.audit.entries(ada.tenant, limit=10, offset=0)
     assert [(one.action, one.subject) for one in reversed(entries)] == [
         ("pool.create", pool.id),
-        ("pool.rename", pool.id),
+        ("pool.change", pool.id),
         ("api_key.create", key.id),
         ("user.change", ada.id),
         ("pool.delete", pool.id),

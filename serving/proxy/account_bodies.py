@@ -1,0 +1,123 @@
+"""Bodies of the account routes."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, field_validator
+
+from serving.proxy.models import Body, refuse_null
+
+__all__ = [
+    "InviteAccept",
+    "InviteCreate",
+    "Login",
+    "PasswordChange",
+    "ProfilePatch",
+    "Refresh",
+    "Register",
+    "RolePut",
+    "StatusPatch",
+    "WorkspacePatch",
+]
+
+_LOCAL = re.compile(r"[^\s@\x00-\x1f\x7f]{1,64}")
+_DOMAIN = re.compile(r"[^\s@\x00-\x1f\x7f.]+(\.[^\s@\x00-\x1f\x7f.]+)*")
+
+
+def _email(text: str) -> str:
+    """One @, something on both sides; the same address in any case is one."""
+    local, _, domain = text.strip().lower().rpartition("@")
+    if not (_LOCAL.fullmatch(local) and _DOMAIN.fullmatch(domain)):
+        raise ValueError("not an e-mail address; expected something like name@example.org")
+    return f"{local}@{domain}"
+
+
+Email = Annotated[str, Field(max_length=254), AfterValidator(_email)]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=63)]
+NewPassword = Annotated[str, Field(min_length=8, max_length=1024)]
+Password = Annotated[str, Field(max_length=1024)]
+Role = Literal["viewer", "member", "admin"]
+
+
+class Register(Body):
+    """Body of ``POST /register``."""
+
+    email: Email
+    password: NewPassword
+    name: Name | None = None
+    workspace_name: Name | None = None
+    workspace_slug: Slug | None = None
+
+
+class Login(Body):
+    """Body of ``POST /login``."""
+
+    email: Email
+    password: Password
+
+
+class Refresh(Body):
+    """Body of ``POST /refresh``."""
+
+    refresh_token: Annotated[str, Field(max_length=4096)]
+
+
+class ProfilePatch(Body):
+    """Body of ``PATCH /profile``; a profile may come back as it is."""
+
+    only_answered = frozenset(
+        {"id", "plan_tier", "role", "created_at", "is_active", "email_verified"}
+        | {"edition", "features", "locked_features", "limits"}
+    )
+
+    name: Name | None = None
+    email: Email | None = None
+
+    _not_null = field_validator("name", "email", mode="before")(refuse_null)
+
+
+class PasswordChange(Body):
+    """Body of ``POST /change-password``."""
+
+    current_password: Password
+    new_password: NewPassword
+
+
+class WorkspacePatch(Body):
+    """Body of ``PATCH /workspace``."""
+
+    only_answered = frozenset({"id", "created_at", "plan_tier", "edition"})
+
+    name: Name | None = None
+    slug: Slug | None = None
+
+    _not_null = field_validator("name", "slug", mode="before")(refuse_null)
+
+
+class InviteCreate(Body):
+    """Body of ``POST /workspace/invites``."""
+
+    email: Email
+    role: Role = "member"
+
+
+class InviteAccept(Body):
+    """Body of ``POST /invites/{token}/accept``."""
+
+    name: Name
+    password: NewPassword
+
+
+class RolePut(Body):
+    """Body of ``PUT /users/{id}/role``."""
+
+    role: Role
+
+
+class StatusPatch(Body):
+    """Body of ``PATCH /users/{id}/status``."""
+
+    is_active: bool

@@ -1,0 +1,38 @@
+"""Errors as the OpenAPI document tells them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+__all__ = ["ErrorBody", "errors"]
+
+_SAY = {
+    400: "The request can never succeed as it is",
+    401: "No valid credential",
+    403: "The credential may not do this",
+    404: "There is no such thing in this workspace",
+    409: "It contradicts what is stored",
+    413: "The body is too long",
+    422: "The request cannot be understood",
+    429: "Too many requests; Retry-After says when to come again",
+    503: "Not now; Retry-After says when to come again",
+}
+
+
+class ErrorBody(BaseModel):
+    """Every error looks like this."""
+
+    model_config = ConfigDict(title="Error")
+
+    code: str
+    detail: str
+    context: dict[str, Any] | None = None
+
+
+def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For the ``responses`` of a route or router."""
+    return {
+        status: {"model": ErrorBody, "description": _SAY[status]} for status in sorted(statuses)
+    }

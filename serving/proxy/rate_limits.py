@@ -1,0 +1,122 @@
+"""How often somebody may ask: counted in the memory of this proxy, a minute at a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from ipaddress import IPv6Address, ip_address
+
+from fastapi import Request
+
+from qbrix.errors import RateLimited
+from serving.proxy.principals import Principal
+from serving.settings import ProxySettings
+
+__all__ = ["RateLimits", "SignInLimits", "Window", "address_of"]
+
+_MINUTE_S = 60.0
+_LIMIT = 100_000
+
+
+class Window:
+    """Counts by name; a name's minute begins with its first request and the next one after it."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._ends_s: dict[str, float] = {}  # the oldest first: every minute is as long
+        self._counts: dict[str, int] = {}
+
+    def take(self, name: str, *, allowed: int) -> None:
+        """Count one more; raises RateLimited when it is one too many."""
+        now_s = self._clock()
+        ends_s = self._ends_s.get(name)
+        if ends_s is None or now_s >= ends_s:
+            self._begin(name, now_s)
+        elif self._counts[name] < allowed:
+            self._counts[name] += 1
+        else:
+            raise RateLimited(
+                f"more than {allowed} requests a minute; wait {ends_s - now_s:.0f} s",
+                retry_after_s=ends_s - now_s,
+            )
+
+    def forget(self, name: str) -> None:
+        """Begin anew with the next request."""
+        if self._ends_s.pop(name, None) is not None:
+            del self._counts[name]
+
+    def __len__(self) -> int:
+        return len(self._ends_s)
+
+    def _begin(self, name: str, now_s: float) -> None:
+        self.forget(name)
+        self._ends_s[name] = now_s + _MINUTE_S
+        self._counts[name] = 1
+        while len(self._ends_s) > 1:
+            oldest = next(iter(self._ends_s))
+            if self._ends_s[oldest] > now_s and len(self._ends_s) <= _LIMIT:
+                break
+            self.forget(oldest)
+
+
+class RateLimits:
+    """Of a key's selects and feedback; a key may have a limit of its own, 0 is none."""
+
+    def __init__(
+        self, settings: ProxySettings, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.per_minute = settings.rate_limit_per_minute
+        self._window = Window(clock=clock)
+
+    def take(self, principal: Principal) -> None:
+        """Count a request; raises RateLimited."""
+        own = principal.limit_per_minute
+        allowed = self.per_minute if own is None else own
+        if allowed:
+            self._window.take(principal.name, allowed=allowed)
+
+
+class SignInLimits:
+    """Of what costs a password's hash or tries one: by address and by e-mail."""
+
+    def __init__(
+        self, settings: ProxySettings, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._per_address = settings.sign_ins_per_address
+        self._per_email = settings.sign_ins_per_email
+        self._hops = settings.forwarded_hops
+        self._addresses = Window(clock=clock)
+        self._emails = Window(clock=clock)
+
+    def from_address(self, request: Request) -> None:
+        """Count a request of this route and address; raises RateLimited."""
+        if self._per_address:
+            name = f"{request.scope['route'].path} {address_of(request, hops=self._hops)}"
+            self._addresses.take(name, allowed=self._per_address)
+
+    def for_email(self, email: str) -> None:
+        """Count a try; raises RateLimited."""
+        if self._per_email:
+            self._emails.take(email, allowed=self._per_email)
+
+    def succeeded(self, email: str) -> None:
+        """The tries so far were its owner's."""
+        self._emails.forget(email)
+
+
+def address_of(request: Request, *, hops: int) -> str:
+    """Where a request comes from; with ``hops`` proxies of ours in front, what the first one saw.
+
+    Of an IPv6 address the network: its owner has all the others too.
+    """
+    seen = request.client.host if request.client else ""
+    if hops:
+        forwarded = request.headers.get("x-forwarded-for", "").split(",")
+        seen = forwarded[-hops].strip() if len(forwarded) >= hops else seen
+    try:
+        address = ip_address(seen)
+    except ValueError:
+        return seen[:64]
+    if isinstance(address, IPv6Address):
+        return str(address.ipv4_mapped or IPv6Address(int(address) >> 64 << 64))
+    return str(address)
