@@ -9,7 +9,7 @@ from abc import abstractmethod
 from typing import TypeVar
 
 from qbrix.checks import check_batch, check_context
-from qbrix.errors import InvalidParameter
+from qbrix.errors import InvalidParameter, StateMismatch
 from qbrix.policies.base import Policy
 from qbrix.state import State, arrays_of, leading_shape, resolve_sizes
 from qbrix.types import Array, Interactions
@@ -37,6 +37,13 @@ class PerArmPolicy(Policy[S, P]):
             dim=self.width(sizes),
             support=self.capabilities.reward,
             owner=type(self).__name__,
+        )
+
+    def grow(self, state: S, *, n_arms: int) -> S:
+        """Refused: contexts would become wider, and those of the log would not fit any more."""
+        raise StateMismatch(
+            f"the contexts of {type(self).__name__} hold numbers for every arm, their width cannot "
+            "follow the arms; retire arms as you like, but begin a new experiment to add some"
         )
 
     def merge(self, a: S, b: S) -> S:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from qbrix.errors import InvalidParameter, ShapeError
+from qbrix.errors import InvalidParameter, ShapeError, StateMismatch
 from qbrix.policies.lin_ucb import LinUCBPolicy
 from qbrix.policies.lin_ucb_shared import LinUCBSharedPolicy
 from qbrix.state import stack
@@ -105,3 +105,9 @@ def test_a_batch_of_another_width_is_refused() -> None:
     policy = LinUCBSharedPolicy()
     with pytest.raises(ShapeError, match="context has 4 features, LinUCBSharedPolicy needs 6"):
         policy.update(policy.init(n_arms=3, dim=6), observed([0], [1.0], [[1.0] * 4]))
+
+
+def test_arms_cannot_be_added() -> None:
+    policy = LinUCBSharedPolicy()
+    with pytest.raises(StateMismatch, match="numbers for every arm"):
+        policy.grow(policy.init(n_arms=3, dim=6), n_arms=4)
