@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from qbrix.bundle.source import foreign_code
 from qbrix.errors import InvalidParameter
 from qbrix.ledger import Deployment
+from qbrix.rng import stream
 from qbrix.state import to_bytes
 from qbrix.types import Array
 from serving.storage.records import StateRecord
@@ -42,8 +41,12 @@ def state_record(
 def check_decides(deployment: Deployment) -> None:
     """Refuse what could not answer the next select; raises InvalidParameter."""
     configuration = deployment.configuration
-    context = np.ones(configuration.dim) if deployment.policy.capabilities.context else None
+    policy, n_arms, dim = deployment.policy, configuration.n_arms, configuration.dim
     with foreign_code("decide", doing=f"a decision by {configuration.policy.name}"):
+        context = None
+        if policy.capabilities.context:
+            rng = stream(0, "decides")
+            context = policy.example_contexts(rng, n=1, n_arms=n_arms, dim=dim)[0]
         law = deployment.decider().propensities(context)
     if not is_law(law, n_arms=configuration.n_arms):
         raise InvalidParameter(

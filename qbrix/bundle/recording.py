@@ -63,7 +63,9 @@ class Plan:
         """
         rewards = _rewards(policy.capabilities.reward, n_arms=n_arms, seed=seed)
         width = dim if policy.capabilities.context else 0
-        contexts = stream(seed, "bundle", "contexts").standard_normal((STEPS, width))
+        contexts = policy.example_contexts(
+            stream(seed, "bundle", "contexts"), n=STEPS, n_arms=n_arms, dim=width
+        )
         if environment is not None:
             rounds = _play(environment, n_arms=n_arms, dim=dim, seed=seed)
             contexts = rounds[0] if width else contexts

@@ -144,6 +144,13 @@ class Policy(ABC, Generic[S, P]):
             )
         return cast(S, zeros(self.state_type, K=n_arms, d=dim))
 
+    def example_contexts(self, rng: np.random.Generator, *, n: int, n_arms: int, dim: int) -> Array:
+        """Contexts that the policy accepts, for checks and golden traces, shape (n, d).
+
+        Standard normal numbers; a policy whose contexts must have a form of their own overrides it.
+        """
+        return rng.standard_normal((n, dim))
+
     def grow(self, state: S, *, n_arms: int) -> S:
         """The state with arms added at the end, of which nothing was observed.
 

@@ -139,6 +139,11 @@ class EXP4Policy(PerArmPolicy[ExpertRewards, ExpertRewards]):
         real = batch.arms >= 0
         np.add.at(state.weighted_reward.reshape(-1, copy=False), row[real], gained[real])
 
+    def example_contexts(self, rng: np.random.Generator, *, n: int, n_arms: int, dim: int) -> Array:
+        """Advice drawn evenly from the simplex, shape (n, d)."""
+        advice = rng.dirichlet(np.ones(n_arms), size=(n, dim // n_arms))
+        return advice.reshape(n, dim)
+
     def example_rounds(
         self, rng: np.random.Generator, *, n_arms: int, shape: tuple[int, ...]
     ) -> tuple[Array, Array]:

@@ -95,18 +95,22 @@ def _wanted(request: ControlRequest) -> _Wanted:
 
 def _control(request: ControlRequest, now: Configuration) -> Control:
     wanted = _wanted(request)
-    for name, size in (("n_arms", wanted.n_arms), ("dim", wanted.dim)):
-        if size not in (None, getattr(now, name)):
-            raise InvalidParameter(
-                f"{name} = {size}, the experiment has {getattr(now, name)} for ever; "
-                "create another experiment"
-            )
+    if wanted.dim not in (None, now.dim):
+        raise InvalidParameter(
+            f"dim = {wanted.dim}, the experiment has {now.dim} for ever; create another experiment"
+        )
+    n_arms = now.n_arms if wanted.n_arms is None else wanted.n_arms
+    if n_arms < now.n_arms:
+        raise InvalidParameter(
+            f"n_arms = {n_arms}, the experiment has {now.n_arms}; arms are retired, never removed"
+        )
     retired = now.retired if wanted.retired is None else tuple(sorted(set(wanted.retired)))
-    if retired and not 0 <= retired[0] <= retired[-1] < now.n_arms:
-        raise InvalidParameter(f"retired = {retired}, expected arms of 0 … {now.n_arms - 1}")
+    if retired and not 0 <= retired[0] <= retired[-1] < n_arms:
+        raise InvalidParameter(f"retired = {retired}, expected arms of 0 … {n_arms - 1}")
     configuration = replace(
         now,
         policy=now.policy if wanted.policy is None else wanted.policy,
+        n_arms=n_arms,
         floor=now.floor if wanted.floor is None else wanted.floor,
         retired=retired,
         reward_range=now.reward_range

@@ -62,6 +62,7 @@ class Agent:
         now_ms = wall_ms()
         query = self._query(view, request.context, request.decision_id, now_ms=now_ms)
         (outcome,) = await self.selector.decide([query])
+        view = await self._with_arm(view, outcome)
         return self._answer(view, query, outcome, context_id=request.context.id, now_ms=now_ms)
 
     async def select_batch(self, principal: Principal, request: BatchSelect) -> BatchSelection:
@@ -75,6 +76,8 @@ class Agent:
             now_ms = wall_ms()
             queries = [self._query(view, context, None, now_ms=now_ms) for context in contexts]
             outcomes = await self.selector.decide(queries)
+            for outcome in outcomes:
+                view = await self._with_arm(view, outcome)
             decisions += [
                 self._answer(view, query, outcome, context_id=context.id, now_ms=now_ms)
                 for query, outcome, context in zip(queries, outcomes, contexts, strict=True)
@@ -114,6 +117,14 @@ class Agent:
     async def _view(self, principal: Principal, experiment: str) -> ExperimentView:
         known = self.records.known(principal.tenant, experiment)
         return known or await self.records.get(principal.tenant, experiment)
+
+    async def _with_arm(
+        self, view: ExperimentView, outcome: Outcome | QbrixError
+    ) -> ExperimentView:
+        """The view, read again when an arm was chosen that came a moment ago."""
+        if isinstance(outcome, QbrixError) or outcome.arm < len(view.arms):
+            return view
+        return await self.records.renewed(view.record.tenant, view.record.id)
 
     def _paused(self, view: ExperimentView) -> Selection:
         self.metrics.decisions.add("paused")

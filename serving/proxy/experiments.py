@@ -155,7 +155,7 @@ class Experiments:
         stored = await self.catalog.change_experiment(record, control=control)
         await self.announce(experiment)
         if stored is not None:
-            await self._follow(stored, record)
+            await self.follow(stored, record.shard)
         return await self.get(tenant, experiment)
 
     async def reset(self, tenant: str, experiment: str) -> ExperimentView:
@@ -169,7 +169,7 @@ class Experiments:
         control = await self.catalog.request_control(
             ControlRequest(id=0, experiment=experiment, reason="reset", change={}, start="init")
         )
-        await self._follow(control, view.record)
+        await self.follow(control, view.record.shard)
         return view
 
     async def delete(self, tenant: str, experiment: str) -> None:
@@ -186,6 +186,12 @@ class Experiments:
             await self.channel.announce(keys.RECORDS, experiment)
         except Unavailable as error:  # other proxies look by themselves after a while
             _log.warning("record_not_announced", experiment=experiment, error=str(error))
+
+    async def follow(self, control: ControlRequest, shard: int) -> None:
+        """Wait a moment for cortex to make the change; raises InvalidParameter when it refuses."""
+        settled = await self.controls.settled(control, shard=shard, within_s=self.control_wait_s)
+        if settled.status == "rejected":
+            raise InvalidParameter(f"the change was refused: {settled.outcome.get('message')}")
 
     async def _changed(
         self, before: ExperimentRecord, change: ExperimentChange
@@ -213,13 +219,6 @@ class Experiments:
             updated_ms=time.time_ns() // 1_000_000,
         )
         return record, deciding
-
-    async def _follow(self, control: ControlRequest, record: ExperimentRecord) -> None:
-        settled = await self.controls.settled(
-            control, shard=record.shard, within_s=self.control_wait_s
-        )
-        if settled.status == "rejected":
-            raise InvalidParameter(f"the change was refused: {settled.outcome.get('message')}")
 
     async def _view(self, record: ExperimentRecord) -> ExperimentView:
         view = view_of(record, await self.catalog.get_pool(record.tenant, record.pool_id))

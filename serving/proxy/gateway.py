@@ -15,6 +15,7 @@ from serving.entropy import Entropy
 from serving.loading import PolicyLoader
 from serving.proxy.agent import Agent
 from serving.proxy.api_keys import ApiKeys
+from serving.proxy.arms import Arms
 from serving.proxy.auth import Authenticator
 from serving.proxy.controls import Controls
 from serving.proxy.decisions import DecisionLog
@@ -101,6 +102,7 @@ class Gateway:
         )
         self.pools = Pools(catalog=catalog)
         self.experiments = self._make_experiments(loader)
+        self.arms = Arms(catalog=catalog, pools=self.pools, experiments=self.experiments)
         self.promotion = Promotion(
             catalog=catalog,
             experiments=self.experiments,

@@ -34,6 +34,10 @@ class HyperParameters:
             name=policy.identifier(), parameters=made.parameters(), bundle=record.bundle
         )
 
+    async def policy_of(self, record: ExperimentRecord) -> Policy[Any, Any]:
+        """What decides, with its hyper-parameters."""
+        return make_policy(await self._class_of(record), record.parameters)
+
     async def _class_of(self, record: ExperimentRecord) -> type[Policy[Any, Any]]:
         if record.bundle is None:
             return library_class(record.policy)

@@ -15,6 +15,7 @@ from qbrix.support import RewardRange, check_range
 __all__ = [
     "ApiKeyCreate",
     "ApiKeyPatch",
+    "ArmPatch",
     "ExperimentCreate",
     "ExperimentPatch",
     "Learning",
@@ -74,15 +75,27 @@ class PoolCreate(Body):
         return arms
 
 
+class ArmPatch(Body):
+    """A change of the arm with this id, or a new arm without one."""
+
+    id: str | None = None
+    name: Name | None = None
+    index: int | None = None
+    is_active: bool | None = None
+    metadata: Metadata | None = None
+
+    _not_null = field_validator("name", "is_active", "metadata", mode="before")(refuse_null)
+
+
 class PoolPatch(Body):
-    """Body of ``PATCH /pools/{id}``; arms may come back as they are."""
+    """Body of ``PATCH /pools/{id}``; arms that are left out, or come back as they are, stay."""
 
     only_answered = frozenset({"id", "created_at", "updated_at"})
 
     name: Name | None = None
-    arms: list[dict[str, Any]] | None = None
+    arms: Annotated[list[ArmPatch], Field(max_length=10_000)] | None = None
 
-    _not_null = field_validator("name", mode="before")(refuse_null)
+    _not_null = field_validator("name", "arms", mode="before")(refuse_null)
 
 
 class Learning(Body):

@@ -50,10 +50,6 @@ class Pools:
         """Newest first."""
         return await self.catalog.list_pools(tenant, limit=limit, offset=offset)
 
-    async def rename(self, tenant: str, pool_id: str, *, name: str) -> PoolRecord:
-        """Raises NotFound, Conflict."""
-        return await self.catalog.rename_pool(tenant, pool_id, name=name)
-
     async def delete(self, tenant: str, pool_id: str) -> None:
         """Raises NotFound, Conflict."""
         await self.get(tenant, pool_id)

@@ -44,6 +44,11 @@ class Records:
             raise NotFound("experiment", experiment)
         return view
 
+    async def renewed(self, tenant: str, experiment: str) -> ExperimentView:
+        """The tenant's experiment as it is stored now; raises as `get`, or Unavailable."""
+        self._views.put(experiment, await self._find(experiment))
+        return await self.get(tenant, experiment)
+
     def put(self, experiment: str, view: ExperimentView | None) -> None:
         """Remember what was written; None after a delete."""
         self._views.put(experiment, view)

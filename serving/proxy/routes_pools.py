@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from qbrix.errors import InvalidRequest
 from serving.proxy import views
 from serving.proxy.auth import Principal
 from serving.proxy.models import PoolCreate, PoolPatch
@@ -49,13 +48,11 @@ async def get_pool(pool_id: str, caller: Reader, gateway: Gate) -> dict[str, Any
 async def patch_pool(
     pool_id: str, body: PoolPatch, caller: Writer, gateway: Gate
 ) -> dict[str, Any]:
-    """Rename a pool."""
-    stored = views.pool(await gateway.pools.get(caller.tenant, pool_id))
-    if body.arms is not None and body.arms != stored["arms"]:
-        raise InvalidRequest("arms differ from the stored ones; this server cannot change them")
-    if body.name is None:
-        return stored
-    return views.pool(await gateway.pools.rename(caller.tenant, pool_id, name=body.name))
+    """Rename a pool; add, rename, retire or revive arms."""
+    changed = await gateway.arms.change(
+        caller.tenant, pool_id, name=body.name, arms=body.arms or ()
+    )
+    return views.pool(changed)
 
 
 @router.delete("/{pool_id}")

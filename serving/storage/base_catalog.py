@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from serving.storage.records import (
     ApiKeyRecord,
@@ -72,16 +72,13 @@ class Catalog(Protocol):
         """Newest first."""
         ...
 
-    async def rename_pool(self, tenant: str, pool_id: str, *, name: str) -> PoolRecord:
-        """Raises NotFound, Conflict."""
-        ...
-
     async def change_pool(
-        self, pool: PoolRecord, *, controls: Sequence[ControlRequest]
+        self, pool: PoolRecord, *, before: PoolRecord, change: dict[str, Any] | None
     ) -> list[ControlRequest]:
-        """Store name and arms, and enqueue the control changes, in one transaction.
+        """Store name and arms and enqueue ``change`` for every experiment on the pool (in order of
+        creation, none when it is None), in one transaction.
 
-        Raises NotFound, Conflict.
+        Raises NotFound, or Conflict: the name is taken, or the pool is not as it was ``before``.
         """
         ...
 
@@ -94,7 +91,8 @@ class Catalog(Protocol):
     ) -> None:
         """Experiment, version 0 of its ledger and its first snapshot, in one transaction.
 
-        Raises Conflict when the tenant has an experiment of that name, NotFound for the pool.
+        Raises NotFound for the pool; Conflict when the tenant has an experiment of that name, or
+        the pool has other arms by now than version 0 was made for.
         """
         ...
 

@@ -20,6 +20,7 @@ from qbrix.policies import Capabilities, Policy, policies
 from qbrix.policies.beta_ts import BetaTSPolicy
 from qbrix.policies.lin_ucb import LinUCBPolicy
 from qbrix.state import State, array, copy_state
+from qbrix.testing.subject import Subject
 from qbrix.types import Array, BoolArray, Interactions
 
 AnyPolicy: TypeAlias = Policy[Any, Any]
@@ -129,7 +130,7 @@ def test_a_trace_replays_without_error(trace: Trace) -> None:
 @pytest.mark.parametrize("policy_class", list(policies), ids=lambda item: item.__name__)
 def test_every_catalogue_policy_replays_its_golden_trace(policy_class: type[AnyPolicy]) -> None:
     policy = policy_class.example()
-    trace = recorded(policy, dim=3 if policy.capabilities.context else 0)
+    trace = recorded(policy, dim=Subject(policy, n_arms=3).dim)
     replay = replayed(policy, Trace.from_bytes(trace.to_bytes()))
     assert (replay.max_propensity_error, replay.near_ties) == (0.0, 0)
 

@@ -111,7 +111,7 @@ async def test_a_reset_begins_an_epoch_and_old_decisions_are_only_recorded() -> 
         ({"floor": 1.5}, "floor = 1.5"),
         ({"retired": [3]}, "arms of 0 … 2"),
         ({"retired": [0, 1, 2]}, "at least one arm"),
-        ({"n_arms": 4}, "has 3 for ever"),
+        ({"n_arms": 2}, "retired, never removed"),
         ({"surprise": 1}, "surprise"),
     ],
 )
@@ -303,3 +303,22 @@ async def test_a_range_can_be_taken_back() -> None:
     stored = await stores.ledger.experiment(record.id)
     assert stored is not None
     assert stored.reward_range is None
+
+
+async def test_arms_can_come_and_what_was_learned_of_the_others_stays() -> None:
+    stores = memory_stores()
+    record = await create(stores, n_arms=2)
+    await stores.intake.append_feedback(0, [event(record, n, arm=n % 2) for n in range(6)])
+    await cortex_of(stores).drain()
+    settled = await _settle(
+        stores, await _ask(stores, record, reason="arms", n_arms=4, retired=[0])
+    )
+    assert settled.status == "applied"
+    await stores.intake.append_feedback(0, [event(record, 9, arm=3)])
+    await cortex_of(stores).drain()
+    after = await refolded(stores, record.id)
+    assert after.configuration.n_arms == 4
+    assert after.state.successes.tolist() == [3, 3, 0, 1]  # type: ignore[attr-defined]
+    law = np.frombuffer((await _published(stores, record)).law or b"", dtype="<f8")
+    assert law.shape == (4,)
+    assert law[0] == 0.0

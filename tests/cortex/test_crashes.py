@@ -207,7 +207,7 @@ async def test_of_two_cortexes_one_leads_a_shard_and_the_other_takes_over(
 async def test_a_leader_that_does_not_know_it_was_replaced_is_refused(stores: Stores) -> None:
     shard = next(SHARDS)
     record = await create(stores, shard=shard)
-    old, new = (cortex_of(stores, shards=[shard]) for _ in range(2))
+    old, new = (cortex_of(stores, shards=[shard], lease_ttl_s=60.0) for _ in range(2))
     await _send(stores, record, range(3))
     await old.drain()
     await stores.ledger.release(shard, holder=old.holder)

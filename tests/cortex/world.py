@@ -42,7 +42,11 @@ def decision(number: int) -> str:
 
 
 def cortex_of(
-    stores: Stores, *, shards: Iterable[int] = (0,), trusted: TrustedKeys | None = None
+    stores: Stores,
+    *,
+    shards: Iterable[int] = (0,),
+    trusted: TrustedKeys | None = None,
+    lease_ttl_s: float = 0.6,
 ) -> Cortex:
     """A cortex over ``stores``, with a lease that ends soon after its holder."""
     loader = PolicyLoader(stores.ledger.bundle, trusted or TrustedKeys())
@@ -51,7 +55,7 @@ def cortex_of(
         loader,
         shards=list(shards),
         holder=uuid4().hex,
-        lease_ttl_s=0.6,
+        lease_ttl_s=lease_ttl_s,
         lease_renew_s=0.1,
     )
 

@@ -88,8 +88,9 @@ async def test_a_pool_belongs_to_its_tenant(stores: Stores) -> None:
     await stores.catalog.create_pool(make_pool(tenant="rival"))
     with pytest.raises(NotFound):
         await stores.catalog.get_pool("rival", pool.id)
+    stolen = replace(pool, tenant="rival", name="mine")
     with pytest.raises(NotFound):
-        await stores.catalog.rename_pool("rival", pool.id, name="mine")
+        await stores.catalog.change_pool(stolen, before=stolen, change=None)
     with pytest.raises(NotFound):
         await stores.catalog.delete_pool("rival", pool.id)
 
@@ -101,9 +102,12 @@ async def test_two_pools_of_one_tenant_have_two_names(stores: Stores) -> None:
     with pytest.raises(Conflict, match="colours"):
         await stores.catalog.create_pool(make_pool())
     with pytest.raises(Conflict, match="colours"):
-        await stores.catalog.rename_pool(TENANT, second.id, name="colours")
-    renamed = await stores.catalog.rename_pool(TENANT, second.id, name="forms")
-    assert renamed.name == (await stores.catalog.get_pool(TENANT, second.id)).name == "forms"
+        await stores.catalog.change_pool(
+            replace(second, name="colours"), before=second, change=None
+        )
+    renamed = replace(second, name="forms")
+    assert await stores.catalog.change_pool(renamed, before=second, change=None) == []
+    assert await stores.catalog.get_pool(TENANT, second.id) == renamed
 
 
 async def test_pools_are_listed_newest_first_a_page_at_a_time(stores: Stores) -> None:
@@ -118,11 +122,32 @@ async def test_a_pool_changes_together_with_its_control_changes(stores: Stores) 
     pool = await stores.catalog.get_pool(TENANT, record.pool_id)
     arms = (replace(pool.arms[0], is_active=False), replace(pool.arms[1], is_active=True))
     changed = replace(pool, arms=arms, updated_ms=pool.updated_ms + 1)
-    (control,) = await stores.catalog.change_pool(
-        changed, controls=[_control(record.id, retired=[0])]
-    )
+    change = {"n_arms": 2, "retired": [0]}
+    (control,) = await stores.catalog.change_pool(changed, before=pool, change=change)
+    assert (control.experiment, control.reason, control.change) == (record.id, "arms", change)
     assert await stores.catalog.get_pool(TENANT, pool.id) == changed
     assert await stores.ledger.pending_controls(0) == [control]
+
+
+async def test_of_two_who_change_a_pool_at_once_one_is_told(stores: Stores) -> None:
+    pool = make_pool()
+    await stores.catalog.create_pool(pool)
+    await stores.catalog.change_pool(replace(pool, name="first"), before=pool, change=None)
+    with pytest.raises(Conflict, match="changed meanwhile"):
+        await stores.catalog.change_pool(replace(pool, name="second"), before=pool, change=None)
+    assert (await stores.catalog.get_pool(TENANT, pool.id)).name == "first"
+
+
+async def test_an_experiment_for_arms_that_changed_meanwhile_is_not_made(stores: Stores) -> None:
+    pool = make_pool()
+    await stores.catalog.create_pool(pool)
+    more = replace(pool, arms=(*pool.arms, replace(pool.arms[0], id="new", index=2)))
+    await stores.catalog.change_pool(more, before=pool, change=None)
+    record = make_experiment(pool)
+    with pytest.raises(Conflict, match="changed meanwhile"):
+        await stores.catalog.create_experiment(
+            record, creation=committed(control_batch(0)), state=make_state(record.id)
+        )
 
 
 async def test_a_pool_with_experiments_stays(stores: Stores) -> None:

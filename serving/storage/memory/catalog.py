@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import Any
 from uuid import uuid4
 
 import msgspec
 
 from qbrix.errors import Conflict, NotFound
+from serving.storage.arms import arms_control, check_arms, pool_has_changed
 from serving.storage.audit import audited
 from serving.storage.memory.world import World
 from serving.storage.records import (
@@ -109,23 +111,18 @@ class MemoryCatalog:
         own = [pool for pool in reversed(self._world.pools.values()) if pool.tenant == tenant]
         return own[offset : offset + limit]
 
-    @audited("pool.rename")
-    async def rename_pool(self, tenant: str, pool_id: str, *, name: str) -> PoolRecord:
-        """See `Catalog`."""
-        renamed = replace(await self.get_pool(tenant, pool_id), name=name)
-        self._refuse_pool_name(renamed)
-        self._world.pools[pool_id] = renamed
-        return renamed
-
     @audited("pool.change")
     async def change_pool(
-        self, pool: PoolRecord, *, controls: Sequence[ControlRequest]
+        self, pool: PoolRecord, *, before: PoolRecord, change: dict[str, Any] | None
     ) -> list[ControlRequest]:
         """See `Catalog`."""
-        await self.get_pool(pool.tenant, pool.id)
+        if await self.get_pool(pool.tenant, pool.id) != before:
+            raise pool_has_changed(pool)
         self._refuse_pool_name(pool)
         self._world.pools[pool.id] = pool
-        return [self._world.enqueue(control) for control in controls]
+        concerned = [one for one in self._world.live() if one.pool_id == pool.id]
+        asked = [] if change is None else [arms_control(one.id, change) for one in concerned]
+        return [self._world.enqueue(control) for control in asked]
 
     @audited("pool.delete")
     async def delete_pool(self, tenant: str, pool_id: str) -> None:
@@ -140,7 +137,8 @@ class MemoryCatalog:
         self, record: ExperimentRecord, *, creation: CommittedBatch, state: StateRecord
     ) -> None:
         """See `Catalog`."""
-        await self.get_pool(record.tenant, record.pool_id)
+        pool = await self.get_pool(record.tenant, record.pool_id)
+        check_arms(pool, creation)
         self._refuse_experiment_name(record)
         self._world.experiments[record.id] = record
         self._world.batches[record.id] = [creation]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
 
 from qbrix.errors import Conflict, NotFound
+from serving.storage.arms import arms_control, pool_has_changed
 from serving.storage.audit import audited
 from serving.storage.postgres import tables
 from serving.storage.postgres.database import Connection, Database
@@ -157,29 +159,21 @@ class PostgresCatalog(PostgresExperiments):
         )
         return [tables.pool(row) for row in rows]
 
-    @audited("pool.rename")
-    async def rename_pool(self, tenant: str, pool_id: str, *, name: str) -> PoolRecord:
-        """See `Catalog`."""
-        await self.get_pool(tenant, pool_id)
-        try:
-            rows = await self._database.write(
-                "UPDATE pools SET name = $2 WHERE id = $1 RETURNING *", pool_id, name
-            )
-        except asyncpg.UniqueViolationError:
-            raise _name_taken(name) from None
-        if not rows:
-            raise NotFound("pool", pool_id)
-        return tables.pool(rows[0])
-
     @audited("pool.change")
     async def change_pool(
-        self, pool: PoolRecord, *, controls: Sequence[ControlRequest]
+        self, pool: PoolRecord, *, before: PoolRecord, change: dict[str, Any] | None
     ) -> list[ControlRequest]:
         """See `Catalog`."""
         try:
             async with self._database.transaction() as connection:
-                await _store_pool(connection, pool)
-                return [await enqueue(connection, control) for control in controls]
+                await _store_pool(connection, pool, before=before)
+                if change is None:
+                    return []
+                rows = await connection.fetch(
+                    "SELECT id FROM experiments WHERE pool_id = $1 AND NOT deleted ORDER BY place",
+                    pool.id,
+                )
+                return [await enqueue(connection, arms_control(row["id"], change)) for row in rows]
         except asyncpg.UniqueViolationError:
             raise _name_taken(pool.name) from None
 
@@ -244,18 +238,22 @@ class PostgresCatalog(PostgresExperiments):
         return bool(rows)
 
 
-async def _store_pool(connection: Connection, pool: PoolRecord) -> None:
+async def _store_pool(connection: Connection, pool: PoolRecord, *, before: PoolRecord) -> None:
+    # An experiment that is being made with this pool is waited for.
     stored = await connection.fetchrow(
-        "UPDATE pools SET name = $3, arms = $4, updated_ms = $5"
-        " WHERE id = $1 AND tenant = $2 RETURNING id",
+        "SELECT * FROM pools WHERE id = $1 AND tenant = $2 FOR UPDATE", pool.id, pool.tenant
+    )
+    if stored is None:
+        raise NotFound("pool", pool.id)
+    if tables.pool(stored) != before:
+        raise pool_has_changed(pool)
+    await connection.execute(
+        "UPDATE pools SET name = $2, arms = $3, updated_ms = $4 WHERE id = $1",
         pool.id,
-        pool.tenant,
         pool.name,
         tables.as_json(pool.arms),
         pool.updated_ms,
     )
-    if stored is None:
-        raise NotFound("pool", pool.id)
 
 
 def _name_taken(name: str) -> Conflict:

@@ -7,6 +7,7 @@ import msgspec
 
 from qbrix.errors import Conflict, NotFound
 from serving.storage import codec
+from serving.storage.arms import check_arms
 from serving.storage.audit import audited
 from serving.storage.postgres import tables
 from serving.storage.postgres.batches import store_batches
@@ -15,6 +16,7 @@ from serving.storage.records import (
     CommittedBatch,
     ControlRequest,
     ExperimentRecord,
+    PoolRecord,
     StateRecord,
 )
 
@@ -34,7 +36,7 @@ class PostgresExperiments:
         """See `Catalog`."""
         try:
             async with self._database.transaction() as connection:
-                await _keep_pool(connection, record)
+                check_arms(await _keep_pool(connection, record), creation)
                 await _insert(connection, record)
                 await store_batches(connection, [(record.id, creation)])
                 await connection.execute(
@@ -121,15 +123,16 @@ async def enqueue(connection: Connection, control: ControlRequest) -> ControlReq
     return msgspec.structs.replace(control, id=control_id, status="pending", outcome={})
 
 
-async def _keep_pool(connection: Connection, record: ExperimentRecord) -> None:
-    """The pool exists and cannot be deleted before this transaction ends."""
+async def _keep_pool(connection: Connection, record: ExperimentRecord) -> PoolRecord:
+    """The pool, which cannot be changed or deleted before this transaction ends."""
     found = await connection.fetchrow(
-        "SELECT id FROM pools WHERE id = $1 AND tenant = $2 FOR SHARE",
+        "SELECT * FROM pools WHERE id = $1 AND tenant = $2 FOR SHARE",
         record.pool_id,
         record.tenant,
     )
     if found is None:
         raise NotFound("pool", record.pool_id)
+    return tables.pool(found)
 
 
 async def _insert(connection: Connection, record: ExperimentRecord) -> None:
