@@ -19,6 +19,7 @@ _EDGE = 1e-12
 """Means are kept this far from 0 and 1 where the best proportions are sought."""
 _STEPS = 60
 """Most steps of a search; Newton's method takes about six, halving an interval gets to 1e-18."""
+_JOINT_STEPS = 6
 _TOLERANCE = 1e-7
 """Relative size of the last step; what is left is about its square."""
 
@@ -188,7 +189,8 @@ def _equilibrium(means: Array) -> tuple[Array, Array]:
     least = 1.0 / bernoulli_divergence(top, second)
     most = np.full_like(least, np.inf)
     gaussian = _root(pairs.gaussian_excess, 2.0 * least, low=least, high=most)
-    gain = 1.0 / _root(pairs.excess, gaussian, low=least, high=most)
+    near = np.maximum(pairs.approach(gaussian), 1.000001 * least)
+    gain = 1.0 / _root(pairs.excess, near, low=least, high=most)
     return np.where(best, 1.0, pairs.odds(gain)), gain
 
 
@@ -201,7 +203,7 @@ class _Pairs:
         Mean of the best arm.
     below : Array, shape (R, K)
         Means of the other arms; in the column of the best one anything lower.
-    others : bool array, shape (R, K)
+    others : BoolArray, shape (R, K)
         False in the column of the best arm.
     """
 
@@ -211,8 +213,7 @@ class _Pairs:
         self._gap = top - below
         self._whole = bernoulli_divergence(top, below)
         self._others = others
-        self._known = False
-        self._last = below
+        self._t = np.full_like(below, 0.5)
 
     def odds(self, gain: Array) -> Array:
         """x of every arm at this gain, (R, K)."""
@@ -227,35 +228,61 @@ class _Pairs:
         slope = (ratio / (slowness * (1.0 - t))).sum(-1, keepdims=True)
         return total**-0.5 - 1.0, total**-1.5 * slope
 
+    def approach(self, slowness: Array) -> Array:
+        """1 / gain after a few of Newton's steps for it and all t at once, unless they went astray.
+
+        Parameters
+        ----------
+        slowness : Array, shape (R, 1)
+            1 / gain, were g in proportion to t.
+        """
+        gain = 1.0 / slowness
+        t = start = np.minimum(gain / self._whole, 0.9)
+        with np.errstate(all="ignore"):
+            for _ in range(_JOINT_STEPS):
+                g, climb, ratio, ratio_climb = self._at(t)
+                lack = (gain - g) / climb
+                value, slope = self._excess(ratio + ratio_climb * lack, ratio_climb / climb, gain)
+                following = 1.0 / (1.0 / gain - value / slope)
+                following = np.where(following > 0.0, following, gain)
+                t = np.clip(t + lack + (following - gain) / climb, t / 4.0, 0.75 + t / 4.0)
+                gain = following
+        sane = np.isfinite(t).all(-1, keepdims=True) & (gain > 0.0) & (gain < np.inf)
+        self._t = np.where(sane, t, start)
+        return np.where(sane, 1.0 / gain, slowness)
+
     def excess(self, slowness: Array) -> tuple[Array, Array]:
         """1 / √F − 1 and its derivative by 1 / gain, (R, 1)."""
         gain = 1.0 / slowness
-        t = self._places(gain)
-        m, to_best, to_other = self._between(t)
-        ratio = to_best / to_other
-        spread = m * (1.0 - m)
-        # By t: m falls by the gap, g rises by kl(μ_a, m) / (1 − t)².
-        climb = (t + ratio * (1.0 - t)) * self._gap**2 / (spread * to_other)
-        climb *= (1.0 - t) ** 2 / to_other
+        _, climb, ratio, ratio_climb = self._at(self._places(gain))
+        return self._excess(ratio, ratio_climb / climb, gain)
+
+    def _excess(self, ratio: Array, rise: Array, gain: Array) -> tuple[Array, Array]:
+        """`excess` from the summands of F and their derivatives by the gain, (R, K)."""
         total = (ratio * self._others).sum(-1, keepdims=True)
-        slope = (climb * self._others).sum(-1, keepdims=True) * gain**2
-        return total**-0.5 - 1.0, 0.5 * total**-1.5 * slope
+        slope = (rise * self._others).sum(-1, keepdims=True)
+        return total**-0.5 - 1.0, 0.5 * total**-1.5 * slope * gain**2
+
+    def _at(self, t: Array) -> tuple[Array, Array, Array, Array]:
+        """g, its derivative by t, the summand of F and its derivative by t, all (R, K)."""
+        m = self._top - t * self._gap
+        to_best = _inner_divergence(self._top, m)
+        to_other = _inner_divergence(self._below, m)
+        ratio = to_best / to_other
+        rest = 1.0 - t
+        bend = self._gap**2 / (m * (1.0 - m) * to_other)
+        return to_best + t / rest * to_other, to_other / rest**2, ratio, (t + ratio * rest) * bend
 
     def _places(self, gain: Array) -> Array:
         """t of every arm at this gain, (R, K)."""
 
         def lacking(t: Array) -> tuple[Array, Array]:
-            _, to_best, to_other = self._between(t)
-            return to_best + t / (1.0 - t) * to_other - gain, to_other / (1.0 - t) ** 2
+            g, climb, _, _ = self._at(t)
+            return g - gain, climb
 
-        start = np.minimum(np.where(self._known, self._last, gain / self._whole), 0.9)
-        zero, one = np.zeros_like(start), np.ones_like(start)
-        self._last, self._known = _root(lacking, start, low=zero, high=one), True
-        return self._last
-
-    def _between(self, t: Array) -> tuple[Array, Array, Array]:
-        m = self._top - t * self._gap
-        return m, _inner_divergence(self._top, m), _inner_divergence(self._below, m)
+        zero, one = np.zeros_like(self._t), np.ones_like(self._t)
+        self._t = _root(lacking, self._t, low=zero, high=one)
+        return self._t
 
 
 def _inner_divergence(p: Array, q: Array) -> Array:
