@@ -11,6 +11,7 @@ from qbrix.environments.classification import Classification
 from qbrix.environments.drifting import Drifting
 from qbrix.environments.exponential import Exponential
 from qbrix.environments.gaussian import Gaussian
+from qbrix.environments.gym_adapter import GymnasiumBandit, from_gymnasium, to_gymnasium
 from qbrix.environments.heavy_tailed import HeavyTailed
 from qbrix.environments.item_replacement import ItemReplacement
 from qbrix.environments.linear import LinearContextual
@@ -44,6 +45,7 @@ __all__ = [
     "Exponential",
     "Gaussian",
     "GaussianTestbed",
+    "GymnasiumBandit",
     "HeavyTailed",
     "ItemReplacement",
     "LinearContextual",
@@ -59,7 +61,9 @@ __all__ = [
     "Wheel",
     "Wrapper",
     "environments",
+    "from_gymnasium",
     "from_spec",
+    "to_gymnasium",
 ]
 
 environments.register(Adversarial)
@@ -73,6 +77,7 @@ environments.register(Duplicated)
 environments.register(Exponential)
 environments.register(Gaussian)
 environments.register(GaussianTestbed)
+environments.register(GymnasiumBandit)
 environments.register(HeavyTailed)
 environments.register(ItemReplacement)
 environments.register(LinearContextual)
