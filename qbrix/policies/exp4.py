@@ -148,9 +148,10 @@ class EXP4Policy(PerArmPolicy[ExpertRewards, ExpertRewards]):
         self, rng: np.random.Generator, *, n_arms: int, shape: tuple[int, ...]
     ) -> tuple[Array, Array]:
         """Advice (..., d) of three experts, and means (..., K) that the first one knows."""
-        advice = np.exp(2.0 * rng.standard_normal((*shape, 3, n_arms)))
-        advice /= advice.sum(-1, keepdims=True)
-        return advice.reshape(*shape, 3 * n_arms), advice[..., 0, :]
+        n = int(np.prod(shape, dtype=np.int64))
+        advice = self.example_contexts(rng, n=n, n_arms=n_arms, dim=3 * n_arms)
+        advice = advice.reshape(*shape, 3 * n_arms)
+        return advice, advice[..., :n_arms]
 
     def _advice(self, state: ExpertRewards, context: Array | None) -> Array:
         """What every expert advises, (..., N, K)."""
