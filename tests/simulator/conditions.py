@@ -13,6 +13,7 @@ from qbrix.rng import stream
 from qbrix.simulator import Schedule
 from qbrix.simulator.player import Player
 from qbrix.support import RewardSupport
+from qbrix.testing.subject import Subject
 from qbrix.types import Array, BoolArray, IntArray, Interactions
 from tests.simulator.by_hand import ConstantPolicy, Journal
 
@@ -53,6 +54,32 @@ class Table(Environment):
                 best=rewards[..., 0],
                 arrivals=None if self._arrivals is None else self._arrivals[shown],
                 available=None if there is None else np.broadcast_to(there, shape),
+            )
+
+    def parameters(self) -> dict[str, Any]:
+        return {}
+
+
+class Coins(Environment):
+    """Contexts that a policy accepts, and rewards 0 or 1 that have nothing to do with them."""
+
+    reward: RewardSupport = "binary"
+
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+        self.n_arms, self.dim = subject.n_arms, subject.dim
+
+    def deal(
+        self, rng: np.random.Generator, *, replications: int, sizes: list[int]
+    ) -> Iterator[Rounds]:
+        context_rng, reward_rng = rng.spawn(2)
+        for size in sizes:
+            shape = (size, replications, self.n_arms)
+            yield Rounds(
+                rewards=reward_rng.integers(0, 2, shape).astype(np.float64),
+                means=np.broadcast_to(0.5, shape),
+                best=np.broadcast_to(0.5, shape[:2]),
+                contexts=self.subject.contexts(context_rng, size, replications),
             )
 
     def parameters(self) -> dict[str, Any]:
