@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ __all__ = ["Comparison", "Difference", "compared"]
 _ROUNDING = 1e-9
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Difference:
     """One policy in one scenario, twice."""
 
@@ -70,7 +70,7 @@ def compared(
     for rank, item in enumerate(found):
         if item.p_value * (len(found) - rank) > level:
             break
-        found[rank] = Difference(**{**vars(item), "significant": True})
+        found[rank] = replace(item, significant=True)
     return Comparison(found, alone, incomparable)
 
 
@@ -104,7 +104,16 @@ def _paired(
             theirs[label],
             sizes=(part["replications"], other["replications"]),
         )
-        found.append(Difference(scenario, label, ours[label], theirs[label], units, p_value))
+        found.append(
+            Difference(
+                scenario=scenario,
+                label=label,
+                first=ours[label],
+                second=theirs[label],
+                units=units,
+                p_value=p_value,
+            )
+        )
     return found
 
 

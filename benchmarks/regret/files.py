@@ -32,7 +32,7 @@ def size_of(
     """The scenario's own size, unless something else is asked for."""
     own = scenario.quick if size == "quick" else scenario.full
     rounds = own.horizon if horizon is None else min(horizon, own.horizon)
-    return Size(rounds, replications or own.replications)
+    return Size(horizon=rounds, replications=replications or own.replications)
 
 
 def played(
@@ -96,7 +96,7 @@ def load(path: Path) -> dict[str, Any]:
 def measured_of(part: Mapping[str, Any]) -> dict[str, Measured]:
     """Label → mean and standard error of one scenario's part."""
     return {
-        label: Measured(row["mean"], row["standard_error"])
+        label: Measured(mean=row["mean"], error=row["standard_error"])
         for label, row in part["policies"].items()
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -28,7 +28,7 @@ _MEANINGS: Mapping[Measure, str] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Size:
     """Rounds and replications."""
 
@@ -38,10 +38,11 @@ class Size:
 
 @dataclass(frozen=True)
 class Reference:
-    """A number from elsewhere with its standard error, 0 for one that is printed only."""
+    """A number from elsewhere: with its standard error, or a relative tolerance if it is printed."""
 
     value: float
-    error: float
+    _: KW_ONLY
+    error: float = 0.0
     tolerance: float = 0.0
 
 
@@ -75,7 +76,7 @@ class Scenario:
         return _MEANINGS[self.measure]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Measured:
     """A mean over replications with its standard error."""
 
@@ -127,4 +128,4 @@ def play(
 def _measured(values: Any) -> Measured:
     numbers = np.asarray(values, dtype=np.float64)
     error = numbers.std(ddof=1) / np.sqrt(numbers.size) if numbers.size > 1 else np.inf
-    return Measured(float(numbers.mean()), float(error))
+    return Measured(mean=float(numbers.mean()), error=float(error))

@@ -180,7 +180,7 @@ def test_references_are_held_within_four_errors(
     run = ["run", "--references", "--scenario", "ten-armed-testbed-1", "--replications", "80"]
     assert main([*run, "--output", path]) == 0
     assert "all of them hold" in capsys.readouterr().out
-    wrong = {"Greedy": Reference(0.9, 0.01)}
+    wrong = {"Greedy": Reference(0.9, error=0.01)}
     monkeypatch.setitem(
         SCENARIOS,
         "ten-armed-testbed-1",
