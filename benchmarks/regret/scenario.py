@@ -38,7 +38,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Reference:
-    """A number from elsewhere: with its standard error, or a relative tolerance if it is printed."""
+    """A number from elsewhere: with its standard error, or a relative tolerance if printed."""
 
     value: float
     _: KW_ONLY
