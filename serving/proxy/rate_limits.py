@@ -111,8 +111,8 @@ def address_of(request: Request, *, hops: int) -> str:
     """
     seen = request.client.host if request.client else ""
     if hops:
-        forwarded = request.headers.get("x-forwarded-for", "").split(",")
-        seen = forwarded[-hops].strip() if len(forwarded) >= hops else seen
+        through = [word.strip() for word in request.headers.get("x-forwarded-for", "").split(",")]
+        seen = (through[-hops] if len(through) >= hops else "") or seen
     try:
         address = ip_address(seen)
     except ValueError:
