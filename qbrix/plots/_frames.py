@@ -42,9 +42,10 @@ def regret_bands(result: SimulationResult, *, confidence: float = 0.95) -> pd.Da
 def references(result: SimulationResult) -> pd.DataFrame:
     """Columns ``reference``, ``round``, ``value``: lines to hold slopes against, not bounds.
 
-    For Bernoulli arms: c ln t with the constant of Lai and Robbins, below whose slope no policy
-    stays that does well for all means, as t grows; and the rate of the minimax regret √(K t), which
-    the worst means for a horizon force on everybody up to a constant factor. Empty for others.
+    For Bernoulli arms: the slope c of Lai and Robbins against ln t, below which no policy stays
+    that does well for all means, as t grows; the line goes through the end of the least regret,
+    since it says nothing about height. And the rate of the minimax regret √(K t), which the worst
+    means for a horizon force on everybody up to a constant factor. Empty for other environments.
     """
     import pandas as pd
 
@@ -52,10 +53,12 @@ def references(result: SimulationResult) -> pd.DataFrame:
     place = result.environment
     if isinstance(place, Bernoulli) and place.means.min() < place.means.max():
         slope = lai_robbins(place.means)
-        lines[f"slope of Lai and Robbins, {slope:.3g} ln t"] = slope * np.log(result.checkpoints)
+        end = min(trace.regret[:, -1].mean() for trace in result.traces.values())
+        line = end + slope * np.log(result.checkpoints / result.horizon)
+        lines[f"slope of Lai and Robbins, {slope:.3g} per factor e"] = line
         lines["minimax rate, √(K t)"] = np.sqrt(place.n_arms * result.checkpoints)
     parts = [
-        pd.DataFrame({"reference": name, "round": result.checkpoints, "value": values})
+        pd.DataFrame({"reference": name, "round": result.checkpoints, "value": values})[values >= 0]
         for name, values in lines.items()
     ]
     columns = ["reference", "round", "value"]

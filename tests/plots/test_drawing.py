@@ -52,7 +52,7 @@ def test_references_never_decide_the_height_of_the_picture(result: SimulationRes
     legend = with_them.get_legend()
     assert legend is not None
     told = [text.get_text() for text in legend.get_texts()]
-    assert told == ["slope of Lai and Robbins, 0.936 ln t", "minimax rate, √(K t)"]
+    assert told == ["slope of Lai and Robbins, 0.936 per factor e", "minimax rate, √(K t)"]
 
 
 def test_differences_have_a_row_per_policy_and_name_the_baseline(

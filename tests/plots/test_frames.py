@@ -8,6 +8,7 @@ import pytest
 from qbrix.environments import Bernoulli, LinearContextual
 from qbrix.plots._frames import arm_shares, final_differences, references, regret_bands
 from qbrix.plots._style import spread
+from qbrix.policies.beta_ts import BetaTSPolicy
 from qbrix.policies.random import RandomPolicy
 from qbrix.simulator import SimulationResult, simulate
 from qbrix.simulator.metrics import Trace
@@ -61,14 +62,33 @@ def test_bands_are_mean_and_interval_by_policy_and_round() -> None:
 def test_references_are_the_slope_of_lai_and_robbins_and_the_minimax_rate() -> None:
     """kl(.2, .7) = .2 ln(2/7) + .8 ln(8/3) = .534111, so that the slope is .5/.534111 = .936135."""
     result = simulate(
-        RandomPolicy(), Bernoulli([0.2, 0.7]), horizon=8, replications=2, progress=False
+        RandomPolicy(),
+        Bernoulli([0.2, 0.7]),
+        horizon=800,
+        replications=2,
+        checkpoints=[1, 200, 400],
+        progress=False,
+    )
+    slope, rate = (part for _, part in references(result).groupby("reference", sort=False))
+    assert rate["value"].iloc[-1] == 40.0
+    assert rate["round"].tolist() == [1, 200, 400, 800]
+    assert slope["value"].iloc[-1] == result.traces["Random"].regret[:, -1].mean()
+    steps = slope["value"].diff().iloc[-2:].tolist()
+    assert steps == pytest.approx([0.936135 * np.log(2.0)] * 2, abs=1e-5)
+
+
+def test_a_slope_ends_where_it_would_be_less_than_nothing() -> None:
+    result = simulate(
+        BetaTSPolicy(),
+        Bernoulli([0.5, 0.49]),
+        horizon=800,
+        replications=2,
+        checkpoints=[1, 400],
+        progress=False,
     )
     lines = references(result)
-    slope, rate = (part for _, part in lines.groupby("reference", sort=False))
-    assert slope["value"].iloc[-1] == pytest.approx(0.936135 * np.log(8.0), abs=1e-5)
-    assert slope["value"].iloc[0] == 0.0
-    assert rate["value"].iloc[-1] == 4.0
-    assert slope["round"].tolist() == result.checkpoints.tolist()
+    assert (lines["value"] >= 0.0).all()
+    assert len(lines) < 6
 
 
 def test_there_is_no_reference_where_none_is_known() -> None:
