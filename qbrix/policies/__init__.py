@@ -10,6 +10,7 @@ from qbrix.policies.bayes_ucb import BayesUCBPolicy
 from qbrix.policies.besa import BESAPolicy
 from qbrix.policies.beta_ts import BetaTSPolicy
 from qbrix.policies.bootstrap_ts import BootstrapTSPolicy
+from qbrix.policies.clusters import ClustersPolicy
 from qbrix.policies.cpucb import CPUCBPolicy
 from qbrix.policies.cusum_ucb import CUSUMUCBPolicy
 from qbrix.policies.dirichlet_ts import DirichletTSPolicy
@@ -57,6 +58,7 @@ from qbrix.policies.meta_bandit import MetaBanditPolicy
 from qbrix.policies.moss import MOSSPolicy
 from qbrix.policies.moss_any_time import MOSSAnyTimePolicy
 from qbrix.policies.mucb import MUCBPolicy
+from qbrix.policies.neighbours import NeighboursPolicy
 from qbrix.policies.nig_lin_ts import NIGLinTSPolicy
 from qbrix.policies.normal_inverse_gamma_ts import NormalInverseGammaTSPolicy
 from qbrix.policies.optimistic_greedy import OptimisticGreedyPolicy
@@ -94,6 +96,7 @@ policies.register(BayesUCBPolicy)
 policies.register(BESAPolicy)
 policies.register(BetaTSPolicy)
 policies.register(BootstrapTSPolicy)
+policies.register(ClustersPolicy)
 policies.register(CPUCBPolicy)
 policies.register(CUSUMUCBPolicy)
 policies.register(DirichletTSPolicy)
@@ -141,6 +144,7 @@ policies.register(MOSSAnyTimePolicy)
 policies.register(MOSSPolicy)
 policies.register(MUCBPolicy)
 policies.register(NIGLinTSPolicy)
+policies.register(NeighboursPolicy)
 policies.register(NormalInverseGammaTSPolicy)
 policies.register(OptimisticGreedyPolicy)
 policies.register(OracleRestartPolicy)

@@ -36,6 +36,27 @@ def learner_of(text: str) -> AnyPolicy:
 
 
 @lru_cache(maxsize=256)
+def plain_learner_of(text: str) -> AnyPolicy:
+    """The policy that `policy_of` finds, if it needs no context and records nothing.
+
+    Raises
+    ------
+    UnknownName, InvalidParameter
+        As `policy_of` does, or the policy needs more.
+    """
+    policy = policy_of(text)
+    _refuse(
+        policy,
+        {
+            "it decides by context": policy.capabilities.context,
+            "it records numbers at the decision": policy.capabilities.recorded > 0,
+        },
+        wanted="a policy without context",
+    )
+    return policy
+
+
+@lru_cache(maxsize=256)
 def policy_of(text: str) -> AnyPolicy:
     """The policy that a text names: a name of the catalogue, or what `repr` shows of a policy.
 
@@ -62,6 +83,24 @@ def policy_of(text: str) -> AnyPolicy:
 def initial(policy: AnyPolicy, n_arms: int, *, dim: int = 0) -> Array:
     """The packed state before the first interaction, shape (m,)."""
     return packed(policy.init(n_arms=n_arms, dim=dim))
+
+
+@lru_cache(maxsize=256)
+def weighs(policy: AnyPolicy) -> bool:
+    """Whether what the policy learns depends on the logged propensity."""
+    learned = [
+        policy.update(
+            policy.init(n_arms=2),
+            Interactions(
+                arms=np.array([0, 0]),
+                rewards=np.array([0.0, 1.0]),
+                propensities=np.full(2, propensity),
+                state_versions=np.zeros(2, dtype=np.int64),
+            ),
+        )
+        for propensity in (0.25, 0.5)
+    ]
+    return not np.array_equal(packed(learned[0]), packed(learned[1]))
 
 
 def size_of(policy: AnyPolicy, n_arms: int, *, dim: int = 0) -> int:
@@ -182,18 +221,22 @@ def _keywords(text: str) -> dict[str, Any] | None:
 
 def _check_fit(policy: AnyPolicy) -> None:
     can = policy.capabilities
-    reasons = {
-        "it decides by context": can.context,
-        "it learns from binary rewards only": can.reward == "binary",
-        "it records numbers at the decision": can.recorded > 0,
-        "its bits are not exact": can.bits != "exact",
-    }
+    _refuse(
+        policy,
+        {
+            "it decides by context": can.context,
+            "it learns from binary rewards only": can.reward == "binary",
+            "it records numbers at the decision": can.recorded > 0,
+            "its bits are not exact": can.bits != "exact",
+        },
+        wanted="a policy without context that learns from rewards in [0, 1]",
+    )
+
+
+def _refuse(policy: AnyPolicy, reasons: dict[str, bool], *, wanted: str) -> None:
     for reason, holds in reasons.items():
         if holds:
-            raise InvalidParameter(
-                f"learner = {type(policy).__name__}: {reason}; name a policy without context "
-                "that learns from rewards in [0, 1]"
-            )
+            raise InvalidParameter(f"learner = {type(policy).__name__}: {reason}; name {wanted}")
 
 
 def _unclear(text: str) -> InvalidParameter:
