@@ -43,22 +43,41 @@ class Roots:
 
     def solve(self, level: Array, *, tolerance: float, max_iterations: int) -> None:
         """Newton's method from ``u``, until no step exceeds the tolerance relative to the root."""
-        p, rest, u = self.p, self.rest, self.u
-        constant = self.negentropy - level
-        growth = self.growth
         for _ in range(max_iterations):
-            q = 1.0 - np.exp(-u)
-            growth = q / (q - p)
-            step = (constant + rest * u - p * np.log(q)) * growth
-            u = u - step
-            if not np.count_nonzero(np.abs(step) > tolerance * u):
+            step = self.step(level)
+            if not np.count_nonzero(np.abs(step) > tolerance * self.u):
                 break
-        self.u, self.growth = u, growth
+
+    def step(self, level: Array) -> Array:
+        """One step of Newton's method; the line with slope ``growth`` then bounds u from above.
+
+        The line is tangent to a convex divergence, so it bounds the root for every other level too.
+        """
+        q = 1.0 - np.exp(-self.u)
+        self.growth = q / (q - self.p)
+        excess = self.rest * self.u - self.p * np.log(q) + (self.negentropy - level)
+        step: Array = excess * self.growth
+        self.u = self.u - step
+        return step
 
     def replace(self, where: IntArray, other: Roots) -> None:
         """Put ``other`` in the place of the flat positions ``where``."""
-        for name in ("p", "rest", "negentropy", "u", "growth"):
-            getattr(self, name).reshape(-1)[where] = getattr(other, name)
+        self.move(where, other)
+        self.u.reshape(-1)[where] = other.u
+        self.growth.reshape(-1)[where] = other.growth
+
+    def move(self, where: IntArray, other: Roots) -> None:
+        """Take over p of ``other`` at the flat positions ``where``; the roots stay as they are."""
+        self.p.reshape(-1)[where] = other.p
+        self.rest.reshape(-1)[where] = other.rest
+        self.negentropy.reshape(-1)[where] = other.negentropy
+
+    def taken(self, where: IntArray, *, u: Array) -> Roots:
+        """The roots of flat positions, to be solved for from ``u``."""
+        p, rest, negentropy = (
+            values.reshape(-1)[where] for values in (self.p, self.rest, self.negentropy)
+        )
+        return Roots(p=p, rest=rest, negentropy=negentropy, u=u, growth=u)
 
     def index(self) -> Array:
         """q, in [p, 1]."""

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from qbrix.checks import param
+from qbrix.policies._ceilings import Ceilings, play_highest
 from qbrix.policies._counts import UNOBSERVED, Rewards, learn, merge, pick, share, starts
 from qbrix.policies._kl import Roots, near_roots
+from qbrix.policies._rounds import in_turn
 from qbrix.policies.base import Capabilities, Policy
 from qbrix.types import Array, BoolArray, IntArray, Interactions
 
@@ -155,6 +157,37 @@ class KLUCBPolicy(Policy[Rewards, Indices]):
     ) -> IntArray:
         """The arm of the largest index, one per leading index."""
         return pick(prepared.index, mask=mask, rng=rng, bounded=True)
+
+    def play(
+        self,
+        prepared: Indices,
+        state: Rewards,
+        rewards: Array,
+        *,
+        contexts: Array | None = None,
+        rng: np.random.Generator,
+    ) -> tuple[IntArray, Indices]:
+        """A block of rounds; those with unobserved arms one by one."""
+        chosen, first, prepared = in_turn(
+            self, prepared, state, rewards, until=lambda indices: not indices.fresh, rng=rng
+        )
+        if first == len(rewards):
+            return chosen, prepared
+        count = prepared.count
+        even = count[0] if (count == count[0]).all() else count
+        levels = self._exploration(np.add.outer(np.arange(len(rewards) - first + 1.0), even))
+        ceilings = Ceilings.over(
+            prepared.roots, prepared.weight, prepared.exploration, solve=self._solve
+        )
+        play_highest(
+            ceilings, state, rewards[first:], levels=levels, chosen=chosen[first:], rng=rng
+        )
+        prepared.count = count + len(rewards) - first
+        prepared.exploration = np.broadcast_to(levels[-1], count.shape)
+        prepared.roots.u = ceilings.height
+        self._solve(prepared.roots, prepared.exploration[:, np.newaxis] * prepared.weight)
+        prepared.index = prepared.roots.index()
+        return chosen, prepared
 
     def _exploration(self, count: Array) -> Array:
         """ln t + c ln ln t in the round after ``count`` observations."""
