@@ -75,7 +75,7 @@ class LinearPolicy(Policy[Moments, Ridge]):
     def advance(self, prepared: Ridge, state: Moments, batch: Interactions) -> Ridge:
         """Follow a few rows by the Sherman–Morrison formula; many are cheaper anew."""
         n_arms, dim = state.moment.shape[-2:]
-        if batch.arms.shape[-1] > max(1, dim // 4):
+        if not few_rows(batch, dim):
             return self.prepare(state)
         for index, x, rewards in _rows(batch, n_arms):
             _follow(prepared, index, x, rewards)
@@ -109,6 +109,12 @@ class LinearPolicy(Policy[Moments, Ridge]):
         x = check_context(context, dim=dim, owner=type(self).__name__)
         square = _products(prepared.inverse, _pairs(x, x))
         return _products(prepared.coefficients, x), np.sqrt(np.maximum(square, 0.0))
+
+
+def few_rows(batch: Interactions, dim: int) -> bool:
+    """Whether a leading index has so few rows, padding left out, that following them is cheaper."""
+    real = np.count_nonzero(batch.arms >= 0)
+    return bool(real * batch.arms.shape[-1] <= max(1, dim // 4) * batch.arms.size)
 
 
 def _rows(batch: Interactions, n_arms: int) -> Iterator[tuple[IntArray, Array, Array]]:

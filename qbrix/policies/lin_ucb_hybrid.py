@@ -10,7 +10,7 @@ from qbrix.checks import check_context, param
 from qbrix.errors import InvalidParameter
 from qbrix.policies._counts import pick, share
 from qbrix.policies._hybrid import HybridMoments, HybridRidge, follow, learn, solve
-from qbrix.policies._linear import _rows
+from qbrix.policies._linear import _rows, few_rows
 from qbrix.policies._per_arm import PerArmPolicy
 from qbrix.policies.base import Capabilities
 from qbrix.state import zeros
@@ -109,7 +109,7 @@ class LinUCBHybridPolicy(PerArmPolicy[HybridMoments, HybridRidge]):
     ) -> HybridRidge:
         """Follow a few rows by rank-one corrections; many are cheaper anew."""
         n_arms, m, k = state.cross.shape[-3:]
-        if batch.arms.shape[-1] > max(1, (k + m) // 4):
+        if not few_rows(batch, k + m):
             return self.prepare(state)
         for index, contexts, rewards in _rows(batch, n_arms):
             follow(prepared, index, contexts, rewards)

@@ -9,7 +9,7 @@ import numpy as np
 
 from qbrix.checks import param
 from qbrix.policies._counts import pick, share
-from qbrix.policies._linear import _pairs, _rows, _square
+from qbrix.policies._linear import _pairs, _rows, _square, few_rows
 from qbrix.policies._per_arm import PerArmPolicy, parts, side_by_side
 from qbrix.policies.base import Capabilities
 from qbrix.state import State, array, zeros
@@ -119,7 +119,7 @@ class LinUCBSharedPolicy(PerArmPolicy[SharedMoments, SharedRidge]):
     ) -> SharedRidge:
         """Follow a few rows by the Sherman–Morrison formula; many are cheaper anew."""
         k = state.moment.shape[-1]
-        if batch.arms.shape[-1] > max(1, k // 4):
+        if not few_rows(batch, k):
             return self.prepare(state)
         inverse = prepared.inverse.reshape(-1, k, k, copy=False)
         coefficients = prepared.coefficients.reshape(-1, k, copy=False)
