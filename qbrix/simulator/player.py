@@ -13,10 +13,11 @@ import numpy as np
 from qbrix.environments import Environment, Rounds
 from qbrix.errors import InvalidParameter, ShapeError, SupportError
 from qbrix.policies import Policy
+from qbrix.policies.shortcuts import is_nearer, learns_from_propensities
 from qbrix.simulator._inbox import AsItArrives, Inbox, InOrder
 from qbrix.simulator._replicas import Held, Replicas
 from qbrix.simulator.schedule import Schedule
-from qbrix.state import copy_state, map_arrays, to_bytes
+from qbrix.state import copy_state, map_arrays
 from qbrix.support import includes
 from qbrix.types import Array, BoolArray, IntArray, Interactions
 
@@ -96,11 +97,11 @@ class Player:
         self._rng = rng
         self._offsets = np.arange(replications) * n_arms
         self._unknown = np.ones(replications)
-        self._in_place = _is_nearer(policy, "update_in_place", than="update")
-        self._follows = _is_nearer(policy, "advance", than="prepare")
-        self._samples = _is_nearer(policy, "sample", than="propensities") and not _weighs(
-            policy, n_arms=n_arms, dim=dim
-        )
+        self._in_place = is_nearer(policy, "update_in_place", than="update")
+        self._follows = is_nearer(policy, "advance", than="prepare")
+        self._samples = is_nearer(
+            policy, "sample", than="propensities"
+        ) and not learns_from_propensities(policy, n_arms=n_arms, dim=dim)
         self._light = (
             self._in_place
             and self._samples
@@ -109,7 +110,7 @@ class Player:
             and not policy.capabilities.recorded
         )
         self._blocks = schedule.immediate and type(policy).play is not Policy.play
-        self._blocks &= all(_is_nearer(policy, "play", than=name) for name in _PLAYED)
+        self._blocks &= all(is_nearer(policy, "play", than=name) for name in _PLAYED)
         self._schedule = schedule
         self._played = self._version = 0
         self._versions = np.zeros(replications, dtype=np.int64)
@@ -334,42 +335,3 @@ def _known(contexts: Array | None) -> Array:
     if contexts is None:
         raise ShapeError("the environment declares contexts but dealt a block without them")
     return contexts
-
-
-def _is_nearer(policy: Policy[Any, Any], name: str, *, than: str) -> bool:
-    """Whether ``name`` is defined in the same class as ``than`` or in one derived from it.
-
-    A shortcut that was inherited from a class whose plain form has been overridden since does not
-    describe this policy any more.
-    """
-    lineage = type(policy).__mro__
-
-    def depth(method: str) -> int:
-        return next(i for i, owner in enumerate(lineage) if method in vars(owner))
-
-    return depth(name) <= depth(than)
-
-
-def _weighs(policy: Policy[Any, Any], *, n_arms: int, dim: int) -> bool:
-    """Whether learning depends on the logged propensity; asked by learning twice and comparing.
-
-    Where it does not, `Policy.sample` need not be accompanied by the probability of what it drew.
-    """
-    arms = np.arange(n_arms).repeat(2)
-    rewards = np.tile([0.0, 1.0], n_arms)
-    width = policy.capabilities.recorded
-    learned = [
-        policy.update(
-            policy.init(n_arms=n_arms, dim=dim),
-            Interactions(
-                arms=arms,
-                rewards=rewards,
-                propensities=np.full(2 * n_arms, propensity),
-                state_versions=np.zeros(2 * n_arms, dtype=np.int64),
-                contexts=np.ones((2 * n_arms, dim)) if dim else None,
-                recorded=np.full((2 * n_arms, width), 0.5) if width else None,
-            ),
-        )
-        for propensity in (0.25, 0.5)
-    ]
-    return to_bytes(learned[0]) != to_bytes(learned[1])
