@@ -119,6 +119,9 @@ class ProxyMetrics:
         self.requests = self._tally("qbrix_requests", "requests", "route", "status")
         self.decisions = self._tally("qbrix_decisions", "decisions", "source")
         self.feedback = self._tally("qbrix_feedback", "feedback", "result")
+        self.gate_failures = self._tally(
+            "qbrix_gate_failures", "gates that failed and gave the control arm"
+        )
         self.dropped = self._tally("qbrix_decisions_dropped", "decisions that no log kept")
         self.select_s = self._spread("qbrix_select_seconds", "time of a select in the proxy")
         self.intake_group = self._spread("qbrix_intake_group", "events a write", bounds=_SIZES)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
-from serving.proxy.models import Body, refuse_null
+from serving.proxy.bodies import Body, refuse_null
 
 __all__ = [
     "InviteAccept",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+import structlog
+
 from qbrix.errors import NotFound, QbrixError, TokenRejected
 from serving.entropy import Entropy
 from serving.errors import translate
@@ -37,7 +39,9 @@ from serving.wire.selection import Outcome, Query, Selector
 
 __all__ = ["Agent"]
 
-_CONTROL_ARM = 0
+_log = structlog.get_logger("proxy")
+
+_GATE_FAILURES = (ArithmeticError, LookupError, RecursionError, TypeError, ValueError)
 _TOGETHER = 256  # of a batch, between two looks at everybody else
 
 
@@ -61,9 +65,12 @@ class Agent:
             return self._paused(view)
         now_ms = wall_ms()
         query = self._query(view, request.context, request.decision_id, now_ms=now_ms)
+        forced = self._forced(view, request.context, now_ms=now_ms)
+        if forced is not None:
+            return self._answer(view, query, forced, request.context.id, now_ms, gate=True)
         (outcome,) = await self.selector.decide([query])
         view = await self._with_arm(view, outcome)
-        return self._answer(view, query, outcome, context_id=request.context.id, now_ms=now_ms)
+        return self._answer(view, query, outcome, request.context.id, now_ms)
 
     async def select_batch(self, principal: Principal, request: BatchSelect) -> BatchSelection:
         """One decision per context, in order; raises as `select` for the first that cannot be."""
@@ -75,13 +82,16 @@ class Agent:
             contexts = request.contexts[start : start + _TOGETHER]
             now_ms = wall_ms()
             queries = [self._query(view, context, None, now_ms=now_ms) for context in contexts]
-            outcomes = await self.selector.decide(queries)
-            for outcome in outcomes:
+            forced = [self._forced(view, context, now_ms=now_ms) for context in contexts]
+            open_to_all = [q for q, arm in zip(queries, forced, strict=True) if arm is None]
+            drawn = await self.selector.decide(open_to_all) if open_to_all else []
+            for outcome in drawn:
                 view = await self._with_arm(view, outcome)
-            decisions += [
-                self._answer(view, query, outcome, context_id=context.id, now_ms=now_ms)
-                for query, outcome, context in zip(queries, outcomes, contexts, strict=True)
-            ]
+            answers = iter(drawn)
+            for context, query, own in zip(contexts, queries, forced, strict=True):
+                found = next(answers) if own is None else own
+                gate = own is not None
+                decisions.append(self._answer(view, query, found, context.id, now_ms, gate=gate))
             await asyncio.sleep(0)  # others want to be served between the groups
         return BatchSelection(decisions)
 
@@ -128,7 +138,21 @@ class Agent:
 
     def _paused(self, view: ExperimentView) -> Selection:
         self.metrics.decisions.add("paused")
-        return Selection(view.arms[_CONTROL_ARM], None, True)
+        return Selection(view.arms[view.control], None, True)
+
+    def _forced(
+        self, view: ExperimentView, context: SelectContext, *, now_ms: int
+    ) -> Outcome | None:
+        """What the gate gives; a gate that fails gives the control arm, never the bandit."""
+        if view.gate is None:
+            return None
+        try:
+            arm = view.gate.forced(context.id, context.metadata or {}, now_ms=now_ms)
+        except _GATE_FAILURES as error:
+            self.metrics.gate_failures.add()
+            _log.error("gate_failed", experiment=view.record.id, error=repr(error))
+            arm = view.control
+        return None if arm is None else Outcome(arm, 0.0, 0.0, 1.0, (), 0, 0, 0)
 
     def _query(
         self,
@@ -150,9 +174,10 @@ class Agent:
         view: ExperimentView,
         query: Query,
         outcome: Outcome | QbrixError,
-        *,
         context_id: str,
         now_ms: int,
+        *,
+        gate: bool = False,
     ) -> Selection:
         if isinstance(outcome, QbrixError):
             raise outcome
@@ -167,12 +192,17 @@ class Agent:
             outcome.u,
             outcome.low,
             outcome.propensity,
-            False,
+            gate,
             outcome.recorded,
             query.context,
         )
-        self.decisions.add(view, query, outcome, context_id=context_id, now_ms=now_ms)
-        self.metrics.decisions.add("policy")
+        source = "gate" if gate else "policy"
+        self.decisions.add(
+            view, query, outcome, source=source, context_id=context_id, now_ms=now_ms
+        )
+        self.metrics.decisions.add(source)
+        if gate:
+            return Selection(view.arms[outcome.arm], self.sealer.seal(token), True)
         self.metrics.state_age_s.observe(outcome.age_ms / 1000)
         return Selection(
             view.arms[outcome.arm],

@@ -41,7 +41,14 @@ class DecisionLog:
         return self._size
 
     def add(
-        self, view: ExperimentView, query: Query, outcome: Outcome, *, context_id: str, now_ms: int
+        self,
+        view: ExperimentView,
+        query: Query,
+        outcome: Outcome,
+        *,
+        source: str,
+        context_id: str,
+        now_ms: int,
     ) -> None:
         """Number the decision and keep it until the next write; never waits."""
         self._number += 1
@@ -65,7 +72,7 @@ class DecisionLog:
                 outcome.low,
                 outcome.propensity,
                 outcome.version,
-                "policy",
+                source,
                 query.context,
                 now_ms,
             )

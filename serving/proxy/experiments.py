@@ -19,6 +19,8 @@ from serving.proxy.beginning import beginning
 from serving.proxy.catalogue import requested_policy
 from serving.proxy.contexts import new_context
 from serving.proxy.controls import Controls
+from serving.proxy.gates.bodies import GateRequest
+from serving.proxy.gates.reading import gate_of
 from serving.proxy.hyper_parameters import HyperParameters
 from serving.proxy.pools import Pools
 from serving.proxy.records import ExperimentView, Records, is_id, view_of
@@ -47,6 +49,7 @@ class NewExperiment:
     enabled: bool = True
     floor: float = 0.0
     reward_range: RewardRange | None = None
+    gate: GateRequest | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,6 +101,7 @@ class Experiments:
             updated_ms=now_ms,
             support=policy.capabilities.reward,
             reward_range=new.reward_range,
+            gate=None if new.gate is None else gate_of(new.gate, pool, version=1),
         )
         configuration = Configuration(
             policy=PolicyRef(name=policy.identifier(), parameters=parameters),

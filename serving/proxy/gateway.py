@@ -21,6 +21,7 @@ from serving.proxy.controls import Controls
 from serving.proxy.decisions import DecisionLog
 from serving.proxy.encoding import RecentKeys
 from serving.proxy.experiments import Experiments
+from serving.proxy.gates.service import Gates
 from serving.proxy.hot import Doors
 from serving.proxy.hyper_parameters import HyperParameters
 from serving.proxy.intake import FeedbackIntake
@@ -102,6 +103,7 @@ class Gateway:
         )
         self.pools = Pools(catalog=catalog)
         self.experiments = self._make_experiments(loader)
+        self.gates = Gates(catalog=catalog, experiments=self.experiments)
         self.arms = Arms(catalog=catalog, pools=self.pools, experiments=self.experiments)
         self.promotion = Promotion(
             catalog=catalog,

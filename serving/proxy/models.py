@@ -1,16 +1,16 @@
-"""Bodies of the control routes. Unknown keys are refused by name; what only answers have (an id,
-a time) may come back on a write and is ignored, so that an answer can be sent again.
-"""
+"""Bodies of the control routes."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from qbrix.errors import InvalidParameter
 from qbrix.support import RewardRange, check_range
+from serving.proxy.bodies import Body, Metadata, Name, refuse_null
+from serving.proxy.gates.bodies import GateRequest
 
 __all__ = [
     "ApiKeyCreate",
@@ -22,31 +22,6 @@ __all__ = [
     "PoolCreate",
     "PoolPatch",
 ]
-
-Name = Annotated[str, Field(min_length=1, max_length=200)]
-Metadata = dict[str, Any]
-
-
-def refuse_null(value: Any) -> Any:
-    """In a PATCH, null is not the same as nothing."""
-    if value is None:
-        raise ValueError("null is not a value here; leave the field out to keep what is stored")
-    return value
-
-
-class Body(BaseModel):
-    """Strict: no number in quotes, no truth as a number, no key that nobody knows."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
-
-    only_answered: ClassVar[frozenset[str]] = frozenset()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _ignore_answered(cls, data: Any) -> Any:
-        if not isinstance(data, dict):
-            return data
-        return {name: value for name, value in data.items() if name not in cls.only_answered}
 
 
 class ArmCreate(Body):
@@ -139,7 +114,7 @@ class ExperimentCreate(Body):
     policy: str = ""
     policy_params: dict[str, Any] = Field(default_factory=dict)
     enabled: bool = True
-    feature_gate: None = None
+    feature_gate: GateRequest | None = None
     learning: Learning | None = None
 
 

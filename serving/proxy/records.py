@@ -8,6 +8,7 @@ import msgspec
 
 from qbrix.errors import NotFound
 from serving.proxy.contexts import ContextShape, shape_of
+from serving.proxy.gates.passage import CompiledGate, control_arm
 from serving.proxy.stale_cache import StaleCache
 from serving.storage.base import Catalog, ExperimentRecord, Ledger, PoolRecord
 
@@ -16,12 +17,17 @@ __all__ = ["ExperimentView", "Records", "is_digest", "is_id", "view_of"]
 
 @dataclass(frozen=True, slots=True)
 class ExperimentView:
-    """A record with its pool; ``arms`` are the wire's ``{id, name, index}``, already encoded."""
+    """A record with its pool; ``arms`` are the wire's ``{id, name, index}``, already encoded.
+
+    ``control`` is the arm of a paused experiment.
+    """
 
     record: ExperimentRecord
     pool: PoolRecord
     arms: tuple[msgspec.Raw, ...]
     context: ContextShape
+    gate: CompiledGate | None
+    control: int
 
 
 class Records:
@@ -78,7 +84,9 @@ def view_of(record: ExperimentRecord, pool: PoolRecord) -> ExperimentView:
         msgspec.Raw(encode({"id": arm.id, "name": arm.name, "index": arm.index}))
         for arm in pool.arms
     )
-    return ExperimentView(record, pool, arms, shape_of(record))
+    gate = None if record.gate is None else CompiledGate(record.gate, pool)
+    control = control_arm(pool) if gate is None else gate.control
+    return ExperimentView(record, pool, arms, shape_of(record), gate, control)
 
 
 def is_id(text: str) -> bool:

@@ -39,6 +39,7 @@ async def create_experiment(
         enabled=body.enabled,
         floor=learning.exploration_floor,
         reward_range=learning.span,
+        gate=body.feature_gate,
     )
     return views.experiment(await gateway.experiments.create(caller.tenant, new))
 

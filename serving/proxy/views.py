@@ -66,8 +66,69 @@ def experiment(view: ExperimentView) -> dict[str, Any]:
         "created_at": iso(record.created_ms),
         "updated_at": iso(record.updated_ms),
         "pool": pool(view.pool),
-        "feature_gate": None,
+        "feature_gate": None if view.gate is None else gate(view),
         "meta_experiment_id": None,
+    }
+
+
+def gate(view: ExperimentView) -> dict[str, Any]:
+    """The gate of an experiment."""
+    assert view.gate is not None
+    record, default = view.gate.record, view.gate.default
+    names = {arm.id: arm.name for arm in view.pool.arms}
+    return {
+        "experiment_id": view.record.id,
+        "enabled": record.enabled,
+        "rollout_percentage": record.rollout_percentage,
+        "default_arm_id": record.default_arm_id,
+        "default_arm_name": None if default is None else default.name,
+        "schedule_start": _moment(record.schedule_start_ms),
+        "schedule_end": _moment(record.schedule_end_ms),
+        "active_hours_start": _clock(record.active_from_min),
+        "active_hours_end": _clock(record.active_to_min),
+        "timezone": record.timezone,
+        "rules": [
+            {
+                "key": rule.key,
+                "operator": rule.operator,
+                "value": rule.value,
+                "arm_id": rule.arm_id,
+                "arm_name": names.get(rule.arm_id or ""),
+            }
+            for rule in record.rules
+        ],
+        "updated_at": iso(record.updated_ms),
+        "version": record.version,
+    }
+
+
+def evaluation(
+    view: ExperimentView, context_id: str, metadata: dict[str, Any], *, now_ms: int
+) -> dict[str, Any]:
+    """Where a context would go."""
+    assert view.gate is not None
+    record = view.gate.record
+    passage = view.gate.passage(context_id, metadata, now_ms=now_ms)
+    arm = None if passage.arm is None else view.pool.arms[passage.arm]
+    return {
+        "eligible": arm is None,
+        "reason": passage.reason,
+        "enabled": record.enabled,
+        "in_schedule": passage.in_schedule,
+        "in_rollout": passage.in_rollout,
+        "rollout_percentage": record.rollout_percentage,
+        "arm_id": None if arm is None else arm.id,
+        "arm_name": None if arm is None else arm.name,
+        "rules": [
+            {
+                "key": rule.key,
+                "operator": rule.operator,
+                "value": rule.value,
+                "matched": matched,
+                "decisive": index == passage.decisive,
+            }
+            for index, (rule, matched) in enumerate(zip(record.rules, passage.matched, strict=True))
+        ],
     }
 
 
@@ -129,3 +190,11 @@ def decision(event: DecisionEvent) -> dict[str, Any]:
         "context": b64encode(event.context).decode() if event.context else None,
         "decided_ms": event.decided_ms,
     }
+
+
+def _moment(at_ms: int | None) -> str | None:
+    return None if at_ms is None else iso(at_ms)
+
+
+def _clock(minute: int | None) -> str | None:
+    return None if minute is None else f"{minute // 60:02d}:{minute % 60:02d}"

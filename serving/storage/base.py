@@ -34,6 +34,7 @@ from serving.storage.records import (
     Promotion,
     StateRecord,
 )
+from serving.storage.records_gates import GateRecord, RuleRecord
 
 __all__ = [
     "Accounts",
@@ -48,6 +49,7 @@ __all__ = [
     "DecisionEvent",
     "ExperimentRecord",
     "FeedbackEvent",
+    "GateRecord",
     "Intake",
     "Key",
     "Ledger",
@@ -55,6 +57,7 @@ __all__ = [
     "PoolRecord",
     "Promotion",
     "Read",
+    "RuleRecord",
     "StateRecord",
     "Stores",
 ]

@@ -13,6 +13,7 @@ from serving.storage.records import (
     PoolRecord,
     StateRecord,
 )
+from serving.storage.records_gates import GateRecord
 
 __all__ = ["Catalog"]
 
@@ -123,6 +124,16 @@ class Catalog(Protocol):
 
         Policy, bundle and support are not written: they change by promotion only. Raises NotFound,
         Conflict (name taken, or the record names a policy that was replaced meanwhile).
+        """
+        ...
+
+    async def put_gate(
+        self, tenant: str, experiment: str, gate: GateRecord | None, *, expected: int | None
+    ) -> None:
+        """Store the gate, or take it away, if the stored one has the ``expected`` version (None: if
+        there is none).
+
+        Raises NotFound for the experiment, Conflict when the gate is another one by now.
         """
         ...
 

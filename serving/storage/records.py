@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeAlias
 import msgspec
 
 from qbrix.ledger import Batch
+from serving.storage.records_gates import GateRecord
 
 __all__ = [
     "ApiKeyRecord",
@@ -80,6 +81,7 @@ class ExperimentRecord(msgspec.Struct, frozen=True, kw_only=True):
     support: str = "continuous"
     reward_range: tuple[float, float] | None = None
     context_schema: list[dict[str, Any]] | None = None
+    gate: GateRecord | None = None
 
 
 class ApiKeyRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,8 +9,8 @@ from uuid import uuid4
 import msgspec
 
 from qbrix.errors import Conflict, NotFound
-from serving.storage.arms import arms_control, check_arms, pool_has_changed
 from serving.storage.audit import audited
+from serving.storage.meeting import arms_control, check_arms, gate_has_changed, pool_has_changed
 from serving.storage.memory.world import World
 from serving.storage.records import (
     ApiKeyRecord,
@@ -20,6 +20,7 @@ from serving.storage.records import (
     PoolRecord,
     StateRecord,
 )
+from serving.storage.records_gates import GateRecord
 
 __all__ = ["MemoryCatalog"]
 
@@ -191,6 +192,16 @@ class MemoryCatalog:
             updated_ms=record.updated_ms,
         )
         return None if control is None else self._world.enqueue(control)
+
+    @audited("gate.change")
+    async def put_gate(
+        self, tenant: str, experiment: str, gate: GateRecord | None, *, expected: int | None
+    ) -> None:
+        """See `Catalog`."""
+        stored = await self.get_experiment(tenant, experiment)
+        if (None if stored.gate is None else stored.gate.version) != expected:
+            raise gate_has_changed(experiment)
+        self._world.experiments[experiment] = replace(stored, gate=gate)
 
     @audited("experiment.delete")
     async def delete_experiment(self, tenant: str, experiment: str) -> None:

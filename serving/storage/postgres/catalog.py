@@ -9,8 +9,8 @@ from uuid import uuid4
 import asyncpg
 
 from qbrix.errors import Conflict, NotFound
-from serving.storage.arms import arms_control, pool_has_changed
 from serving.storage.audit import audited
+from serving.storage.meeting import arms_control, pool_has_changed
 from serving.storage.postgres import tables
 from serving.storage.postgres.database import Connection, Database
 from serving.storage.postgres.experiments import PostgresExperiments, enqueue

@@ -7,8 +7,8 @@ import msgspec
 
 from qbrix.errors import Conflict, NotFound
 from serving.storage import codec
-from serving.storage.arms import check_arms
 from serving.storage.audit import audited
+from serving.storage.meeting import check_arms, gate_has_changed
 from serving.storage.postgres import tables
 from serving.storage.postgres.batches import store_batches
 from serving.storage.postgres.database import Connection, Database
@@ -19,6 +19,7 @@ from serving.storage.records import (
     PoolRecord,
     StateRecord,
 )
+from serving.storage.records_gates import GateRecord
 
 __all__ = ["PostgresExperiments", "enqueue"]
 
@@ -97,6 +98,23 @@ class PostgresExperiments:
         except asyncpg.UniqueViolationError:
             raise _name_taken(record) from None
 
+    @audited("gate.change")
+    async def put_gate(
+        self, tenant: str, experiment: str, gate: GateRecord | None, *, expected: int | None
+    ) -> None:
+        """See `Catalog`."""
+        stored = await self._database.write(
+            "UPDATE experiments SET gate = $3 WHERE id = $1 AND tenant = $2 AND NOT deleted"
+            " AND (gate->>'version')::bigint IS NOT DISTINCT FROM $4 RETURNING id",
+            experiment,
+            tenant,
+            None if gate is None else tables.as_json(gate),
+            expected,
+        )
+        if not stored:
+            await self.get_experiment(tenant, experiment)
+            raise gate_has_changed(experiment)
+
     @audited("experiment.delete")
     async def delete_experiment(self, tenant: str, experiment: str) -> None:
         """See `Catalog`."""
@@ -138,8 +156,9 @@ async def _keep_pool(connection: Connection, record: ExperimentRecord) -> PoolRe
 async def _insert(connection: Connection, record: ExperimentRecord) -> None:
     await connection.execute(
         "INSERT INTO experiments (id, tenant, name, pool_id, shard, policy, parameters, dim,"
-        " enabled, floor, bundle, support, reward_range, context_schema, created_ms, updated_ms)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+        " enabled, floor, bundle, support, reward_range, context_schema, gate, created_ms,"
+        " updated_ms)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
         record.id,
         record.tenant,
         record.name,
@@ -154,6 +173,7 @@ async def _insert(connection: Connection, record: ExperimentRecord) -> None:
         record.support,
         record.reward_range,
         None if record.context_schema is None else tables.as_json(record.context_schema),
+        None if record.gate is None else tables.as_json(record.gate),
         record.created_ms,
         record.updated_ms,
     )

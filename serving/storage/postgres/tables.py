@@ -22,6 +22,7 @@ from serving.storage.records_accounts import (
     UserRecord,
     WorkspaceRecord,
 )
+from serving.storage.records_gates import GateRecord
 
 __all__ = [
     "api_key",
@@ -87,6 +88,7 @@ def experiment(row: Record) -> ExperimentRecord:
         created_ms=row["created_ms"],
         updated_ms=row["updated_ms"],
         support=row["support"],
+        gate=None if row["gate"] is None else msgspec.json.decode(row["gate"], type=GateRecord),
         context_schema=msgspec.json.decode(row["context_schema"])
         if row["context_schema"] is not None
         else None,

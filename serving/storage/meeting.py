@@ -1,4 +1,4 @@
-"""What both catalogs know about a pool's arms and the experiments on it."""
+"""What both catalogs say about changes that meet: of a pool, its experiments and their gates."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from qbrix.errors import Conflict
 from serving.storage.records import CommittedBatch, ControlRequest, PoolRecord
 
-__all__ = ["arms_control", "check_arms", "pool_has_changed"]
+__all__ = ["arms_control", "check_arms", "gate_has_changed", "pool_has_changed"]
 
 
 def arms_control(experiment: str, change: dict[str, Any]) -> ControlRequest:
@@ -25,3 +25,10 @@ def check_arms(pool: PoolRecord, creation: CommittedBatch) -> None:
 def pool_has_changed(pool: PoolRecord) -> Conflict:
     """Somebody was faster."""
     return Conflict(f"pool {pool.id} was changed meanwhile; read it again and repeat the request")
+
+
+def gate_has_changed(experiment: str) -> Conflict:
+    """Somebody was faster."""
+    return Conflict(
+        f"the gate of experiment {experiment} was changed meanwhile; read it and repeat the request"
+    )
