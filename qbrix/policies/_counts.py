@@ -185,7 +185,7 @@ def pick_into(
     scores: Array,
     *,
     offsets: IntArray,
-    slack: Array,
+    slack: Array | None = None,
     rng: np.random.Generator,
 ) -> IntArray:
     """`pick` for somebody who calls it ten thousand times: few and small steps where nothing ties.
@@ -197,8 +197,9 @@ def pick_into(
     scores : Array, shape (R, K)
     offsets : IntArray, shape (R,)
         ``starts((R,), K)``.
-    slack : Array, shape ()
-        At least `TIE` times the largest of 1 and the best scores; who is closer is looked at.
+    slack : Array, shape (), optional
+        At least `TIE` times the largest of 1 and the best scores, where that is known: who is
+        closer is looked at.
 
     Returns
     -------
@@ -208,7 +209,8 @@ def pick_into(
     scores.argmax(1, arms)
     cells = arms + offsets
     best = scores.reshape(-1)[cells]
-    near = scores >= (best - slack)[:, None]
+    margin = TIE * np.maximum(np.abs(best), 1.0) if slack is None else slack
+    near = scores >= (best - margin)[:, None]
     if np.count_nonzero(near) > arms.size:
         rows = np.flatnonzero(near) // scores.shape[1]
         several = rows[1:][rows[1:] == rows[:-1]]

@@ -173,6 +173,12 @@ def _pack(matrix: Array) -> Array:
     return packed
 
 
+def _unpack(packed: Array, dim: int) -> Array:
+    """The symmetric matrix (..., d, d) that `_pack` packed."""
+    square: Array = (packed / _doubling(dim)).take(_square(dim), axis=-1)
+    return square
+
+
 @lru_cache(maxsize=64)
 def _triangle(dim: int) -> tuple[IntArray, IntArray]:
     """Row and column of every packed entry."""

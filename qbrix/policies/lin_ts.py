@@ -9,7 +9,8 @@ import numpy as np
 from qbrix.checks import param
 from qbrix.policies._counts import pick
 from qbrix.policies._gaussian_best_arm import gaussian_best_arm
-from qbrix.policies._linear import LinearPolicy, Ridge
+from qbrix.policies._linear import LinearPolicy, Moments, Ridge
+from qbrix.policies._linear_rounds import play_linear
 from qbrix.policies.base import Capabilities
 from qbrix.types import Array, BoolArray, IntArray
 
@@ -89,3 +90,19 @@ class LinTSPolicy(LinearPolicy):
         """The arm with the largest draw of its score, one per leading index."""
         mean, width = self.estimate(prepared, context)
         return pick(mean + self.v * width * rng.standard_normal(mean.shape), mask=mask, rng=rng)
+
+    def play(
+        self,
+        prepared: Ridge,
+        state: Moments,
+        rewards: Array,
+        *,
+        contexts: Array | None = None,
+        rng: np.random.Generator,
+    ) -> tuple[IntArray, Ridge]:
+        """A block of rounds, the inverses as full matrices."""
+
+        def score(mean: Array, width: Array) -> Array:
+            return mean + self.v * width * rng.standard_normal(mean.shape)
+
+        return play_linear(prepared, state, rewards, contexts, score=score, rng=rng)

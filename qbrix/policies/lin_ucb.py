@@ -8,7 +8,8 @@ import numpy as np
 
 from qbrix.checks import param
 from qbrix.policies._counts import pick, share
-from qbrix.policies._linear import LinearPolicy, Ridge
+from qbrix.policies._linear import LinearPolicy, Moments, Ridge
+from qbrix.policies._linear_rounds import play_linear
 from qbrix.policies.base import Capabilities
 from qbrix.types import Array, BoolArray, IntArray
 
@@ -85,6 +86,22 @@ class LinUCBPolicy(LinearPolicy):
     ) -> IntArray:
         """The arm of the largest index, one per leading index."""
         return pick(self._indices(prepared, context), mask=mask, rng=rng)
+
+    def play(
+        self,
+        prepared: Ridge,
+        state: Moments,
+        rewards: Array,
+        *,
+        contexts: Array | None = None,
+        rng: np.random.Generator,
+    ) -> tuple[IntArray, Ridge]:
+        """A block of rounds, the inverses as full matrices."""
+
+        def score(mean: Array, width: Array) -> Array:
+            return mean + self.alpha * width
+
+        return play_linear(prepared, state, rewards, contexts, score=score, rng=rng)
 
     def _indices(self, prepared: Ridge, context: Array | None) -> Array:
         mean, width = self.estimate(prepared, context)
