@@ -12,7 +12,9 @@ from qbrix.checks import check_integer
 from qbrix.errors import InvalidParameter, SupportError
 from qbrix.evaluation.uniform import UniformLog
 from qbrix.policies import Policy
+from qbrix.policies.shortcuts import is_nearer, learns_from_propensities
 from qbrix.rng import stream
+from qbrix.state import stack, take
 from qbrix.support import includes
 from qbrix.types import Array, IntArray, Interactions
 
@@ -145,52 +147,89 @@ def rejection_replay(
             order = np.arange(len(log))
             if shuffle:
                 stream(seed, "rejection", "order", number).shuffle(order)
-            u = stream(seed, "rejection", label, number).random(len(log))
-            found.append(log.rewards[_walk(policy, log, order, u)])
+            walker = _Walker(policy, log, rng=stream(seed, "rejection", label, number))
+            found.append(log.rewards[walker.walk(order)])
         rewards[label] = tuple(found)
         matches[label] = np.array([len(item) for item in found])
     return RejectionReplay(log=log, matches=matches, rewards=rewards)
 
 
-def _walk(policy: AnyPolicy, log: UniformLog, order: IntArray, u: Array) -> IntArray:
-    """The rows that match, in the order in which they were met.
+class _Walker:
+    """A policy on its way through a log.
 
     Between two matches nothing is learned, so that many rows are decided with one state at once.
     """
-    dim = log.dim if policy.capabilities.context else 0
-    contexts = log.contexts if dim else None
-    state = policy.init(n_arms=log.n_arms, dim=dim)
-    prepared = policy.prepare(state)
-    ahead = _LOOK_AHEAD * log.n_arms
-    matched: list[int] = []
-    start = 0
-    while start < len(order):
-        rows = order[start : start + ahead]
-        seen = None if contexts is None else contexts[rows]
-        law = np.broadcast_to(policy.propensities(prepared, seen), (len(rows), log.n_arms))
+
+    def __init__(self, policy: AnyPolicy, log: UniformLog, *, rng: np.random.Generator) -> None:
+        self._policy = policy
+        self._log = log
+        self._rng = rng
+        dim = log.dim if policy.capabilities.context else 0
+        self._contexts = log.contexts if dim else None
+        self._state = policy.init(n_arms=log.n_arms, dim=dim)
+        self._prepared = policy.prepare(self._state)
+        self._samples = (
+            type(policy).sample is not Policy.sample
+            and is_nearer(policy, "sample", than="propensities")
+            and not learns_from_propensities(policy, n_arms=log.n_arms, dim=dim)
+        )
+
+    def walk(self, order: IntArray) -> IntArray:
+        """The rows that match, in the order in which they were met."""
+        ahead = _LOOK_AHEAD * self._log.n_arms
+        matched: list[int] = []
+        start = 0
+        while start < len(order):
+            rows = order[start : start + ahead]
+            seen = None if self._contexts is None else self._contexts[rows]
+            arms, propensities = self._decided(seen, count=len(rows))
+            hits = np.flatnonzero(arms == self._log.arms[rows])
+            if not hits.size:
+                start += len(rows)
+                continue
+            first = slice(hits[0], hits[0] + 1)
+            row = rows[first]
+            self._learn(
+                row,
+                None if seen is None else seen[first],
+                propensities=propensities[first],
+                version=len(matched),
+            )
+            matched.append(int(row[0]))
+            start += int(hits[0]) + 1
+        return np.array(matched, dtype=np.int64)
+
+    def _decided(self, seen: Array | None, *, count: int) -> tuple[IntArray, Array]:
+        """Arms of so many rows and their propensities, 1 where nobody asks for them."""
+        policy = self._policy
+        if self._samples:
+            prepared = self._prepared
+            if seen is None:
+                copies = take(stack([self._state]), np.zeros(count, dtype=np.int64))
+                prepared = policy.prepare(copies)
+            return policy.sample(prepared, seen, rng=self._rng), np.ones(count)
+        law = np.broadcast_to(policy.propensities(self._prepared, seen), (count, self._log.n_arms))
         upper = law.cumsum(-1)
-        arms = (u[start : start + ahead, np.newaxis] * upper[:, -1:] >= upper).sum(-1)
-        hits = np.flatnonzero(arms == log.arms[rows])
-        if not hits.size:
-            start += len(rows)
-            continue
-        first = int(hits[0])
-        row = int(rows[first])
-        context = None if seen is None else seen[first]
-        noted = policy.record(prepared, context, arms[first])
+        arms = (self._rng.random((count, 1)) * upper[:, -1:] >= upper).sum(-1)
+        return arms, law[np.arange(count), arms]
+
+    def _learn(
+        self, row: IntArray, context: Array | None, *, propensities: Array, version: int
+    ) -> None:
+        policy, arms = self._policy, self._log.arms[row]
+        noted = policy.record(
+            self._prepared, None if context is None else context[0], np.asarray(arms[0])
+        )
         batch = Interactions(
-            arms=arms[first : first + 1],
-            rewards=log.rewards[row : row + 1],
-            propensities=law[first, arms[first : first + 1]],
-            state_versions=np.array([len(matched)]),
-            contexts=None if context is None else context[np.newaxis],
+            arms=arms,
+            rewards=self._log.rewards[row],
+            propensities=propensities,
+            state_versions=np.array([version]),
+            contexts=context,
             recorded=None if noted is None else np.asarray(noted)[np.newaxis],
         )
-        state = policy.update(state, batch)
-        prepared = policy.prepare(state)
-        matched.append(row)
-        start += first + 1
-    return np.array(matched, dtype=np.int64)
+        self._state = policy.update(self._state, batch)
+        self._prepared = policy.prepare(self._state)
 
 
 def _labelled(policies: Mapping[str, AnyPolicy] | Sequence[AnyPolicy]) -> dict[str, AnyPolicy]:
