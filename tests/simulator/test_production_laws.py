@@ -21,7 +21,7 @@ from qbrix.policies import Policy, get, policies
 from qbrix.simulator import Schedule, SimulationResult, simulate
 from qbrix.state import arrays_of, digest
 from qbrix.testing.subject import Subject
-from qbrix.types import Array, BoolArray
+from qbrix.types import Array, BoolArray, Interactions
 from tests.simulator.by_hand import ConstantPolicy
 from tests.simulator.conditions import Coins
 
@@ -121,6 +121,36 @@ def test_a_late_version_decides_like_one_from_late_feedback(
     waiting = raced(name, environment, Schedule(delay=20))
     assert np.array_equal(late.traces["it"].pulls, waiting.traces["it"].pulls)
     assert np.array_equal(late.traces["it"].best, waiting.traces["it"].best)
+
+
+@each
+def test_what_a_replica_holds_is_not_touched_by_learning_in_place(
+    name: str, environment: Environment
+) -> None:
+    quick = get(name)
+
+    class PurePolicy(quick):  # type: ignore[valid-type, misc]
+        """Learns into new states."""
+
+        __slots__ = ()
+
+        def update(self, state: Any, batch: Interactions) -> Any:
+            return quick.update(self, state, batch)
+
+    schedule = Schedule(replicas=2, refresh=7)
+    in_place, pure = (
+        simulate(
+            {"it": policy},
+            environment,
+            horizon=100,
+            replications=5,
+            schedule=schedule,
+            keep_states=True,
+            progress=False,
+        )
+        for policy in (quick.example(), PurePolicy(**quick.example().parameters()))
+    )
+    assert_same(in_place, pure)
 
 
 def test_the_cut_into_blocks_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
