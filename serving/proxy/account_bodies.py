@@ -12,6 +12,8 @@ from serving.proxy.bodies import Body, refuse_null
 __all__ = [
     "InviteAccept",
     "InviteCreate",
+    "KeyCreate",
+    "KeyPatch",
     "Login",
     "PasswordChange",
     "ProfilePatch",
@@ -39,6 +41,7 @@ Name = Annotated[str, Field(min_length=1, max_length=200)]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=63)]
 NewPassword = Annotated[str, Field(min_length=8, max_length=1024)]
 Password = Annotated[str, Field(max_length=1024)]
+PerMinute = Annotated[int, Field(ge=0, le=10**9)]
 Role = Literal["viewer", "member", "admin"]
 
 
@@ -95,6 +98,25 @@ class WorkspacePatch(Body):
     slug: Slug | None = None
 
     _not_null = field_validator("name", "slug", mode="before")(refuse_null)
+
+
+class KeyCreate(Body):
+    """Body of ``POST /api-keys``."""
+
+    name: Name = "Default API Key"
+    scopes: list[str] | None = None
+    rate_limit_per_minute: PerMinute | None = None
+
+
+class KeyPatch(Body):
+    """Body of ``PATCH /api-keys/{id}``; a limit of 0 is none, null is the server's own."""
+
+    only_answered = frozenset({"id", "scopes", "created_at", "last_used_at", "is_active"})
+
+    name: Name | None = None
+    rate_limit_per_minute: PerMinute | None = None
+
+    _not_null = field_validator("name", mode="before")(refuse_null)
 
 
 class InviteCreate(Body):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import uuid4
 
 import msgspec
@@ -30,7 +31,12 @@ class ApiKeys:
     auth: Authenticator
 
     async def create(
-        self, owner: Principal, *, name: str, scopes: Sequence[str] | None
+        self,
+        owner: Principal,
+        *,
+        name: str,
+        scopes: Sequence[str] | None,
+        per_minute: int | None = None,
     ) -> tuple[ApiKeyRecord, str]:
         """The record and the key; all of the owner's scopes by default."""
         wanted = owner.scopes if scopes is None else frozenset(scopes)
@@ -39,6 +45,9 @@ class ApiKeys:
                 f"a key cannot have {', '.join(missing)}: its maker has not; leave them out"
             )
         record, key = mint(owner.tenant, name=name, scopes=wanted, owner=owner.user)
+        if per_minute is not None:
+            owner.require("user:write")
+            record = msgspec.structs.replace(record, rate_limit_per_minute=per_minute)
         await self.catalog.put_api_key(record)
         return record, key
 
@@ -47,15 +56,21 @@ class ApiKeys:
         records = await self.catalog.list_api_keys(owner.tenant)
         return [record for record in records if _may_manage(owner, record)]
 
-    async def rename(self, owner: Principal, key_id: str, *, name: str) -> ApiKeyRecord:
-        """Raises NotFound."""
-        record = msgspec.structs.replace(await self._get(owner, key_id), name=name)
-        await self.catalog.change_api_key(record)
+    async def change(self, owner: Principal, key_id: str, **wanted: Any) -> ApiKeyRecord:
+        """Another name, or for admins another limit; raises NotFound, Forbidden."""
+        stored = await self.get(owner, key_id)
+        record = msgspec.structs.replace(stored, **wanted)
+        if record.rate_limit_per_minute != stored.rate_limit_per_minute:
+            owner.require("user:write")
+        if record != stored:
+            await self.catalog.change_api_key(record)
+            self.auth.forget(record.key_sha256)
+            await self._announce(record)
         return record
 
     async def rotate(self, owner: Principal, key_id: str) -> tuple[ApiKeyRecord, str]:
         """Another key under the same id; the old one ends at once. Raises NotFound."""
-        old = await self._get(owner, key_id)
+        old = await self.get(owner, key_id)
         key = new_api_key()
         record = msgspec.structs.replace(old, key_sha256=digest_of(key))
         await self.catalog.change_api_key(record)
@@ -64,11 +79,12 @@ class ApiKeys:
 
     async def delete(self, owner: Principal, key_id: str) -> None:
         """Raises NotFound."""
-        record = await self._get(owner, key_id)
+        record = await self.get(owner, key_id)
         await self.catalog.delete_api_key(owner.tenant, key_id)
         await self._revoked(record)
 
-    async def _get(self, owner: Principal, key_id: str) -> ApiKeyRecord:
+    async def get(self, owner: Principal, key_id: str) -> ApiKeyRecord:
+        """Raises NotFound, also for a key that the caller may not manage."""
         if not is_id(key_id):
             raise NotFound("api_key", key_id)
         record = await self.catalog.get_api_key(owner.tenant, key_id)
@@ -78,10 +94,13 @@ class ApiKeys:
 
     async def _revoked(self, record: ApiKeyRecord) -> None:
         self.auth.revoke(record.key_sha256)
+        await self._announce(record)
+
+    async def _announce(self, record: ApiKeyRecord) -> None:
         try:
             await self.channel.announce(keys.API_KEYS, record.key_sha256)
         except Unavailable as error:  # other proxies look by themselves after a while
-            _log.warning("revocation_not_announced", key=record.id, error=str(error))
+            _log.warning("key_not_announced", key=record.id, error=str(error))
 
 
 def _may_manage(caller: Principal, record: ApiKeyRecord) -> bool:

@@ -1,4 +1,4 @@
-"""Errors as the OpenAPI document tells them."""
+"""Errors and credentials as the OpenAPI document tells them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["ErrorBody", "errors"]
+__all__ = ["CREDENTIALS", "SCHEMES", "ErrorBody", "error_schemas", "errors"]
+
+SCHEMES = {
+    "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "Bearer": {"type": "http", "scheme": "bearer", "description": "an access token or an API key"},
+}
+CREDENTIALS: list[dict[str, list[str]]] = [{"ApiKey": []}, {"Bearer": []}]
 
 _SAY = {
     400: "The request can never succeed as it is",
@@ -35,4 +41,16 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """For the ``responses`` of a route or router."""
     return {
         status: {"model": ErrorBody, "description": _SAY[status]} for status in sorted(statuses)
+    }
+
+
+def error_schemas(*statuses: int) -> dict[str, dict[str, Any]]:
+    """For the ``responses`` of an operation that FastAPI does not know."""
+    schema = {"$ref": f"#/components/schemas/{ErrorBody.__name__}"}
+    return {
+        str(status): {
+            "description": _SAY[status],
+            "content": {"application/json": {"schema": schema}},
+        }
+        for status in statuses
     }

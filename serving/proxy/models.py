@@ -13,8 +13,6 @@ from serving.proxy.bodies import Body, Metadata, Name, refuse_null
 from serving.proxy.gates.bodies import GateRequest
 
 __all__ = [
-    "ApiKeyCreate",
-    "ApiKeyPatch",
     "ArmPatch",
     "ExperimentCreate",
     "ExperimentPatch",
@@ -131,16 +129,3 @@ class ExperimentPatch(Body):
     _not_null = field_validator("enabled", "name", "policy_params", "learning", mode="before")(
         refuse_null
     )
-
-
-class ApiKeyCreate(Body):
-    """Body of ``POST /api-keys``."""
-
-    name: Name = "Default API Key"
-    scopes: list[str] | None = None
-
-
-class ApiKeyPatch(Body):
-    """Body of ``PATCH /api-keys/{id}``."""
-
-    name: Name

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from fastapi import FastAPI
 
+from serving.proxy.described import CREDENTIALS, SCHEMES, error_schemas
 from serving.proxy.hot import HotRoute
 
 __all__ = ["document"]
@@ -24,7 +25,8 @@ def document(app: FastAPI, routes: Iterable[HotRoute[Any]]) -> Callable[[], dict
         if app.openapi_schema is not None:
             return app.openapi_schema
         schema = own()
-        components = schema.setdefault("components", {}).setdefault("schemas", {})
+        schema.setdefault("components", {})["securitySchemes"] = SCHEMES
+        components = schema["components"].setdefault("schemas", {})
         for route in hot:
             (asked, answered), described = msgspec.json.schema_components(
                 [route.message, route.answer], ref_template=_REF
@@ -47,6 +49,8 @@ def _operation(
             str(route.status): {
                 "description": "Successful Response",
                 "content": {"application/json": {"schema": answered}},
-            }
+            },
+            **error_schemas(400, 401, 403, 404, 413, 422, 429, 503),
         },
+        "security": CREDENTIALS,
     }

@@ -65,14 +65,16 @@ class RateLimits:
     def __init__(
         self, settings: ProxySettings, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self.per_minute = settings.rate_limit_per_minute
+        self._per_minute = settings.rate_limit_per_minute
         self._window = Window(clock=clock)
+
+    def allowed(self, own: int | None) -> int:
+        """How many a minute, by a key's own limit; 0 is any number."""
+        return self._per_minute if own is None else own
 
     def take(self, principal: Principal) -> None:
         """Count a request; raises RateLimited."""
-        own = principal.limit_per_minute
-        allowed = self.per_minute if own is None else own
-        if allowed:
+        if allowed := self.allowed(principal.limit_per_minute):
             self._window.take(principal.name, allowed=allowed)
 
 

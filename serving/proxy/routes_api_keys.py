@@ -7,8 +7,10 @@ from typing import Any
 from fastapi import APIRouter
 
 from serving.proxy import views
-from serving.proxy.models import ApiKeyCreate, ApiKeyPatch
+from serving.proxy.account_bodies import KeyCreate, KeyPatch
+from serving.proxy.gateway import Gateway
 from serving.proxy.strict import Caller, Gate, StrictRoute
+from serving.storage.base import ApiKeyRecord
 
 __all__ = ["router"]
 
@@ -16,31 +18,37 @@ router = APIRouter(prefix="/api/auth/api-keys", tags=["api keys"], route_class=S
 
 
 @router.post("", status_code=201)
-async def create_api_key(body: ApiKeyCreate, caller: Caller, gateway: Gate) -> dict[str, Any]:
+async def create_api_key(body: KeyCreate, caller: Caller, gateway: Gate) -> dict[str, Any]:
     """Make a key; it is shown this once."""
-    record, key = await gateway.api_keys.create(caller, name=body.name, scopes=body.scopes)
-    return {**views.api_key(record), "key": key}
+    record, key = await gateway.api_keys.create(
+        caller, name=body.name, scopes=body.scopes, per_minute=body.rate_limit_per_minute
+    )
+    return {**_shown(record, gateway), "key": key}
 
 
 @router.get("")
 async def list_api_keys(caller: Caller, gateway: Gate) -> list[dict[str, Any]]:
     """List the keys that the caller may manage."""
-    return [views.api_key(record) for record in await gateway.api_keys.list(caller)]
+    return [_shown(record, gateway) for record in await gateway.api_keys.list(caller)]
 
 
 @router.patch("/{key_id}")
-async def rename_api_key(
-    key_id: str, body: ApiKeyPatch, caller: Caller, gateway: Gate
+async def patch_api_key(
+    key_id: str, body: KeyPatch, caller: Caller, gateway: Gate
 ) -> dict[str, Any]:
-    """Rename a key."""
-    return views.api_key(await gateway.api_keys.rename(caller, key_id, name=body.name))
+    """Rename a key; admins may limit it too."""
+    wanted = body.model_dump(exclude_unset=True)
+    shown = _shown(await gateway.api_keys.get(caller, key_id), gateway)
+    if wanted.get("rate_limit_per_minute") == shown["rate_limit_per_minute"]:
+        wanted.pop("rate_limit_per_minute", None)  # it came back as it was shown
+    return _shown(await gateway.api_keys.change(caller, key_id, **wanted), gateway)
 
 
 @router.post("/{key_id}/rotate")
 async def rotate_api_key(key_id: str, caller: Caller, gateway: Gate) -> dict[str, Any]:
     """Replace the key under the same id."""
     record, key = await gateway.api_keys.rotate(caller, key_id)
-    return {**views.api_key(record), "key": key}
+    return {**_shown(record, gateway), "key": key}
 
 
 @router.delete("/{key_id}")
@@ -48,3 +56,9 @@ async def delete_api_key(key_id: str, caller: Caller, gateway: Gate) -> dict[str
     """End a key."""
     await gateway.api_keys.delete(caller, key_id)
     return {"message": f"API key {key_id} was deleted"}
+
+
+def _shown(record: ApiKeyRecord, gateway: Gateway) -> dict[str, Any]:
+    """With the limit that holds; null where there is none."""
+    limit = gateway.limits.allowed(record.rate_limit_per_minute) or None
+    return {**views.api_key(record), "rate_limit_per_minute": limit}

@@ -22,17 +22,9 @@ from serving.proxy.strict import Caller, Gate, PublicRoute, StrictRoute, limited
 __all__ = ["private", "public"]
 
 public = APIRouter(
-    prefix="/api/auth",
-    tags=["accounts"],
-    route_class=PublicRoute,
-    responses=errors(400, 413, 422, 429, 503),
+    prefix="/api/auth", tags=["accounts"], route_class=PublicRoute, responses=errors(429)
 )
-private = APIRouter(
-    prefix="/api/auth",
-    tags=["accounts"],
-    route_class=StrictRoute,
-    responses=errors(400, 401, 403, 413, 422, 503),
-)
+private = APIRouter(prefix="/api/auth", tags=["accounts"], route_class=StrictRoute)
 
 
 @public.get("/config")
@@ -71,7 +63,7 @@ async def refresh(body: Refresh, gateway: Gate) -> dict[str, Any]:
     return _tokens(made)
 
 
-@public.get("/invites/{token}", dependencies=[limited], responses=errors(404))
+@public.get("/invites/{token}", dependencies=[limited])
 async def read_invite(token: str, gateway: Gate) -> dict[str, Any]:
     """What an invite is for."""
     invite, workspace = await gateway.people.members.invited(token)
@@ -87,7 +79,7 @@ async def read_invite(token: str, gateway: Gate) -> dict[str, Any]:
     "/invites/{token}/accept",
     status_code=201,
     dependencies=[limited],
-    responses=errors(401, 404, 409),
+    responses=errors(401, 409),
 )
 async def accept_invite(token: str, body: InviteAccept, gateway: Gate) -> dict[str, Any]:
     """Take a seat in a workspace and sign in."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from uuid import uuid4
 
 import msgspec
@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 
 from qbrix.errors import InvalidRequest
 from serving.proxy.auth import Principal, credential_of
+from serving.proxy.described import CREDENTIALS, errors
 from serving.proxy.gateway import Gateway
 from serving.proxy.hot import read_body
 from serving.storage.audit import Actor, acting
@@ -47,6 +48,13 @@ class StrictRequest(Request):
 class PublicRoute(APIRoute):
     """A route for everybody: it reads the body strictly, then does its work."""
 
+    statuses: ClassVar[tuple[int, ...]] = (400, 413, 422, 503)
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **more: Any) -> None:
+        missing = (404,) if "{" in path else ()
+        more["responses"] = {**errors(*self.statuses, *missing), **(more.get("responses") or {})}
+        super().__init__(path, endpoint, **more)
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap the framework's handler."""
         handler = super().get_route_handler()
@@ -70,6 +78,12 @@ class PublicRoute(APIRoute):
 
 class StrictRoute(PublicRoute):
     """A route that asks who is there first."""
+
+    statuses = (*PublicRoute.statuses, 401, 403)
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **more: Any) -> None:
+        more["openapi_extra"] = {"security": CREDENTIALS, **(more.get("openapi_extra") or {})}
+        super().__init__(path, endpoint, **more)
 
     async def admit(self, request: Request) -> Actor:
         """Raises Unauthorised."""

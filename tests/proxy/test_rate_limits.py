@@ -129,3 +129,39 @@ async def test_an_address_is_limited_on_each_route(path: str, body: dict[str, st
         assert 429 not in statuses[:2]
         assert statuses[2] == 429
         assert int(answers[2].headers["Retry-After"]) >= 1
+
+
+async def test_an_admin_gives_a_key_a_limit_of_its_own_which_holds_at_once() -> None:
+    async with open_world(rate_limit_per_minute=1) as world:
+        experiment = await world.experiment()
+        body = {"experiment_id": experiment["id"], "context": {"id": "u"}}
+        keys = f"{AUTH}/api-keys"
+        made = (await world.http.post(keys, json={"rate_limit_per_minute": 0})).json()
+        assert made["rate_limit_per_minute"] is None
+        headers = {"X-API-Key": made["key"]}
+
+        async def statuses(count: int) -> list[int]:
+            url = "/api/v1/agent/select"
+            return [
+                (await world.bare.post(url, json=body, headers=headers)).status_code
+                for _ in range(count)
+            ]
+
+        assert await statuses(3) == [200, 200, 200]
+        url = f"{keys}/{made['id']}"
+        changed = await world.http.patch(url, json={"rate_limit_per_minute": 2})
+        assert changed.json()["rate_limit_per_minute"] == 2
+        assert await statuses(3) == [200, 200, 429]
+        reset = await world.http.patch(url, json={"rate_limit_per_minute": None})
+        assert reset.json()["rate_limit_per_minute"] == 1
+        member = {"X-API-Key": await world.key(role="member")}
+        own = (await world.bare.post(keys, json={}, headers=member)).json()
+        back = await world.bare.patch(f"{keys}/{own.pop('id')}", json=_shown(own), headers=member)
+        assert back.status_code == 200
+        refused = await world.bare.post(keys, json={"rate_limit_per_minute": 9}, headers=member)
+        assert (refused.status_code, refused.json()["code"]) == (403, "INSUFFICIENT_SCOPES")
+
+
+def _shown(key: dict[str, object]) -> dict[str, object]:
+    """What lists show of a key."""
+    return {name: value for name, value in key.items() if name != "key"}
