@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-ROOMS = ("benchmarks.regret", "benchmarks.speed", "benchmarks.serving")
+ROOMS = ("benchmarks.regret", "benchmarks.speed", "benchmarks.memory", "benchmarks.serving")
 
 for room in ROOMS:
     print(f"── {room}", flush=True)

@@ -24,8 +24,7 @@ def check_travel(task: Task, executor: Executor) -> None:
     if not isinstance(executor, ProcessPoolExecutor):
         return
     for kind in _kinds(task):
-        found = getattr(sys.modules.get(kind.__module__), kind.__qualname__, None)
-        if kind.__module__ == "__main__" or found is not kind:
+        if not _goes_by_name(kind):
             raise InvalidParameter(
                 f"{kind.__qualname__} lives in {kind.__module__}, where no worker process can "
                 "import it; write it to a file of its own, in a notebook with "
@@ -34,18 +33,23 @@ def check_travel(task: Task, executor: Executor) -> None:
 
 
 def codes(task: Task) -> dict[str, str]:
-    """Class → digest of the functions of the module that defines it, outside qbrix."""
+    """Class → digest of the functions of the module that defines it.
+
+    For those that go by name; Dask sends the others as they are. qbrix itself is taken to be the
+    same on both sides.
+    """
     return {
         kind.__qualname__: _digest(kind)
         for kind in _kinds(task)
-        if kind.__module__.partition(".")[0] != "qbrix"
+        if _goes_by_name(kind) and kind.__module__.partition(".")[0] != "qbrix"
     }
 
 
 def play_there(task: Task, sent: dict[str, str]) -> dict[str, Piece]:
     """`play` in a worker, which may have imported a file before it was written anew."""
-    for name, digest in codes(task).items():
-        if digest != sent.get(name):
+    here = codes(task)
+    for name, digest in sent.items():
+        if here.get(name) != digest:
             raise InvalidParameter(
                 f"a worker runs another {name} than the one that was sent, perhaps from before "
                 "its file was written anew; make a new executor"
@@ -56,6 +60,12 @@ def play_there(task: Task, sent: dict[str, str]) -> dict[str, Piece]:
 def _kinds(task: Task) -> Iterator[type]:
     for thing in (task.environment, *task.policies.values()):
         yield type(thing)
+
+
+def _goes_by_name(kind: type) -> bool:
+    """Whether somebody else can import the class."""
+    found = getattr(sys.modules.get(kind.__module__), kind.__qualname__, None)
+    return kind.__module__ != "__main__" and found is kind
 
 
 def _digest(kind: type) -> str:

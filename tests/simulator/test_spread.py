@@ -82,12 +82,17 @@ def test_an_executor_changes_nothing_but_the_time(make: Callable[[], Executor]) 
 
 
 @pytest.fixture(scope="module")
-def dask_executor() -> Iterator[Executor]:
+def dask_executor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executor]:
     """Of a cluster of two worker processes of its own."""
     dask: Any = import_module("distributed")
     with ExitStack() as stack:
         cluster = stack.enter_context(
-            dask.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
+            dask.LocalCluster(
+                n_workers=2,
+                threads_per_worker=1,
+                dashboard_address=None,
+                local_directory=str(tmp_path_factory.mktemp("dask")),
+            )
         )
         client = stack.enter_context(dask.Client(cluster))
         yield stack.enter_context(client.get_executor())
@@ -97,6 +102,13 @@ def test_a_dask_cluster_changes_nothing_but_the_time(dask_executor: Executor) ->
     assert_equal(race(executor=dask_executor), race())
     place = LinearContextual.random(n_arms=3, dim=4)
     assert_equal(race([LinTSPolicy()], place, executor=dask_executor), race([LinTSPolicy()], place))
+
+
+def test_dask_takes_along_a_class_that_nobody_can_import(dask_executor: Executor) -> None:
+    class LocalPolicy(ConstantPolicy):
+        """Lives in a function, as classes of a notebook's cells live in __main__."""
+
+    assert_equal(race([LocalPolicy()], executor=dask_executor), race([LocalPolicy()]))
 
 
 def test_more_replications_go_on_where_whole_units_end() -> None:
