@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qbrix.checks import param
 from qbrix.policies._counts import UNOBSERVED, Rewards, allowed, share, tied
 from qbrix.policies._evidence import observed_means
 from qbrix.policies._in_order import events, rows
+from qbrix.policies.base import Capabilities
 from qbrix.policies.identification import IdentificationPolicy, check_confidence
 from qbrix.state import array
 from qbrix.types import Array, BoolArray, Interactions
@@ -44,18 +46,22 @@ class Bounds:
     unobserved: BoolArray
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PairPolicy(IdentificationPolicy[Pairs, Bounds]):
     """A policy that observes, round by round, the best mean and its most serious challenger.
 
-    An author writes `exploration` and `bounds`.
+    An author writes `bounds`.
+
+    Parameters
+    ----------
+    confidence : float in (0, 1), default 0.95
+        Whose bounds choose the challenger.
     """
 
-    __slots__ = ()
+    confidence: float = param(0.95, gt=0, lt=1, doc="whose bounds choose the challenger")
 
-    @property
-    @abstractmethod
-    def own_confidence(self) -> float:
-        """The confidence whose bounds choose the challenger."""
+    state_type = Pairs
+    capabilities = Capabilities(propensity="closed", goal="identification", update_cost="K")
 
     @abstractmethod
     def bounds(
@@ -71,7 +77,7 @@ class PairPolicy(IdentificationPolicy[Pairs, Bounds]):
         unobserved = state.pulls == 0.0
         return Bounds(
             mean=observed_means(state.pulls, state.total_reward),
-            high=self._bounds(state, confidence=self.own_confidence)[1],
+            high=self._bounds(state, confidence=self.confidence)[1],
             fresh=state.new_pulls > 0.0,
             unobserved=unobserved,
         )

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 
+from qbrix.checks import param
 from qbrix.errors import InvalidParameter
 from qbrix.policies._counts import Rewards, pick, share
 from qbrix.policies._evidence import LAST, observed_means
 from qbrix.policies._in_order import events, rows
+from qbrix.policies.base import Capabilities
 from qbrix.policies.identification import IdentificationPolicy, check_confidence
 from qbrix.state import array, zeros
 from qbrix.types import Array, BoolArray, IntArray, Interactions
@@ -52,21 +54,31 @@ class Phase:
     keep: int
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PhasedPolicy(IdentificationPolicy[Trial, Trial]):
     """A policy for a fixed budget that dismisses the worst arms phase by phase.
 
-    An author writes `budget` and `phases`, and says in ``forgets`` whether arms are compared by
-    their observations of the phase alone.
+    An author writes `phases`, and says in ``forgets`` whether arms are compared by their
+    observations of the phase alone.
+
+    Parameters
+    ----------
+    horizon : int >= 1
+        T, budget of observations.
     """
 
-    __slots__ = ()
+    horizon: int = param(gte=1, doc="budget of observations", structural=True)
 
     forgets: ClassVar[bool]
+    state_type = Trial
+    capabilities = Capabilities(
+        reward="continuous", propensity="one-hot", goal="identification", update_cost="K log K"
+    )
 
-    @property
-    @abstractmethod
-    def budget(self) -> int:
-        """T, the number of observations that may be spent."""
+    @classmethod
+    def example(cls) -> Self:
+        """A budget of 400."""
+        return cls(horizon=400)
 
     @abstractmethod
     def phases(self, n_arms: int) -> tuple[Phase, ...]:
@@ -77,7 +89,7 @@ class PhasedPolicy(IdentificationPolicy[Trial, Trial]):
         phases = self.phases(n_arms)
         if phases and phases[0].pulls < 1:
             raise InvalidParameter(
-                f"{type(self).__name__}(horizon={self.budget}) cannot observe each of {n_arms} "
+                f"{type(self).__name__}(horizon={self.horizon}) cannot observe each of {n_arms} "
                 "arms once in its first phase; give it a longer horizon or fewer arms"
             )
         return zeros(Trial, K=n_arms)
@@ -121,7 +133,7 @@ class PhasedPolicy(IdentificationPolicy[Trial, Trial]):
     def stopped(self, state: Trial, *, confidence: float) -> BoolArray:
         """Whether one arm is left or the budget is spent, whatever the confidence; shape (...)."""
         check_confidence(confidence)
-        decided: BoolArray = ((~state.out).sum(-1) == 1) | (state.pulls.sum(-1) >= self.budget)
+        decided: BoolArray = ((~state.out).sum(-1) == 1) | (state.pulls.sum(-1) >= self.horizon)
         return decided
 
     def _end_phases(self, state: Trial, at: IntArray, phases: tuple[Phase, ...]) -> None:

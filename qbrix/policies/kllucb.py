@@ -9,8 +9,7 @@ import numpy as np
 
 from qbrix.checks import param
 from qbrix.policies._index import largest_mean
-from qbrix.policies._pairs import PairPolicy, Pairs
-from qbrix.policies.base import Capabilities
+from qbrix.policies._pairs import PairPolicy
 from qbrix.types import Array
 
 __all__ = ["KLLUCBPolicy"]
@@ -41,6 +40,7 @@ class KLLUCBPolicy(PairPolicy):
 
     Examples
     --------
+    >>> from qbrix.policies._pairs import Pairs
     >>> policy = KLLUCBPolicy()
     >>> state = Pairs(
     ...     pulls=np.ones(3), total_reward=np.array([0.0, 1.0, 0.5]),
@@ -63,16 +63,7 @@ class KLLUCBPolicy(PairPolicy):
     section 4 (KL-LUCB) and Theorem 2, with one arm to be found.
     """
 
-    confidence: float = param(0.95, gt=0, lt=1, doc="whose bounds choose the challenger")
     alpha: float = param(1.1, gt=1, doc="growth of the exploration with the round")
-
-    state_type = Pairs
-    capabilities = Capabilities(propensity="closed", goal="identification", update_cost="K")
-
-    @property
-    def own_confidence(self) -> float:
-        """1 − δ."""
-        return self.confidence
 
     def bounds(
         self, pulls: Array, mean: Array, *, t: Array, n_arms: int, delta: float

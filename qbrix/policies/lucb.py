@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qbrix.checks import param
-from qbrix.policies._pairs import PairPolicy, Pairs
-from qbrix.policies.base import Capabilities
+from qbrix.policies._pairs import PairPolicy
 from qbrix.types import Array
 
 __all__ = ["LUCBPolicy"]
@@ -35,6 +33,7 @@ class LUCBPolicy(PairPolicy):
 
     Examples
     --------
+    >>> from qbrix.policies._pairs import Pairs
     >>> policy = LUCBPolicy()
     >>> state = Pairs(
     ...     pulls=np.ones(3), total_reward=np.array([0.0, 1.0, 0.5]),
@@ -56,16 +55,6 @@ class LUCBPolicy(PairPolicy):
     Kalyanakrishnan, Tewari, Auer and Stone (2012), *PAC Subset Selection in Stochastic Multi-Armed
     Bandits*, section 4 (LUCB1) and Theorem 6, with one arm to be found.
     """
-
-    confidence: float = param(0.95, gt=0, lt=1, doc="whose bounds choose the challenger")
-
-    state_type = Pairs
-    capabilities = Capabilities(propensity="closed", goal="identification", update_cost="K")
-
-    @property
-    def own_confidence(self) -> float:
-        """1 − δ."""
-        return self.confidence
 
     def bounds(
         self, pulls: Array, mean: Array, *, t: Array, n_arms: int, delta: float

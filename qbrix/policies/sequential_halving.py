@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
 
-from qbrix.checks import param
-from qbrix.policies._phases import Phase, PhasedPolicy, Trial
-from qbrix.policies.base import Capabilities
+from qbrix.policies._phases import Phase, PhasedPolicy
 
 __all__ = ["SequentialHalvingPolicy"]
 
@@ -49,23 +46,7 @@ class SequentialHalvingPolicy(PhasedPolicy):
     3 (sequential halving) and Theorem 4.1.
     """
 
-    horizon: int = param(gte=1, doc="budget of observations", structural=True)
-
-    state_type = Trial
-    capabilities = Capabilities(
-        reward="continuous", propensity="one-hot", goal="identification", update_cost="K log K"
-    )
     forgets = True
-
-    @classmethod
-    def example(cls) -> Self:
-        """A budget of 400."""
-        return cls(horizon=400)
-
-    @property
-    def budget(self) -> int:
-        """T."""
-        return self.horizon
 
     def phases(self, n_arms: int) -> tuple[Phase, ...]:
         """⌈log₂ K⌉ phases, each of which dismisses half of the arms."""

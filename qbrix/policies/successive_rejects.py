@@ -6,11 +6,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from math import ceil
-from typing import Self
 
-from qbrix.checks import param
-from qbrix.policies._phases import Phase, PhasedPolicy, Trial
-from qbrix.policies.base import Capabilities
+from qbrix.policies._phases import Phase, PhasedPolicy
 
 __all__ = ["SuccessiveRejectsPolicy"]
 
@@ -56,23 +53,7 @@ class SuccessiveRejectsPolicy(PhasedPolicy):
     and Theorem 2.
     """
 
-    horizon: int = param(gte=1, doc="budget of observations", structural=True)
-
-    state_type = Trial
-    capabilities = Capabilities(
-        reward="continuous", propensity="one-hot", goal="identification", update_cost="K log K"
-    )
     forgets = False
-
-    @classmethod
-    def example(cls) -> Self:
-        """A budget of 400."""
-        return cls(horizon=400)
-
-    @property
-    def budget(self) -> int:
-        """T."""
-        return self.horizon
 
     def phases(self, n_arms: int) -> tuple[Phase, ...]:
         """K − 1 phases, each of which dismisses one arm."""
