@@ -29,6 +29,7 @@ from qbrix.policies.exp4 import EXP4Policy
 from qbrix.policies.explore_then_commit import ExploreThenCommitPolicy
 from qbrix.policies.exponential_klucb import ExponentialKLUCBPolicy
 from qbrix.policies.fpl import FPLPolicy
+from qbrix.policies.from_estimator import FromEstimatorPolicy
 from qbrix.policies.gamma_poisson_ts import GammaPoissonTSPolicy
 from qbrix.policies.gaussian_klucb import GaussianKLUCBPolicy
 from qbrix.policies.gaussian_ts import GaussianTSPolicy
@@ -115,6 +116,7 @@ policies.register(EXP4Policy)
 policies.register(ExploreThenCommitPolicy)
 policies.register(ExponentialKLUCBPolicy)
 policies.register(FPLPolicy)
+policies.register(FromEstimatorPolicy)
 policies.register(GammaPoissonTSPolicy)
 policies.register(GaussianKLUCBPolicy)
 policies.register(GaussianTSPolicy)
