@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 
 from benchmarks.regret.scenario import Scenario
 from benchmarks.regret.scenarios import EXCLUDED, SCENARIOS
+from qbrix.errors import QbrixError
 from qbrix.policies import policies
+from qbrix.simulator.player import check_pairing
 
 __all__ = ["complaints"]
 
@@ -31,8 +33,20 @@ def complaints(
     found += [f"{name} is excluded but not registered" for name in sorted(set(excluded) - known)]
     found += [f"{name} is excluded without a reason" for name, why in excluded.items() if not why]
     for scenario in scenarios.values():
+        found += _misfits(scenario)
         missing = set(scenario.references) - set(scenario.labelled)
         found += [
             f"{scenario.id} has a reference for {name}, who does not play" for name in missing
         ]
+    return found
+
+
+def _misfits(scenario: Scenario) -> list[str]:
+    """Who cannot play where he is listed."""
+    found = []
+    for label, policy in scenario.labelled.items():
+        try:
+            check_pairing(policy, scenario.environment)
+        except QbrixError as error:
+            found.append(f"{scenario.id}: {label} cannot play: {error}")
     return found

@@ -30,6 +30,7 @@ from qbrix.environments import (
 )
 from qbrix.policies import get
 from qbrix.policies.discounted_ucb import DiscountedUCBPolicy
+from qbrix.policies.from_estimator import FromEstimatorPolicy
 from qbrix.policies.oracle_restart import OracleRestartPolicy
 from qbrix.rng import stream
 
@@ -343,9 +344,30 @@ CONTEXTUAL = [
         id="logistic-four-arms-1",
         title="Clicks on four arms, logistic in four features",
         environment=Logistic.random(n_arms=4, dim=4, seed=1),
-        policies=_policies("random logistic_ts logistic_ucb glmucb lin_ts(v=0.3)"),
+        policies=_policies(
+            "random logistic_ts logistic_ucb glmucb lin_ts(v=0.3) neighbours clusters"
+        ),
         full=Size(horizon=2000, replications=50),
         quick=Size(horizon=100, replications=10),
+    ),
+    Scenario(
+        id="iris-estimators-1",
+        title="The irises, one pass, with estimators of scikit-learn: reward of a round",
+        environment=Classification.from_sklearn("iris"),
+        policies=[
+            *_policies("random lin_ucb(alpha=0.3)"),
+            FromEstimatorPolicy(
+                estimator="sklearn.linear_model.LogisticRegression()", epsilon=0.05, window=150
+            ),
+            FromEstimatorPolicy(
+                estimator="sklearn.tree.DecisionTreeClassifier(max_depth=3)",
+                epsilon=0.05,
+                window=150,
+            ),
+        ],
+        full=Size(horizon=150, replications=50),
+        quick=Size(horizon=60, replications=5),
+        measure="mean_reward",
     ),
     Scenario(
         id="wheel-1",

@@ -17,6 +17,7 @@ from benchmarks.regret.compare import compared
 from benchmarks.regret.scenario import Reference
 from benchmarks.regret.scenarios import SCENARIOS
 from qbrix.policies import policies
+from qbrix.policies.beta_ts import BetaTSPolicy
 
 IDS = {
     "bernoulli-two-arms-1",
@@ -40,6 +41,7 @@ IDS = {
     "linear-five-arms-1",
     "linear-shared-1",
     "logistic-four-arms-1",
+    "iris-estimators-1",
     "wheel-1",
     "digits-1",
     "best-arm-confidence-1",
@@ -83,6 +85,12 @@ def test_the_audit_finds_who_is_missing() -> None:
         "GonePolicy is excluded but not registered",
         "UCB1Policy is excluded without a reason",
     ]
+
+
+def test_the_audit_finds_who_cannot_play_where_he_is_listed() -> None:
+    counts = replace(SCENARIOS["poisson-four-arms-1"], policies=[BetaTSPolicy()])
+    (found,) = complaints([], scenarios={counts.id: counts}, excluded={})
+    assert found.startswith("poisson-four-arms-1: BetaTS cannot play: Poisson pays nonnegative")
 
 
 def test_ids_are_for_ever() -> None:
