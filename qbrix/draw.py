@@ -13,13 +13,14 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
 
 from qbrix.types import Array, BoolArray
 
-__all__ = ["Draw", "draw", "edges", "mix_floor", "uniform"]
+__all__ = ["Draw", "draw", "edges", "edges_of_one", "mix_floor", "uniform"]
 
 _LATTICE = 2.0**53
 
@@ -83,6 +84,16 @@ def edges(propensities: Array) -> Array:
     """
     cumulative = np.cumsum(propensities, axis=-1)
     return np.rint(cumulative / cumulative[..., -1:] * _LATTICE) / _LATTICE
+
+
+def edges_of_one(propensities: Array) -> list[float]:
+    """`edges` of one decision, (K,), with the same bits: a list is faster than small arrays."""
+    cumulative = list(accumulate(propensities.tolist()))
+    whole = cumulative[-1]
+    return [
+        value / whole if value in (0.0, whole) else round(value / whole * _LATTICE) / _LATTICE
+        for value in cumulative
+    ]
 
 
 def draw(upper: Array | Sequence[float], u: float) -> Draw:

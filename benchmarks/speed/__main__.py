@@ -19,7 +19,7 @@ from time import process_time
 import numpy as np
 
 from benchmarks.results import machine, markdown_table, write_section
-from benchmarks.speed import loops, plain
+from benchmarks.speed import decisions, loops, plain
 from benchmarks.speed._random import seeded
 from qbrix.environments import Bernoulli, Environment, LinearContextual
 from qbrix.policies import (
@@ -224,17 +224,29 @@ def main() -> int:
             continue
         measured.append(measure(case, turns=options.turns))
         print("  ".join(_row(measured[-1])), flush=True)
+    decided = (
+        []
+        if options.policies
+        else [decisions.measure(pair, turns=options.turns) for pair in decisions.pairs()]
+    )
     report = _report(measured)
+    if decided:
+        report = f"{report}\n\n{decisions.report(decided)}"
     print(f"\n{report}")
     if options.json:
-        content = {"machine": machine(), "measured": [asdict(item) for item in measured]}
+        content = {
+            "machine": machine(),
+            "measured": [asdict(item) for item in measured],
+            "decided": decided,
+        }
         options.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     if not options.dry and not options.policies:
         write_section(
             "speed", title="Simulation speed", command="python -m benchmarks.speed", body=report
         )
     wrong = [item.policy for item in measured if not item.agrees]
-    slow = [item.policy for item in measured if not item.holds]
+    slow = [f"{item.workload} {item.policy}" for item in measured if not item.holds]
+    slow += [item["what"] for item in decided if not item["holds"]]
     if wrong:
         print(f"the regret of the loop is another one: {', '.join(wrong)}", file=sys.stderr)
     if slow:

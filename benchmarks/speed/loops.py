@@ -14,7 +14,17 @@ import numpy as np
 
 from benchmarks.speed._random import below, beta, normal, uniform
 
-__all__ = ["beta_ts", "epsilon_greedy", "exp3", "kl_ucb", "linear", "ucb1"]
+__all__ = [
+    "beta_ts",
+    "beta_ts_once",
+    "epsilon_greedy",
+    "exp3",
+    "kl_ucb",
+    "lin_ucb_many",
+    "lin_ucb_once",
+    "linear",
+    "ucb1",
+]
 
 _TIE = 1e-9
 _REORDER = {"reassoc", "contract", "nsz"}  # sums may be vectorised
@@ -58,6 +68,17 @@ def beta_ts(means, horizon, replications, state):
             lost += top - means[arm]
         regret[r] = lost
     return regret
+
+
+@nb.njit
+def beta_ts_once(d, c, state):
+    """One Thompson decision from prepared shapes (2, K)."""
+    best, arm = -1.0, 0
+    for k in range(d.shape[1]):
+        score = beta(state, d[0, k], c[0, k], d[1, k], c[1, k])
+        if score > best:
+            best, arm = score, k
+    return arm
 
 
 @nb.njit
@@ -335,3 +356,31 @@ def linear(theta, horizon, replications, state, noise, width, thompson):
             lost += top - mean
         regret[r] = lost
     return regret
+
+
+@nb.njit(inline="always")
+def _best_index(known, packed, x, pairs, width):
+    _pairs(x, pairs)
+    best, arm = -math.inf, 0
+    for k in range(known.shape[0]):
+        square = max(_inner(packed, k, pairs), 0.0)
+        score = _inner(known, k, x) + width * math.sqrt(square)
+        if score > best:
+            best, arm = score, k
+    return arm
+
+
+@nb.njit
+def lin_ucb_once(known, packed, x, width):
+    """One LinUCB decision from coefficients and packed inverses."""
+    return _best_index(known, packed, x, np.empty(packed.shape[1]), width)
+
+
+@nb.njit
+def lin_ucb_many(known, packed, contexts, width):
+    """LinUCB decisions of one state for many contexts."""
+    arms = np.empty(len(contexts), np.int64)
+    pairs = np.empty(packed.shape[1])
+    for i in range(len(contexts)):
+        arms[i] = _best_index(known, packed, contexts[i], pairs, width)
+    return arms

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from qbrix.draw import draw, edges, mix_floor
+from qbrix.draw import draw, edges, edges_of_one, mix_floor
 from qbrix.policies.base import Policy
 from qbrix.types import Array, BoolArray
 
@@ -60,7 +60,7 @@ class Decider:
 
     def decide(self, u: float, context: Array | None = None) -> Decision:
         """Draw one arm at ``u`` for one context of shape (d,)."""
-        upper = self._fixed if self._fixed is not None else edges(self._mixed(context))
+        upper = self._fixed if self._fixed is not None else edges_of_one(self._mixed(context))
         drawn = draw(upper, u)
         if not self.policy.capabilities.recorded:
             return Decision(*drawn)

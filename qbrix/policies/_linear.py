@@ -28,6 +28,9 @@ from qbrix.policies.base import Policy
 from qbrix.state import State, array, arrays_of, zeros
 from qbrix.types import Array, IntArray, Interactions
 
+_CACHED = 512
+"""Contexts whose products are formed at once: more of them leave the processor's cache."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Moments(State):
@@ -107,8 +110,15 @@ class LinearPolicy(Policy[Moments, Ridge]):
         """Expected reward xᵀθ and its width √(xᵀA⁻¹x) of every arm, both (..., K)."""
         dim = prepared.coefficients.shape[-1]
         x = check_context(context, dim=dim, owner=type(self).__name__)
-        square = _products(prepared.inverse, _pairs(x, x))
-        return _products(prepared.coefficients, x), np.sqrt(np.maximum(square, 0.0))
+        mean = _products(prepared.coefficients, x)
+        if x.ndim != 2 or prepared.inverse.ndim != 2 or len(x) <= _CACHED:
+            square = _products(prepared.inverse, _pairs(x, x))
+        else:
+            square = np.empty(mean.shape)
+            for first in range(0, len(x), _CACHED):
+                part = x[first : first + _CACHED]
+                square[first : first + _CACHED] = _pairs(part, part) @ prepared.inverse.T
+        return mean, np.sqrt(np.maximum(square, 0.0))
 
 
 def few_rows(batch: Interactions, dim: int) -> bool:

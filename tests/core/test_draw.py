@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qbrix.draw import draw, edges, mix_floor, uniform
+from qbrix.draw import draw, edges, edges_of_one, mix_floor, uniform
 
 KEY = b"0123456789abcdef"
 WEIGHTS = st.lists(st.floats(0.0, 1.0, width=64), min_size=1, max_size=12).filter(
@@ -69,6 +69,13 @@ def test_an_arm_of_probability_zero_is_never_drawn() -> None:
     upper = edges(np.array([0.0, 0.5, 0.0, 0.5, 0.0]))
     ends = [0.0, np.nextafter(0.5, 0.0), 0.5, 1.0 - 2.0**-53]
     assert [draw(upper, float(u)).arm for u in ends] == [1, 1, 3, 3]
+
+
+def test_edges_of_one_law_have_the_bits_of_edges() -> None:
+    rng = np.random.default_rng(5)
+    laws = [rng.dirichlet(np.full(n, 0.3)) for n in (1, 2, 10, 300)]
+    laws += [np.array([0.0, 0.0, 1.0, 0.0]), np.array([1.0]), np.array([0.0, 0.3, 0.0])]
+    assert all(edges_of_one(law) == edges(law).tolist() for law in laws)
 
 
 def test_edges_of_many_laws_at_once_are_those_of_each() -> None:
