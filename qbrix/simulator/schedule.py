@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, cast
 
 from qbrix.checks import check_integer
 from qbrix.errors import InvalidParameter
@@ -98,17 +98,10 @@ class Schedule:
 
         Durations are rounded to whole rounds; what is shorter than a round happens every round.
         """
-        if not (math.isfinite(rounds_per_second) and rounds_per_second > 0.0):
-            raise InvalidParameter(
-                f"Schedule.in_seconds(rounds_per_second={rounds_per_second!r}): "
-                "expected a finite float > 0"
-            )
+        _check_number(rounds_per_second, name="rounds_per_second", above=True)
         given = {"delay": delay_s, "batch": batch_s, "staleness": staleness_s, "refresh": refresh_s}
         for name, seconds in given.items():
-            if not (math.isfinite(seconds) and seconds >= 0.0):
-                raise InvalidParameter(
-                    f"Schedule.in_seconds({name}_s={seconds!r}): expected a finite float >= 0"
-                )
+            _check_number(seconds, name=f"{name}_s", above=False)
         rounds = {name: round(seconds * rounds_per_second) for name, seconds in given.items()}
         return cls(
             delay=rounds["delay"],
@@ -150,3 +143,14 @@ class Schedule:
             if getattr(self, item.name) != item.default
         ]
         return f"Schedule({', '.join(told)})"
+
+
+def _check_number(value: object, *, name: str, above: bool) -> None:
+    """Raise unless ``value`` is a finite number >= 0, or > 0 with ``above``."""
+    real = isinstance(value, (int, float)) and not isinstance(value, bool)
+    number = float(cast(float, value)) if real else -1.0
+    if not math.isfinite(number) or number < 0.0 or (above and number == 0.0):
+        raise InvalidParameter(
+            f"Schedule.in_seconds({name}={value!r}): expected a finite number "
+            f"{'>' if above else '>='} 0"
+        )

@@ -198,7 +198,9 @@ def test_seconds_become_rounds() -> None:
     assert schedule == Schedule(delay=100, batch=1, staleness=4, refresh=200, replicas=3)
 
 
-@pytest.mark.parametrize("arguments", [{"delay_s": -1.0}, {"batch_s": float("nan")}])
+@pytest.mark.parametrize(
+    "arguments", [{"delay_s": -1.0}, {"batch_s": float("nan")}, {"refresh_s": "2"}]
+)
 def test_what_is_no_duration_is_refused_by_name(arguments: Any) -> None:
     (name,) = arguments
     with pytest.raises(InvalidParameter, match=rf"Schedule.in_seconds\({name}="):
