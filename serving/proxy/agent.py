@@ -61,9 +61,9 @@ class Agent:
     async def select(self, principal: Principal, request: SelectRequest) -> Selection:
         """One decision; raises NotFound, ShapeError, InvalidRequest, Unavailable."""
         view = await self._view(principal, request.experiment_id)
-        if not view.record.enabled:
-            return self._paused(view)
         now_ms = wall_ms()
+        if not view.record.enabled:
+            return self._paused(view, request.context, now_ms=now_ms)
         query = self._query(view, request.context, request.decision_id, now_ms=now_ms)
         forced = self._forced(view, request.context, now_ms=now_ms)
         if forced is not None:
@@ -75,9 +75,12 @@ class Agent:
     async def select_batch(self, principal: Principal, request: BatchSelect) -> BatchSelection:
         """One decision per context, in order; raises as `select` for the first that cannot be."""
         view = await self._view(principal, request.experiment_id)
-        decisions: list[Selection] = []
         if not view.record.enabled:
-            return BatchSelection([self._paused(view) for _ in request.contexts])
+            now_ms = wall_ms()
+            return BatchSelection(
+                [self._paused(view, one, now_ms=now_ms) for one in request.contexts]
+            )
+        decisions: list[Selection] = []
         for start in range(0, len(request.contexts), _TOGETHER):
             contexts = request.contexts[start : start + _TOGETHER]
             now_ms = wall_ms()
@@ -136,7 +139,14 @@ class Agent:
             return view
         return await self.records.renewed(view.record.tenant, view.record.id)
 
-    def _paused(self, view: ExperimentView) -> Selection:
+    def _paused(self, view: ExperimentView, context: SelectContext, *, now_ms: int) -> Selection:
+        """The control arm, whatever the context is; logged, with nothing to give feedback for."""
+        decision = new_decision_id(now_ms, self.entropy.take(10))
+        query = Query(view.record.tenant, view.record.id, decision)
+        outcome = Outcome(view.control, 0.0, 0.0, 1.0, (), 0, 0, 0)
+        self.decisions.add(
+            view, query, outcome, source="default", context_id=context.id, now_ms=now_ms
+        )
         self.metrics.decisions.add("paused")
         return Selection(view.arms[view.control], None, True)
 

@@ -24,6 +24,7 @@ from serving.proxy.experiments import Experiments
 from serving.proxy.gates.service import Gates
 from serving.proxy.hot import Doors
 from serving.proxy.hyper_parameters import HyperParameters
+from serving.proxy.insights import Insights
 from serving.proxy.intake import FeedbackIntake
 from serving.proxy.people import People
 from serving.proxy.pools import Pools
@@ -103,6 +104,7 @@ class Gateway:
         )
         self.pools = Pools(catalog=catalog)
         self.experiments = self._make_experiments(loader)
+        self.insights = Insights(experiments=self.experiments, insight=stores.insight)
         self.gates = Gates(catalog=catalog, experiments=self.experiments)
         self.arms = Arms(catalog=catalog, pools=self.pools, experiments=self.experiments)
         self.promotion = Promotion(

@@ -4,6 +4,7 @@ The stores, by what they promise:
 
 * `Catalog` (Postgres): tenants' resources. A write is on disk when the call returns.
 * `Accounts` (Postgres): people, workspaces, sessions; `Audit`, who wrote what.
+* `Insight` (Postgres): sums over the decision log and the ledger, current to their last commit.
 * `Ledger` (Postgres): what was learned, append-only. One transaction a step, fenced by the term.
 * `Intake` (Redis streams): feedback and decisions on their way to the ledger. Durable when the
   call returns, read in order, trimmed only behind what the ledger has committed.
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 
 from serving.storage.base_accounts import Accounts, Audit
 from serving.storage.base_catalog import Catalog
+from serving.storage.base_insight import Insight
 from serving.storage.base_ledger import Ledger, LedgerStep
 from serving.storage.base_streams import Channel, Intake, Read
 from serving.storage.records import (
@@ -50,6 +52,7 @@ __all__ = [
     "ExperimentRecord",
     "FeedbackEvent",
     "GateRecord",
+    "Insight",
     "Intake",
     "Key",
     "Ledger",
@@ -70,6 +73,7 @@ class Stores:
     catalog: Catalog
     accounts: Accounts
     audit: Audit
+    insight: Insight
     ledger: Ledger
     intake: Intake
     channel: Channel

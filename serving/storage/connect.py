@@ -9,6 +9,7 @@ from serving.storage.postgres import (
     PostgresAccounts,
     PostgresAudit,
     PostgresCatalog,
+    PostgresInsight,
     PostgresLedger,
 )
 from serving.storage.redis import RedisChannel, RedisConnection, RedisIntake
@@ -30,6 +31,7 @@ async def open_stores(*, postgres_url: str, redis_url: str) -> Stores:
         catalog=PostgresCatalog(database),
         accounts=PostgresAccounts(database),
         audit=PostgresAudit(database),
+        insight=PostgresInsight(database),
         ledger=PostgresLedger(database),
         intake=RedisIntake(connection),
         channel=RedisChannel(connection),

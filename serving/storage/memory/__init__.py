@@ -9,6 +9,7 @@ from serving.storage.base import Stores
 from serving.storage.memory.accounts import MemoryAccounts, MemoryAudit
 from serving.storage.memory.catalog import MemoryCatalog
 from serving.storage.memory.channel import MemoryChannel
+from serving.storage.memory.insight import MemoryInsight
 from serving.storage.memory.intake import MemoryIntake
 from serving.storage.memory.ledger import MemoryLedger
 from serving.storage.memory.world import World
@@ -27,6 +28,7 @@ def memory_stores(*, clock: Callable[[], float] = monotonic) -> Stores:
         catalog=MemoryCatalog(world),
         accounts=MemoryAccounts(world),
         audit=MemoryAudit(world),
+        insight=MemoryInsight(world),
         ledger=MemoryLedger(world, clock=clock),
         intake=MemoryIntake(),
         channel=MemoryChannel(),

@@ -5,7 +5,15 @@ from __future__ import annotations
 from serving.storage.postgres.accounts import PostgresAccounts
 from serving.storage.postgres.catalog import PostgresCatalog
 from serving.storage.postgres.database import Database
+from serving.storage.postgres.insight import PostgresInsight
 from serving.storage.postgres.ledger import PostgresLedger
 from serving.storage.postgres.sessions import PostgresAudit
 
-__all__ = ["Database", "PostgresAccounts", "PostgresAudit", "PostgresCatalog", "PostgresLedger"]
+__all__ = [
+    "Database",
+    "PostgresAccounts",
+    "PostgresAudit",
+    "PostgresCatalog",
+    "PostgresInsight",
+    "PostgresLedger",
+]

@@ -15,6 +15,7 @@ from serving.storage import codec
 from serving.storage.postgres import tables
 from serving.storage.postgres.batches import ROW_COLUMNS, ledger_rows, store_batches
 from serving.storage.postgres.database import Connection
+from serving.storage.postgres.insight import ARCHIVE_DECISIONS, SUM_REWARDS
 from serving.storage.records import (
     CommittedBatch,
     DecisionEvent,
@@ -157,6 +158,8 @@ class PostgresStep:
             records=[(row[3], row[0], row[epoch_at], row[4], row[1], row[2]) for row in rows],
             columns=_KEY_COLUMNS,
         )
+        at = [ROW_COLUMNS.index(name) for name in ("experiment", "received_ms", "arm", "reward")]
+        await self._connection.execute(SUM_REWARDS, *([row[i] for row in rows] for i in at))
 
     async def _check_next(self) -> None:
         """Each experiment goes on where its ledger ends."""
@@ -191,15 +194,7 @@ class PostgresStep:
         if not self._decisions:
             return
         columns = zip(*(_decision_row(event) for event in self._decisions), strict=True)
-        await self._connection.execute(
-            "INSERT INTO decisions (proxy, number, experiment, context_id, epoch, decision_id,"
-            " arm, u, low, propensity, version, source, context, decided_ms)"
-            " SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[],"
-            " $5::bigint[], $6::uuid[], $7::bigint[], $8::float8[], $9::float8[], $10::float8[],"
-            " $11::bigint[], $12::text[], $13::bytea[], $14::bigint[])"
-            " ON CONFLICT (proxy, number) DO NOTHING",
-            *columns,
-        )
+        await self._connection.execute(ARCHIVE_DECISIONS, *columns)
 
 
 def _decision_row(event: DecisionEvent) -> tuple[Any, ...]:
