@@ -100,7 +100,8 @@ class LogisticPolicy(Policy[S, P], Generic[S, P]):
         several = max(1, _BLOCK // (dim * max(size, dim)))
         for low in range(0, count, several):
             some = np.arange(low, min(low + several, count))
-            coefficients[some], inverse[some] = self._minimum(state, some)
+            start = state.coefficients.reshape(-1, dim)[some]
+            coefficients[some], inverse[some] = self._minimum(state, some, start)
         return Ridge(
             coefficients=coefficients.reshape(*leading, n_arms, dim),
             inverse=inverse.reshape(*leading, n_arms, inverse.shape[-1]),
@@ -112,7 +113,8 @@ class LogisticPolicy(Policy[S, P], Generic[S, P]):
         coefficients = prepared.coefficients.reshape(-1, dim, copy=False)
         inverse = prepared.inverse.reshape(-1, prepared.inverse.shape[-1], copy=False)
         for index, _, _ in _rows(batch, n_arms):
-            coefficients[index], inverse[index] = self._minimum(state, index)
+            known = coefficients[index]
+            coefficients[index], inverse[index] = self._minimum(state, index, known)
         return prepared
 
     def update_in_place(self, state: S, batch: Interactions) -> None:
@@ -144,10 +146,11 @@ class LogisticPolicy(Policy[S, P], Generic[S, P]):
         square = _products(prepared.inverse, _pairs(x, x))
         return _products(prepared.coefficients, x), np.sqrt(np.maximum(square, 0.0))
 
-    def _minimum(self, state: S, index: IntArray) -> tuple[Array, Array]:
-        """Coefficients (m, d) and packed inverse (m, p) for some of the flattened arms."""
-        dim = state.coefficients.shape[-1]
-        found = state.coefficients.reshape(-1, dim)[index]
+    def _minimum(self, state: S, index: IntArray, found: Array) -> tuple[Array, Array]:
+        """Coefficients (m, d) and packed inverse (m, p) for some of the flattened arms.
+
+        ``found`` is where the search begins, and is written into.
+        """
         far = np.arange(len(index))
         for _ in range(_STEPS):
             step, reach, decrement, _ = self._newton(state, index[far], found[far])

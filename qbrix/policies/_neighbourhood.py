@@ -62,11 +62,11 @@ def nearest(state: Remembered, owner: IntArray, x: Array, *, k: int) -> Interact
     """
     window = state.rewards.shape[-1]
     seen = rows(state.pulls).sum(-1)[owner]
-    own = rows(state.contexts, axes=2)[owner] if state.pulls.ndim > 1 else state.contexts
-    away = own - x[:, None, :]
-    away *= away
-    distance = away.sum(-1)
-    distance[np.arange(window) >= seen[:, None]] = np.inf
+    used = int(min(max(seen.max(), k), window))
+    own = rows(state.contexts, axes=2)[:, :used]
+    away = (own[owner] if len(own) > 1 else own) - x[:, None, :]
+    distance = np.vecdot(away, away)
+    distance[np.arange(used) >= seen[:, None]] = np.inf
     furthest = np.partition(distance, k - 1, axis=-1)[:, k - 1, None]
     near, level = distance < furthest, distance == furthest
     near |= level & (level.cumsum(-1) <= k - near.sum(-1, keepdims=True))

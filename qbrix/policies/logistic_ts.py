@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -80,6 +81,11 @@ class LogisticTSPolicy(LogisticPolicy[Laplace, Ridge]):
         propensities_cost="K d^2",
         update_cost="d^3 + w d^2",
     )
+
+    @classmethod
+    def example(cls) -> Self:
+        """A window that the first observations soon leave."""
+        return cls(window=8)
 
     def propensities(
         self, prepared: Ridge, context: Array | None = None, *, mask: BoolArray | None = None
