@@ -182,7 +182,7 @@ def check_context(
         raise ShapeError(f"context has {width} features, {owner} needs {dim}")
     if leading is not None and context.shape[:-1] != leading:
         raise ShapeError(f"contexts have shape {context.shape}, expected {(*leading, dim)}")
-    if not np.isfinite(context).all():
+    if np.count_nonzero(np.isfinite(context)) != context.size:
         raise InvalidParameter("context contains a value that is not finite")
     return context
 

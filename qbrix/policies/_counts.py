@@ -151,8 +151,9 @@ def _share_one(scores: Array) -> Array:
     """`share` for one decision, in a third of the time."""
     best = scores.item(scores.argmax())
     near = scores >= best - TIE * max(abs(best), 1.0)
-    law: Array = near / np.count_nonzero(near)
-    return law
+    law = near.astype(np.float64)
+    several = np.count_nonzero(near)
+    return law if several == 1 else law / several
 
 
 def pick(

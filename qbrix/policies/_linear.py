@@ -164,7 +164,7 @@ def _follow(ridge: Ridge, index: IntArray, x: Array, rewards: Array) -> None:
 def _products(arms: Array, x: Array) -> Array:
     """Inner product of every arm's vector (..., K, m) with x (..., m), leading axes broadcast."""
     if arms.ndim == 2:
-        return x @ arms.T
+        return np.asarray(np.dot(arms, x) if x.ndim == 1 else x @ arms.T)
     product: Array = (arms @ x[..., None])[..., 0]
     return product
 
