@@ -5,27 +5,50 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 
+from pydantic_settings import BaseSettings
+
 import qbrix
 from qbrix.errors import QbrixError, Unavailable
 from serving.loading import trusted_keys
 from serving.proxy.intake import suffices
-from serving.settings import ProxySettings, SharedSettings, read_secrets, read_settings
+from serving.settings import (
+    CortexSettings,
+    MotorSettings,
+    ProxySettings,
+    SharedSettings,
+    read_secrets,
+    read_settings,
+)
 from serving.storage.base import Stores
 from serving.storage.connect import open_stores
 from serving.storage.migrate import current, head
 
-__all__ = ["doctor"]
+__all__ = ["doctor", "listed_settings"]
 
 Finding = tuple[str, str | None]  # what was looked at, and what is wrong with it
 
 
 def doctor() -> int:
-    """Print one line per check; 0 when all is well."""
+    """Print one line per check, then one per setting; 0 when all is well."""
     proxy, shared = read_settings(ProxySettings), read_settings(SharedSettings)
     findings = [*_local(proxy, shared), *asyncio.run(_remote(proxy, shared))]
     for name, wrong in findings:
         print(f"ok    {name}" if wrong is None else f"FAIL  {name}: {wrong}")
+    for line in listed_settings():
+        print(f"set   {line}")
     return int(any(wrong is not None for _, wrong in findings))
+
+
+def listed_settings() -> Iterator[str]:
+    """Every variable that the roles read, with its value here; secrets stay covered."""
+    kinds: list[type[BaseSettings]] = [SharedSettings, ProxySettings, MotorSettings, CortexSettings]
+    for kind in kinds:
+        settings = read_settings(kind)
+        for name in kind.model_fields:
+            value = getattr(settings, name)
+            shown = "" if value is None else value
+            origin = "" if name in settings.model_fields_set else "  (default)"
+            yield f"{kind.model_config.get('env_prefix', '')}{name}".upper() + f"={shown}{origin}"
 
 
 def _local(proxy: ProxySettings, shared: SharedSettings) -> Iterator[Finding]:

@@ -44,7 +44,22 @@ def test_migrating_twice_is_migrating_once(
 def test_the_doctor_finds_everything_in_order(capsys: Output) -> None:
     status, found = main(["doctor"]), capsys.readouterr().out
     assert status == 0, found
-    assert all(line.startswith("ok") for line in found.splitlines())
+    checks = [line for line in found.splitlines() if not line.startswith("set")]
+    assert all(line.startswith("ok") for line in checks)
+
+
+@pytest.mark.usefixtures("environment")
+def test_the_doctor_lists_every_setting_and_covers_secrets(
+    fresh_postgres_url: str, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    monkeypatch.setenv("PROXY_SIGNUP", "closed")
+    main(["doctor"])
+    found = capsys.readouterr().out
+    listed = [line.removeprefix("set   ") for line in found.splitlines() if line[:3] == "set"]
+    assert "PROXY_SIGNUP=closed" in listed
+    assert "PROXY_RATE_LIMIT_PER_MINUTE=0  (default)" in listed
+    assert any(line.startswith("CORTEX_LEASE_TTL_S=") for line in listed)
+    assert fresh_postgres_url not in found
 
 
 @pytest.mark.usefixtures("environment")

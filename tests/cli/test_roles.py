@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.cli.processes import PATIENCE_S, qbrix, role
 
@@ -98,9 +99,13 @@ def check_loop(proxy: dict[str, Any], key: str, *, name: str) -> None:
         )
 
 
-def test_a_role_that_cannot_start_says_why_in_one_sentence(environment: dict[str, str]) -> None:
-    del environment["PROXY_TOKEN_KEY_FILE"]
+@pytest.mark.parametrize("secret", ["PROXY_TOKEN_KEY_FILE", "PROXY_JWT_KEY_FILE"])
+def test_a_role_that_cannot_start_says_why_in_one_sentence(
+    environment: dict[str, str], secret: str
+) -> None:
+    """No secret has a default."""
+    del environment[secret]
     failed = qbrix("proxy", environment=environment)
     assert failed.returncode == 1
-    assert "PROXY_TOKEN_KEY_FILE is not set" in failed.stderr
+    assert f"{secret} is not set" in failed.stderr
     assert "Traceback" not in failed.stderr
