@@ -83,13 +83,18 @@ def test_an_executor_changes_nothing_but_the_time(make: Callable[[], Executor]) 
 
 @pytest.fixture(scope="module")
 def dask_executor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executor]:
-    """Of a cluster of two worker processes of its own."""
+    """Of a scheduler and two workers of our own that talk over TCP.
+
+    They live in this process, which is quick to start; `spawned` workers are processes.
+    """
     dask: Any = import_module("distributed")
     with ExitStack() as stack:
         cluster = stack.enter_context(
             dask.LocalCluster(
                 n_workers=2,
                 threads_per_worker=1,
+                processes=False,
+                protocol="tcp://",
                 dashboard_address=None,
                 local_directory=str(tmp_path_factory.mktemp("dask")),
             )
