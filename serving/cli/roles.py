@@ -18,7 +18,8 @@ from serving.settings import (
 )
 from serving.storage.base import Stores
 from serving.telemetry import configure_logging
-from serving.wire.server import GrpcServer, check_health
+from serving.wire.health import check_health
+from serving.wire.server import GrpcServer
 
 __all__ = ["cortex", "motor", "proxy"]
 

@@ -1,1 +1,1 @@
-"""What travels between the roles, and the only place that builds or reads protobuf messages."""
+"""What travels between the roles and to clients; protobuf messages are built and read here only."""

@@ -1,22 +1,20 @@
-"""Protobuf messages ↔ our values: the only place that builds or reads one."""
+"""What roles say to each other as protobuf messages ↔ our values."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from qbrix.errors import InvalidParameter, NotFound, QbrixError, ShapeError, Unavailable
-from serving.wire.gen import common_pb2, health_pb2, motor_pb2
+from serving.wire.gen import common_pb2, motor_pb2
 from serving.wire.selection import Outcome, Query
 
 __all__ = [
     "read_decided",
     "read_health",
     "read_queries",
-    "read_serving",
     "write_decided",
     "write_health",
     "write_queries",
-    "write_serving",
 ]
 
 
@@ -77,20 +75,6 @@ def read_health(data: bytes) -> bool:
     """Whether our own HealthCheckResponse says SERVING."""
     response = common_pb2.HealthCheckResponse.FromString(data)
     return response.status == common_pb2.HealthCheckResponse.Status.SERVING
-
-
-def write_serving(*, serving: bool) -> bytes:
-    """The HealthCheckResponse of grpc.health.v1."""
-    status = health_pb2.HealthCheckResponse.ServingStatus
-    return health_pb2.HealthCheckResponse(
-        status=status.SERVING if serving else status.NOT_SERVING
-    ).SerializeToString()
-
-
-def read_serving(data: bytes) -> bool:
-    """Whether the HealthCheckResponse of grpc.health.v1 says SERVING."""
-    response = health_pb2.HealthCheckResponse.FromString(data)
-    return response.status == health_pb2.HealthCheckResponse.ServingStatus.SERVING
 
 
 def _outcome(made: Outcome) -> motor_pb2.Outcome:

@@ -3,23 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import grpc
+from grpc_reflection.v1alpha import reflection
 
-from qbrix.errors import Unavailable
-from serving.wire.convert import read_serving, write_serving
+from qbrix.errors import InvalidParameter, Unavailable
+from serving.wire.health import SERVICE as HEALTH
+from serving.wire.health import Health
 
-__all__ = ["GrpcServer", "Method", "check_health"]
+__all__ = ["Certificate", "GrpcServer", "Method"]
 
 Method = Callable[[bytes, Any], Awaitable[bytes]]
 
 _OPTIONS: list[tuple[str, Any]] = [
-    ("grpc.so_reuseport", 0),
     ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5000),
-    ("grpc.max_receive_message_length", 64 << 20),
+    # Clients may ping every 5 s; a ping that the network hurried is not yet an abuse.
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 4000),
 ]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Certificate:
+    """Who the server is: a chain and its private key, as PEM files."""
+
+    chain: Path
+    key: Path
+
+    def read(self) -> grpc.ServerCredentials:
+        """Raises InvalidParameter when a file cannot be read."""
+        try:
+            pair = (self.key.read_bytes(), self.chain.read_bytes())
+        except OSError as error:
+            raise InvalidParameter(f"TLS files cannot be read: {error}") from None
+        return grpc.ssl_server_credentials([pair])
 
 
 class GrpcServer:
@@ -31,46 +50,54 @@ class GrpcServer:
         *,
         address: str,
         healthy: Callable[[], bool],
+        limit_bytes: int = 64 << 20,
+        reuse_port: bool = False,
+        reflects: bool = False,
+        certificate: Certificate | None = None,
     ) -> None:
-        self._server = grpc.aio.server(options=_OPTIONS)
-        self._healthy = healthy
-        health = {"Check": self._check}
-        for service, methods in {**services, "grpc.health.v1.Health": health}.items():
-            handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
-                name: grpc.unary_unary_rpc_method_handler(method)
-                for name, method in methods.items()
-            }
-            self._server.add_generic_rpc_handlers(
-                (grpc.method_handlers_generic_handler(service, handlers),)
+        options = [
+            *_OPTIONS,
+            ("grpc.max_receive_message_length", limit_bytes),
+            ("grpc.so_reuseport", int(reuse_port)),
+        ]
+        self._server = grpc.aio.server(options=options)
+        self._health = Health(services, healthy=healthy)
+        self._add(HEALTH, self._health.handlers)
+        for service, methods in services.items():
+            self._add(
+                service,
+                {
+                    name: grpc.unary_unary_rpc_method_handler(method)
+                    for name, method in methods.items()
+                },
             )
+        if reflects:
+            names = (*services, HEALTH, reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, self._server)
         self._address = address
+        self._certificate = certificate
 
     async def start(self) -> int:
         """Begin to serve; the port, chosen by the system when 0 was asked for."""
+        credentials = None if self._certificate is None else self._certificate.read()
         try:
-            port: int = self._server.add_insecure_port(self._address)
+            port: int = (
+                self._server.add_insecure_port(self._address)
+                if credentials is None
+                else self._server.add_secure_port(self._address, credentials)
+            )
         except RuntimeError as error:
-            raise Unavailable(f"cannot serve on {self._address}: {error}") from None
+            raise Unavailable(
+                f"cannot serve gRPC on {self._address}: {error}; free the port or choose another"
+            ) from None
         await self._server.start()
         return port
 
     async def stop(self, *, grace_s: float) -> None:
         """Finish the calls under way, refuse new ones."""
+        self._health.end()
         await self._server.stop(grace_s)
 
-    async def _check(self, _: bytes, __: Any) -> bytes:
-        return write_serving(serving=self._healthy())
-
-
-async def check_health(address: str, *, deadline_s: float = 1.0) -> None:
-    """Raises Unavailable unless the server at this address says that it serves."""
-    async with grpc.aio.insecure_channel(address) as channel:
-        check: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
-            "/grpc.health.v1.Health/Check"
-        )
-        try:
-            answer = await check(b"", timeout=deadline_s)
-        except grpc.aio.AioRpcError as error:
-            raise Unavailable(f"{address} does not answer: {error.details()}") from None
-    if not read_serving(answer):
-        raise Unavailable(f"{address} answers that it does not serve")
+    def _add(self, service: str, handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]]) -> None:
+        handler = grpc.method_handlers_generic_handler(service, handlers)
+        self._server.add_generic_rpc_handlers((handler,))

@@ -21,7 +21,8 @@ from serving.wire.convert import (
 )
 from serving.wire.motor_client import MotorClient
 from serving.wire.selection import Outcome, Query
-from serving.wire.server import GrpcServer, check_health
+from serving.wire.health import check_health
+from serving.wire.server import GrpcServer
 
 UNIT = st.floats(0, 1)
 COUNT = st.integers(0, 2**62)
