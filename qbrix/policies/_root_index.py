@@ -12,7 +12,7 @@ import numpy as np
 
 from qbrix.policies._counts import TIE, UNOBSERVED, Cells, Rewards, pick, pick_into, share, starts
 from qbrix.policies._index import SumPolicy
-from qbrix.policies._rounds import in_turn
+from qbrix.policies._rounds import opening
 from qbrix.types import Array, BoolArray, IntArray, Interactions
 
 
@@ -106,8 +106,8 @@ class RootIndexPolicy(SumPolicy[Rewards, Indices]):
         rng: np.random.Generator,
     ) -> tuple[IntArray, Indices]:
         """A block of rounds; those with unobserved arms one by one."""
-        chosen, first, prepared = in_turn(
-            self, prepared, state, rewards, until=lambda indices: not indices.fresh, rng=rng
+        chosen, first, prepared = opening(
+            self, prepared, state, rewards, over=lambda indices: not indices.fresh, rng=rng
         )
         if first < len(rewards):
             self._play_observed(prepared, state, rewards[first:], chosen=chosen[first:], rng=rng)

@@ -7,12 +7,11 @@ from typing import TypeVar
 
 import numpy as np
 
-from qbrix.policies._counts import starts
+from qbrix.policies._counts import Rewards, pick, starts
 from qbrix.policies.base import Policy
-from qbrix.state import State
 from qbrix.types import Array, IntArray, Interactions
 
-S = TypeVar("S", bound=State)
+S = TypeVar("S", bound=Rewards)
 P = TypeVar("P")
 
 
@@ -54,31 +53,54 @@ def one_round(
     return arms, policy.advance(prepared, state, batch)
 
 
-def in_turn(
+def opening(
     policy: Policy[S, P],
     prepared: P,
     state: S,
     rewards: Array,
     *,
-    until: Callable[[P], bool],
+    over: Callable[[P], bool],
     rng: np.random.Generator,
 ) -> tuple[IntArray, int, P]:
-    """`one_round` after the other, until something holds or the block is over.
+    """Play until every arm is observed, for a policy of `Rewards` that observes each of them first.
 
     Parameters
     ----------
     rewards : Array, shape (B, R, K)
+    over : callable
+        Whether a prepared form has no unobserved arm.
 
     Returns
     -------
     arms : IntArray, shape (B, R)
-        The rows that were not played are to be filled.
+        Rows that were not played are left to be filled.
     played : int
     prepared : P
     """
     arms = np.empty(rewards.shape[:2], dtype=np.int64)
-    played = 0
-    while played < len(rewards) and not until(prepared):
+    if over(prepared):
+        return arms, 0, prepared
+    played = _first_observations(state, rewards, arms=arms, rng=rng)
+    if played:
+        prepared = policy.prepare(state)
+    while played < len(rewards) and not over(prepared):
         arms[played], prepared = one_round(policy, prepared, state, rewards[played], rng=rng)
         played += 1
     return arms, played, prepared
+
+
+def _first_observations(
+    state: Rewards, rewards: Array, *, arms: IntArray, rng: np.random.Generator
+) -> int:
+    """Rounds in which all replications have unobserved arms, without an index of the others."""
+    replications, n_arms = rewards.shape[1:]
+    offsets = starts((replications,), n_arms)
+    pulls, total = (a.reshape(-1, copy=False) for a in (state.pulls, state.total_reward))
+    played = 0
+    while played < len(rewards) and not state.pulls.all(1).any():
+        arms[played] = pick((state.pulls == 0.0).astype(np.float64), rng=rng, bounded=True)
+        cells = arms[played] + offsets
+        pulls[cells] = 1.0
+        total[cells] += rewards[played].reshape(-1)[cells]
+        played += 1
+    return played

@@ -10,7 +10,7 @@ from qbrix.checks import param
 from qbrix.policies._ceilings import Ceilings, play_highest
 from qbrix.policies._counts import UNOBSERVED, Rewards, learn, merge, pick, share, starts
 from qbrix.policies._kl import Roots, near_roots
-from qbrix.policies._rounds import in_turn
+from qbrix.policies._rounds import opening
 from qbrix.policies.base import Capabilities, Policy
 from qbrix.types import Array, BoolArray, IntArray, Interactions
 
@@ -168,8 +168,8 @@ class KLUCBPolicy(Policy[Rewards, Indices]):
         rng: np.random.Generator,
     ) -> tuple[IntArray, Indices]:
         """A block of rounds; those with unobserved arms one by one."""
-        chosen, first, prepared = in_turn(
-            self, prepared, state, rewards, until=lambda indices: not indices.fresh, rng=rng
+        chosen, first, prepared = opening(
+            self, prepared, state, rewards, over=lambda indices: not indices.fresh, rng=rng
         )
         if first == len(rewards):
             return chosen, prepared
