@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +25,7 @@ from qbrix.environments import (
     to_gymnasium,
 )
 from qbrix.environments.wrappers import Delayed
-from qbrix.errors import InvalidParameter, ShapeError, SupportError
+from qbrix.errors import InvalidParameter, MissingExtra, ShapeError, SupportError
 from qbrix.policies.epsilon import EpsilonPolicy
 from qbrix.rng import stream
 from qbrix.simulator import simulate
@@ -183,3 +185,22 @@ def test_what_is_no_bandit_is_refused() -> None:
         from_gymnasium(Strange)
     with pytest.raises(InvalidParameter, match="reward = 'clicks'"):
         from_gymnasium(Quiz, reward="clicks")  # type: ignore[arg-type]
+
+
+def test_without_gymnasium_the_extra_is_named_and_all_else_works(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "gymnasium", None)
+    with pytest.raises(MissingExtra, match=r"Gymnasium adapter needs .*qbrix-lab\[notebook\]"):
+        to_gymnasium(Bernoulli([0.5]), horizon=3)
+    with pytest.raises(MissingExtra, match="Gymnasium adapter"):
+        from_gymnasium("Quiz-v0")
+
+
+def test_importing_environments_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, qbrix.environments; "
+        "print(sorted({'gymnasium', 'pandas', 'sklearn', 'scipy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
