@@ -13,7 +13,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from qbrix.checks import param
-from qbrix.errors import InvalidParameter
+from qbrix.errors import InvalidParameter, StateMismatch
 from qbrix.policies._counts import Rewards, pick, share
 from qbrix.policies._evidence import LAST, observed_means
 from qbrix.policies._in_order import events, rows
@@ -93,6 +93,15 @@ class PhasedPolicy(IdentificationPolicy[Trial, Trial]):
                 "arms once in its first phase; give it a longer horizon or fewer arms"
             )
         return zeros(Trial, K=n_arms)
+
+    def grow(self, state: Trial, *, n_arms: int) -> Trial:
+        """Arms join in the first phase; later ones are too short for them."""
+        if state.phase.any():
+            raise StateMismatch(
+                f"the first phase of {type(self).__name__} is over, so that no arm can join; "
+                "start over with all arms"
+            )
+        return IdentificationPolicy.grow(self, state, n_arms=n_arms)
 
     def propensities(
         self, prepared: Trial, context: Array | None = None, *, mask: BoolArray | None = None

@@ -85,21 +85,24 @@ class Search:
         return self._found
 
     def _round(self, rounds: Rounds, number: int) -> None:
-        live = self._live
+        live, n_arms = self._live, rounds.rewards.shape[-1]
         mask = None if rounds.available is None else rounds.available[number, live]
-        upper = self._policy.propensities(self._prepared, mask=mask).cumsum(-1)
+        law = self._policy.propensities(self._prepared, mask=mask)
+        upper = law.cumsum(-1)
         u = self._choice_rng.random((live.size, 1)) * upper[:, -1:]
-        arms = (u >= upper).sum(-1)[:, np.newaxis]
-        chances = np.diff(upper, axis=-1, prepend=0.0)
+        arms = (u >= upper).sum(-1)
+        cells = np.arange(0, live.size * n_arms, n_arms) + arms
+        own = live * n_arms + arms
         batch = Interactions(
-            arms=arms,
-            rewards=rounds.rewards[number, live[:, np.newaxis], arms],
-            propensities=np.take_along_axis(chances, arms, axis=-1),
+            arms=arms[:, np.newaxis],
+            rewards=rounds.rewards[number].reshape(-1).take(own)[:, np.newaxis],
+            propensities=law.reshape(-1).take(cells)[:, np.newaxis],
             state_versions=np.full((live.size, 1), self._played),
+            cells=cells,
         )
         self._state = self._policy.update(self._state, batch)
         self._prepared = self._policy.advance(self._prepared, self._state, batch)
-        self._found.pulls[live, arms[:, 0]] += 1
+        self._found.pulls.reshape(-1)[own] += 1
         self._played += 1
 
     def _leave(self, done: BoolArray, rounds: Rounds, number: int, *, stopped: bool) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from qbrix.environments import Bernoulli
-from qbrix.errors import InvalidParameter
+from qbrix.errors import InvalidParameter, StateMismatch
 from qbrix.policies.successive_rejects import SuccessiveRejectsPolicy
 from qbrix.simulator import identify
 from tests.policies.numbers import law, rows
@@ -77,6 +77,15 @@ def test_the_budget_ends_it_even_if_feedback_came_unevenly() -> None:
 def test_a_budget_that_does_not_reach_all_arms_is_refused() -> None:
     with pytest.raises(InvalidParameter, match=r"horizon=4\) cannot observe each of 4 arms"):
         SuccessiveRejectsPolicy(horizon=4).init(n_arms=4)
+
+
+def test_arms_join_in_the_first_phase_only() -> None:
+    policy = SuccessiveRejectsPolicy(horizon=40)
+    state = policy.update(policy.init(n_arms=2), rows([0, 1], [1.0, 1.0]))
+    assert law(policy, policy.grow(state, n_arms=3)) == [0.0, 0.0, 1.0]
+    late = policy.update(state, rows([0, 1] * 20, [1.0, 0.0] * 20))
+    with pytest.raises(StateMismatch, match="first phase"):
+        policy.grow(late, n_arms=3)
 
 
 def test_where_only_dismissed_arms_are_allowed_they_share() -> None:
