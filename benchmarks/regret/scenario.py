@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
+from hashlib import sha256
 from typing import Any, Literal
 
 import numpy as np
@@ -69,6 +71,18 @@ class Scenario:
     def labelled(self) -> dict[str, AnyPolicy]:
         """Label → policy, as a race labels them."""
         return labelled(list(self.policies))
+
+    @property
+    def digest(self) -> str:
+        """Twelve digits for all that its numbers depend on, but for the policies."""
+        content = {
+            "environment": self.environment.spec(),
+            "measure": self.measure,
+            "confidence": self.confidence,
+            "schedule": None if self.schedule is None else self.schedule.parameters(),
+            "horizons": [self.full.horizon, self.quick.horizon],
+        }
+        return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
     @property
     def meaning(self) -> str:

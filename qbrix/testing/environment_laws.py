@@ -55,30 +55,27 @@ def check_blocks_have_the_declared_shapes(environment: Environment) -> None:
     contexts (B, R, d) where there are features, and whole numbers and truths for the rest.
     """
     n_arms, dim = environment.n_arms, environment.dim
-    sizes = [7, min(HORIZON, environment.length or HORIZON) - 7]
-    play = environment.play(
-        stream(1), replications=REPLICATIONS, horizon=sum(sizes), block=sizes[0]
-    )
-    blocks = list(play)
-    expect(blocks[0].rewards.flags.c_contiguous, "rewards are not contiguous")
-    expect(len(blocks) == -(-sum(sizes) // 7), f"{len(blocks)} blocks for {sum(sizes)} rounds by 7")
-    for rounds in blocks[:1]:
-        lead = (7, REPLICATIONS)
-        wanted: dict[str, tuple[tuple[int, ...], str]] = {
-            "rewards": ((*lead, n_arms), "f"),
-            "means": ((*lead, n_arms), "f"),
-            "best": (lead, "f"),
-            "contexts": ((*lead, dim), "f"),
-            "available": ((*lead, n_arms), "b"),
-        }
-        expect((rounds.contexts is not None) == bool(dim), f"contexts do not fit dim = {dim}")
-        for name, (shape, kind) in wanted.items():
-            got = getattr(rounds, name)
-            fits = got is None or (got.shape == shape and got.dtype.kind == kind)
-            expect(fits, f"{name} are {_shape(got)}, expected shape {shape} of kind {kind!r}")
-        if rounds.arrivals is not None:
-            fits = rounds.arrivals.shape[:2] == lead and rounds.arrivals.dtype.kind == "i"
-            expect(fits, f"arrivals are {_shape(rounds.arrivals)}, expected integers (B, R, c)")
+    horizon = min(HORIZON, environment.length or HORIZON)
+    blocks = list(environment.play(stream(1), replications=REPLICATIONS, horizon=horizon, block=7))
+    sizes = [len(rounds.rewards) for rounds in blocks]
+    expect(sizes == _cut(horizon, by=7), f"{horizon} rounds by 7 come in blocks of {sizes}")
+    rounds, lead = blocks[0], (sizes[0], REPLICATIONS)
+    expect(rounds.rewards.flags.c_contiguous, "rewards are not contiguous")
+    expect((rounds.contexts is not None) == bool(dim), f"contexts do not fit dim = {dim}")
+    wanted: dict[str, tuple[tuple[int, ...], str]] = {
+        "rewards": ((*lead, n_arms), "f"),
+        "means": ((*lead, n_arms), "f"),
+        "best": (lead, "f"),
+        "contexts": ((*lead, dim), "f"),
+        "available": ((*lead, n_arms), "b"),
+    }
+    for name, (shape, kind) in wanted.items():
+        got = getattr(rounds, name)
+        fits = got is None or (got.shape == shape and got.dtype.kind == kind)
+        expect(fits, f"{name} are {_shape(got)}, expected shape {shape} of kind {kind!r}")
+    if rounds.arrivals is not None:
+        fits = rounds.arrivals.shape[:2] == lead and rounds.arrivals.dtype.kind == "i"
+        expect(fits, f"arrivals are {_shape(rounds.arrivals)}, expected integers (B, R, c)")
 
 
 def check_cut_into_blocks_changes_nothing(environment: Environment) -> None:
@@ -209,6 +206,10 @@ def _joined(blocks: list[Rounds]) -> Rounds:
         return None if values[0] is None else np.concatenate(values)
 
     return Rounds(**{name: part(name) for name in _PARTS})
+
+
+def _cut(horizon: int, *, by: int) -> list[int]:
+    return [min(by, horizon - start) for start in range(0, horizon, by)]
 
 
 def _expect_equal(one: Rounds, other: Rounds, *, what: str) -> None:
