@@ -13,7 +13,7 @@ import numpy as np
 
 from qbrix.environments import Environment
 from qbrix.errors import InvalidParameter, UnknownName
-from qbrix.policies import Policy
+from qbrix.policies import IdentificationPolicy, Policy
 from qbrix.simulator._html import page
 from qbrix.simulator.metrics import Trace
 from qbrix.simulator.schedule import Schedule
@@ -165,6 +165,22 @@ class SimulationResult:
             raise InvalidParameter("the final states were not kept; simulate with keep_states=True")
         self._check_label(label)
         return take(self.states[label], replication)
+
+    def recommended(self, label: str) -> IntArray:
+        """The arm that a policy recommends after each replication, shape (R,), kept states given.
+
+        For policies that are made to find the best arm; of those that tie it is the first.
+        """
+        self._check_label(label)
+        policy = self.policies[label]
+        if not isinstance(policy, IdentificationPolicy):
+            raise InvalidParameter(
+                f"{label} recommends no arm; expected an IdentificationPolicy, for example "
+                "TrackAndStopPolicy()"
+            )
+        if self.states is None:
+            raise InvalidParameter("the final states were not kept; simulate with keep_states=True")
+        return policy.recommend(self.states[label])
 
     @property
     def seeds(self) -> tuple[int, ...]:

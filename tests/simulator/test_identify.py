@@ -12,7 +12,7 @@ import pytest
 import qbrix
 from qbrix.environments import Bernoulli, LinearContextual
 from qbrix.errors import InvalidParameter
-from qbrix.policies import Capabilities, IdentificationPolicy, get
+from qbrix.policies import Capabilities, IdentificationPolicy, Policy, get
 from qbrix.policies._counts import Cells, Pulls, share
 from qbrix.policies.random import RandomPolicy
 from qbrix.policies.successive_rejects import SuccessiveRejectsPolicy
@@ -152,6 +152,22 @@ def test_frames_pages_and_provenance_tell_the_same() -> None:
     assert "UniformSampling" in json.dumps(found.provenance)
     assert found.provenance["summary"]["it"]["unstopped"] == 0.25
     assert "confidence 0.95" in repr(found)
+
+
+def test_a_race_keeps_recommendations_in_its_final_states() -> None:
+    rivals: dict[str, Policy[Any, Any]] = {
+        "it": UniformSamplingPolicy(),
+        "random": RandomPolicy(),
+    }
+    race = qbrix.simulate(
+        rivals, Bernoulli([0.1, 0.9]), horizon=60, replications=4, keep_states=True, progress=False
+    )
+    assert race.recommended("it").tolist() == [1, 1, 1, 1]
+    with pytest.raises(InvalidParameter, match="random recommends no arm"):
+        race.recommended("random")
+    short = qbrix.simulate(UniformSamplingPolicy(), EASY, horizon=5, replications=1, progress=False)
+    with pytest.raises(InvalidParameter, match="keep_states=True"):
+        short.recommended("UniformSampling")
 
 
 def test_the_root_has_it() -> None:
