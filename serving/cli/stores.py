@@ -27,6 +27,7 @@ def create_key(*, tenant: str, name: str, role: str) -> None:
 async def _create_key(shared: SharedSettings, *, tenant: str, name: str, role: str) -> str:
     from serving.proxy.api_keys import mint
     from serving.proxy.auth import ROLES
+    from serving.storage.audit import Actor, acting
     from serving.storage.connect import open_stores
 
     stores = await open_stores(
@@ -37,7 +38,8 @@ async def _create_key(shared: SharedSettings, *, tenant: str, name: str, role: s
         found = await stores.catalog.find_tenant(tenant)
         owner = found or await stores.catalog.create_tenant(tenant)
         record, key = mint(owner, name=name, scopes=ROLES[role])
-        await stores.catalog.put_api_key(record)
+        with acting(Actor(tenant=owner)):
+            await stores.catalog.put_api_key(record)
     finally:
         await stores.close()
     return key

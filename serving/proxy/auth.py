@@ -71,6 +71,11 @@ class Authenticator:
         else:
             self._principals.invalidate_all()
 
+    def user_changed(self, payload: str) -> None:
+        """A user was changed somewhere: whom a key stands for, or that it does again."""
+        self._standings.heard(payload)
+        self._principals.forget_absent()
+
     async def flush_used(self) -> None:
         """Write down which keys were used since the last time."""
         used, self._used = self._used, set()

@@ -188,7 +188,7 @@ class Gateway:
         heard = {
             keys.RECORDS: self.records.forget,
             keys.API_KEYS: self.auth.forget,
-            keys.USERS: self.people.standings.heard,
+            keys.USERS: self.auth.user_changed,
         }
         async for topic, payload in self.stores.channel.listen(*heard):
             heard[topic](payload)

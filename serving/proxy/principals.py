@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from qbrix.errors import Forbidden
+from serving.storage.audit import Actor
 
 __all__ = ["ROLES", "Principal"]
 
@@ -57,6 +58,12 @@ class Principal(msgspec.Struct, frozen=True):
     def signed_in(self) -> bool:
         """Whether this is a person with a password, not a key."""
         return not self.key_id and self.user is not None
+
+    def actor(self, request_id: str) -> Actor:
+        """Who writes what a request with this credential writes."""
+        return Actor(
+            tenant=self.tenant, user=self.user, key=self.key_id or None, request_id=request_id
+        )
 
     def require(self, scope: str) -> None:
         """Raise Forbidden without the scope."""

@@ -105,6 +105,10 @@ class StaleCache(Generic[V]):
             entry.checked_s = float("-inf")
             entry.away = False
 
+    def forget_absent(self) -> None:
+        """What was missing may be there by now."""
+        self._absent.clear()
+
     def invalidate_all(self) -> None:
         """Changes may have been missed."""
         self._absent.clear()

@@ -53,7 +53,10 @@ def acting_as(user: UserRecord) -> AbstractContextManager[None]:
 
 
 def audited(action: str) -> Callable[[Method], Method]:
-    """For a method whose first argument is a record, or a tenant before an id."""
+    """For a method whose first argument is a record, or a tenant before an id.
+
+    A ``{reason}`` in the action is the record's.
+    """
 
     def decorate(method: Method) -> Method:
         @wraps(method)
@@ -61,7 +64,8 @@ def audited(action: str) -> Callable[[Method], Method]:
             actor = _actor.get()
             if actor is None:
                 return await method(self, first, *rest, **named)
-            records = [_record(actor, action, _subject(first, rest))]
+            done = action.format(reason=getattr(first, "reason", ""))
+            records = [_record(actor, done, _subject(first, rest))]
             token = _ready.set(records)
             try:
                 result = await method(self, first, *rest, **named)

@@ -59,7 +59,7 @@ class Accounts(Protocol):
     async def change_user(self, user: UserRecord) -> UserRecord:
         """Store role and activity under the next revision; what ends an activity ends sessions.
 
-        Raises NotFound, or Conflict (LAST_ADMIN) when no active admin would be left.
+        Raises NotFound, or Conflict (LAST_ADMIN) when the last active admin would go.
         """
         ...
 

@@ -145,6 +145,18 @@ async def test_who_is_switched_off_is_out_with_all_keys_and_comes_back_with_them
         assert (await world.bare.post(f"{AUTH}/login", json=login)).status_code == 200
 
 
+async def test_a_key_that_was_refused_meanwhile_works_as_soon_as_its_owner_is_back() -> None:
+    async with open_world() as world, open_world(world.stores) as other:
+        ada = await register(world)
+        bob = await join(world, "bob@acme.io", by=ada)
+        key = {"X-API-Key": (await own_key(world, bob.headers))["key"]}
+        url = f"{AUTH}/users/{bob.id}/status"
+        for is_active, status in ((False, 401), (True, 200)):
+            await world.bare.patch(url, json={"is_active": is_active}, headers=ada.headers)
+            await settle()
+            assert (await other.bare.get(POOLS, headers=key)).status_code == status
+
+
 async def test_a_change_that_no_push_told_is_read_from_the_catalog() -> None:
     async with open_world(switched_stores()) as world, open_world(world.stores) as other:
         ada = await register(world)

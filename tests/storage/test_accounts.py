@@ -182,6 +182,13 @@ async def test_the_last_active_admin_stays_one(stores: Stores) -> None:
     assert [isinstance(one, Conflict) for one in outcomes].count(True) == 1
 
 
+async def test_where_there_never_was_an_admin_people_change_all_the_same(stores: Stores) -> None:
+    tenant = await stores.catalog.create_tenant("local")  # looked after by a key
+    bob = await joined(stores, "bob@acme.io", tenant=tenant, role="member")
+    changed = await stores.accounts.change_user(replace(bob, role="viewer"))
+    assert changed.role == "viewer"
+
+
 async def test_a_workspace_changes_its_title_and_its_slug(stores: Stores) -> None:
     ada = await registered(stores)
     await registered(stores, "eve@evil.io", slug="evil")

@@ -82,9 +82,8 @@ class MemoryAccounts:
         """See `Accounts`."""
         stored = await self.get_user(user.tenant, user.id)
         others = [one for one in self._world.users.values() if one.id != user.id]
-        after = [*others, user]
-        if not any(
-            one.tenant == user.tenant and one.role == "admin" and one.is_active for one in after
+        if _has_admin([*others, stored], user.tenant) and not _has_admin(
+            [*others, user], user.tenant
         ):
             raise Conflict(
                 "this is the last active admin; make another one first", code="LAST_ADMIN"
@@ -243,6 +242,10 @@ class MemoryAudit:
             if one.tenant == tenant
         ]
         return own[::-1][offset : offset + limit]
+
+
+def _has_admin(users: list[UserRecord], tenant: str) -> bool:
+    return any(one.tenant == tenant and one.role == "admin" and one.is_active for one in users)
 
 
 def _slug_taken(slug: str) -> Conflict:

@@ -221,7 +221,7 @@ class MemoryCatalog:
             raise NotFound("bundle", sha256)
         return found
 
-    @audited("experiment.control")
+    @audited("experiment.{reason}")
     async def request_control(self, control: ControlRequest) -> ControlRequest:
         """See `Catalog`."""
         return self._world.enqueue(control)

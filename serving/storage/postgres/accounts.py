@@ -103,6 +103,7 @@ class PostgresAccounts(PostgresSessions):
         async with self._database.transaction() as connection:
             # Two admins who switch each other off wait for one another here.
             await connection.execute("SELECT id FROM tenants WHERE id = $1 FOR UPDATE", user.tenant)
+            had_admin = await _has_admin(connection, user.tenant)
             rows = await connection.fetch(
                 "UPDATE users SET role = $3, is_active = $4, changed_ms = $5,"
                 " revision = revision + 1"
@@ -114,11 +115,7 @@ class PostgresAccounts(PostgresSessions):
                 user.changed_ms,
             )
             changed = _user(rows, user.id)
-            if not await connection.fetchval(
-                "SELECT EXISTS (SELECT FROM users"
-                " WHERE tenant = $1 AND role = 'admin' AND is_active)",
-                user.tenant,
-            ):
+            if had_admin and not await _has_admin(connection, user.tenant):
                 raise Conflict(
                     "this is the last active admin; make another one first", code="LAST_ADMIN"
                 )
@@ -227,6 +224,14 @@ class PostgresAccounts(PostgresSessions):
                 await _insert(connection, user)
         except asyncpg.UniqueViolationError:
             raise _user_exists(user.email) from None
+
+
+async def _has_admin(connection: Connection, tenant: str) -> bool:
+    found: bool = await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM users WHERE tenant = $1 AND role = 'admin' AND is_active)",
+        tenant,
+    )
+    return found
 
 
 async def _insert(connection: Connection, user: UserRecord) -> None:

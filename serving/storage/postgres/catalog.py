@@ -215,7 +215,7 @@ class PostgresCatalog(PostgresExperiments):
         data: bytes = row["data"]
         return data
 
-    @audited("experiment.control")
+    @audited("experiment.{reason}")
     async def request_control(self, control: ControlRequest) -> ControlRequest:
         """See `Catalog`."""
         async with self._database.transaction() as connection:
