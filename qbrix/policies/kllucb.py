@@ -59,8 +59,8 @@ class KLLUCBPolicy(PairPolicy):
 
     References
     ----------
-    Kaufmann and Kalyanakrishnan (2013), *Information Complexity in Bandit Subset Selection*,
-    section 4 (KL-LUCB) and Theorem 2, with one arm to be found.
+    Kaufmann and Kalyanakrishnan (2013), *Information Complexity in Bandit Subset Selection*:
+    KL-LUCB, with one arm to be found.
     """
 
     alpha: float = param(1.1, gt=1, doc="growth of the exploration with the round")

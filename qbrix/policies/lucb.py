@@ -53,7 +53,7 @@ class LUCBPolicy(PairPolicy):
     References
     ----------
     Kalyanakrishnan, Tewari, Auer and Stone (2012), *PAC Subset Selection in Stochastic Multi-Armed
-    Bandits*, section 4 (LUCB1) and Theorem 6, with one arm to be found.
+    Bandits*: LUCB1, with one arm to be found.
     """
 
     def bounds(

@@ -42,8 +42,8 @@ class SequentialHalvingPolicy(PhasedPolicy):
 
     References
     ----------
-    Karnin, Koren and Somekh (2013), *Almost Optimal Exploration in Multi-Armed Bandits*, Algorithm
-    3 (sequential halving) and Theorem 4.1.
+    Karnin, Koren and Somekh (2013), *Almost Optimal Exploration in Multi-Armed Bandits*, section
+    4 and Theorem 4.1.
     """
 
     forgets = True

@@ -60,8 +60,8 @@ class TopTwoTSPolicy(BetaTSPolicy, IdentificationPolicy[Outcomes, Outcomes]):
     ----------
     Russo (2020), *Simple Bayesian Algorithms for Best-Arm Identification*, section 3
     (top-two Thompson sampling) and Theorem 1. Jourdan, Degenne, Baudry, de Heide and Kaufmann
-    (2022), *Top Two Algorithms Revisited*, Theorem 2 (with a stopping rule). Garivier and Kaufmann
-    (2016), *Optimal Best Arm Identification with Fixed Confidence*, Theorem 10 (the rule).
+    (2022), *Top Two Algorithms Revisited* (with a stopping rule). Garivier and Kaufmann (2016),
+    *Optimal Best Arm Identification with Fixed Confidence*, Theorem 10 (the rule).
     """
 
     leader_share: float = param(0.5, gt=0, lte=1, doc="share of decisions for the leader")

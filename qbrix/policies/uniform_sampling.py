@@ -44,7 +44,7 @@ class UniformSamplingPolicy(SumPolicy[Rewards, Rewards], IdentificationPolicy[Re
     References
     ----------
     Bubeck, Munos and Stoltz (2011), *Pure Exploration in Finitely-Armed and Continuous-Armed
-    Bandits*, section 4 (uniform allocation). Garivier and Kaufmann (2016), *Optimal Best Arm
+    Bandits* (uniform allocation). Garivier and Kaufmann (2016), *Optimal Best Arm
     Identification with Fixed Confidence*, Theorem 10 (stopping).
     """
 
