@@ -15,8 +15,8 @@ coefficients of that moment, which adds :math:`w\, x x^\top` to Λ and
 :math:`(w\, x^\top \theta + r - p)\, x` to η, with :math:`p = \sigma(x^\top \theta)` and
 :math:`w = p (1 - p)`.
 
-``update`` moves the coefficients of the state by one damped Newton step for each observation,
-``prepare`` the whole way to the minimum of F. A step that changes no log-odds in the window by more
+``update`` moves the coefficients of the state by one damped Newton step for each observation (or a
+longer one for several, where features are many), ``prepare`` the whole way to the minimum of F. A step that changes no log-odds in the window by more
 than 1 always descends: the second derivative then varies by less than the factor e.
 
 References
@@ -43,6 +43,8 @@ from qbrix.types import Array, IntArray, Interactions
 _STEPS = 60
 _CONVERGED = 1e-13
 """The square of a Newton step in its own metric, after which the next one is about as long."""
+_PAUSE = 32
+"""For every so many features a step waits for one observation more, and is as much longer."""
 _BLOCK = 2**20
 """Numbers of an array that is made at once in ``prepare``."""
 
@@ -118,7 +120,7 @@ class LogisticPolicy(Policy[S, P], Generic[S, P]):
         return prepared
 
     def update_in_place(self, state: S, batch: Interactions) -> None:
-        """Let each row into its arm's window, the oldest out of it, and take one step."""
+        """Let each row into its arm's window, the oldest out of it, and take a step if it is due."""
         n_arms, size, dim = state.recent_contexts.shape[-3:]
         contexts = state.recent_contexts.reshape(-1, size, dim, copy=False)
         rewards = state.recent_rewards.reshape(-1, size, copy=False)
@@ -126,6 +128,8 @@ class LogisticPolicy(Policy[S, P], Generic[S, P]):
         precision = state.precision.reshape(-1, state.precision.shape[-1], copy=False)
         moment = state.moment.reshape(-1, dim, copy=False)
         coefficients = state.coefficients.reshape(-1, dim, copy=False)
+        pause = max(1, min(dim // _PAUSE, size // 2))
+        share = 1.0 - (1.0 - self.lr) ** pause
         for index, x, paid in _rows(batch, n_arms):
             at = (pulls[index] % size).astype(np.int64)
             old, known = contexts[index, at], coefficients[index]
@@ -136,8 +140,10 @@ class LogisticPolicy(Policy[S, P], Generic[S, P]):
             moment[index] += (weight * odds + rewards[index, at] - p)[:, None] * old
             contexts[index, at], rewards[index, at] = x, paid
             pulls[index] += 1.0
-            step, reach, _, _ = self._newton(state, index, known)
-            coefficients[index] += np.minimum(self.lr, 1.0 / np.maximum(reach, 1.0))[:, None] * step
+            due = index[pulls[index] % pause == 0.0]
+            if due.size:
+                step, reach, _, _ = self._newton(state, due, coefficients[due])
+                coefficients[due] += np.minimum(share, 1.0 / np.maximum(reach, 1.0))[:, None] * step
 
     def estimate(self, prepared: Ridge, context: Array | None) -> tuple[Array, Array]:
         """Log-odds xᵀθ and their posterior standard deviation √(xᵀH⁻¹x) per arm, both (..., K)."""

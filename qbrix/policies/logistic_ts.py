@@ -40,8 +40,9 @@ class LogisticTSPolicy(LogisticPolicy[Laplace, Ridge]):
         Precision of the prior of every coefficient.
     lr : float in (0, 1], default 0.1
         Share of a Newton step towards :math:`\hat\theta_a` by which the state's coefficients move
-        at each observation. Decisions are made at :math:`\hat\theta_a` itself; ``lr`` decides where
-        observations are expanded when they leave the window, and that is all.
+        at each observation; from 64 features on they move as much at once for several. Decisions
+        are made at :math:`\hat\theta_a` itself: ``lr`` decides where observations are expanded
+        when they leave the window, and that is all.
     window : int >= 1, default 32
         Observations per arm that are kept as they are: up to so many, :math:`\hat\theta_a` is
         exact. Another number needs a reset.
@@ -79,7 +80,7 @@ class LogisticTSPolicy(LogisticPolicy[Laplace, Ridge]):
         category="contextual",
         bits="close",
         propensities_cost="K d^2",
-        update_cost="d^3 + w d^2",
+        update_cost="w d^2 + d^3",
     )
 
     @classmethod

@@ -77,7 +77,7 @@ class LogisticUCBPolicy(LogisticPolicy[Laplace, Ridge]):
         category="contextual",
         bits="close",
         propensities_cost="K d^2",
-        update_cost="d^3 + w d^2",
+        update_cost="w d^2 + d^3",
     )
 
     @classmethod

@@ -96,6 +96,16 @@ def test_the_step_of_the_state_is_a_share_of_newton_s() -> None:
         assert state.coefficients.tolist() == [[0.0], [pytest.approx(0.4 * lr, rel=1e-14)]]
 
 
+def test_with_many_features_one_longer_step_stands_for_several() -> None:
+    """64 features: nothing moves at the first row; then F″ = 1 + 2/4, −F′ = 2/2, share 1 − 0.9²."""
+    policy = LogisticTSPolicy()
+    x = [1.0] + [0.0] * 63
+    once = policy.update(policy.init(n_arms=1, dim=64), observed([0], [1.0], [x]))
+    assert not once.coefficients.any()
+    twice = policy.update(once, observed([0], [1.0], [x]))
+    assert twice.coefficients[0, 0] == pytest.approx((1.0 - 0.9**2) / 1.5)
+
+
 def test_what_leaves_the_window_becomes_its_expansion() -> None:
     """Window 1, lr ½: the first row leaves at θ = 0.2 with x = 2, log-odds 0.4."""
     policy = LogisticTSPolicy(lr=0.5, window=1)
