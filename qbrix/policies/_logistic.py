@@ -15,9 +15,10 @@ coefficients of that moment, which adds :math:`w\, x x^\top` to Λ and
 :math:`(w\, x^\top \theta + r - p)\, x` to η, with :math:`p = \sigma(x^\top \theta)` and
 :math:`w = p (1 - p)`.
 
-``update`` moves the coefficients of the state by one damped Newton step for each observation (or a
-longer one for several, where features are many), ``prepare`` the whole way to the minimum of F. A step that changes no log-odds in the window by more
-than 1 always descends: the second derivative then varies by less than the factor e.
+``update`` moves the coefficients of the state by one damped Newton step for each observation (where
+features are many, by a longer one for several), ``prepare`` the whole way to the minimum of F. A
+step that changes no log-odds in the window by more than 1 always descends: the second derivative
+then varies by less than the factor e.
 
 References
 ----------
@@ -120,7 +121,7 @@ class LogisticPolicy(Policy[S, P], Generic[S, P]):
         return prepared
 
     def update_in_place(self, state: S, batch: Interactions) -> None:
-        """Let each row into its arm's window, the oldest out of it, and take a step if it is due."""
+        """Let each row into its arm's window, the oldest out of it, and step when it is due."""
         n_arms, size, dim = state.recent_contexts.shape[-3:]
         contexts = state.recent_contexts.reshape(-1, size, dim, copy=False)
         rewards = state.recent_rewards.reshape(-1, size, copy=False)
