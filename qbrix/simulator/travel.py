@@ -33,7 +33,7 @@ def check_travel(task: Task, executor: Executor) -> None:
 
 
 def codes(task: Task) -> dict[str, str]:
-    """Class → digest of the functions of the module that defines it.
+    """Class → digest of its code and of what that uses in the module that defines it.
 
     For those that go by name; Dask sends the others as they are. qbrix itself is taken to be the
     same on both sides.
@@ -70,26 +70,38 @@ def _goes_by_name(kind: type) -> bool:
 
 def _digest(kind: type) -> str:
     content = hashlib.sha256()
-    for function in _functions(kind):
-        for part in _parts(function.__code__):
+    for code in _codes_of(kind):
+        for part in _parts(code):
             content.update(part.encode() + b"\x1f")
     return content.hexdigest()
 
 
-def _functions(kind: type) -> Iterator[FunctionType]:
-    """Of the class itself, then of its module in order of names."""
+def _codes_of(kind: type) -> Iterator[CodeType]:
+    """The code of a class, then of what it names in its own module, and so on."""
     module = vars(sys.modules[kind.__module__])
-    owners = [kind, *(module[name] for name in sorted(module))]
-    for owner in owners:
-        if getattr(owner, "__module__", None) != kind.__module__:
+    waiting: list[object] = [kind]
+    seen: set[int] = set()
+    while waiting:
+        item = waiting.pop()
+        item = getattr(item, "fget", item)  # the function of a property
+        if id(item) in seen or getattr(item, "__module__", None) != kind.__module__:
             continue
-        if isinstance(owner, FunctionType):
-            yield owner
-        elif isinstance(owner, type):
-            members = vars(owner)
-            yield from (
-                members[name] for name in sorted(members) if isinstance(members[name], FunctionType)
-            )
+        seen.add(id(item))
+        if isinstance(item, type):
+            members = vars(item)
+            waiting += [*item.__bases__, *(members[name] for name in sorted(members))]
+        elif isinstance(item, FunctionType):
+            yield item.__code__
+            waiting += [module[name] for name in _names(item.__code__) if name in module]
+        else:
+            waiting.append(getattr(item, "__func__", None))  # of a class or static method
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names(constant)
 
 
 def _parts(code: CodeType) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import shutil
 import signal
 import subprocess
@@ -155,6 +156,21 @@ class MinePolicy(ConstantPolicy):
 """
 
 
+AGAIN = """
+from tests.simulator.by_hand import ConstantPolicy
+
+def helper():
+    return {number}
+
+class MinePolicy(ConstantPolicy):
+    "Its own code stays the same."
+
+    @classmethod
+    def used(cls):
+        return [helper() for _ in range(3)]
+"""
+
+
 def test_a_policy_in_a_file_beside_the_notebook_reaches_a_worker(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,16 +186,30 @@ def test_a_worker_that_knows_an_older_class_of_that_name_is_found_out(
 ) -> None:
     """The file is written anew while the worker lives, as by running a cell again."""
     path = tmp_path / "mine_again.py"
-    path.write_text(f"{MINE}\n    def nothing(self):\n        return 1\n")
+    path.write_text(AGAIN.format(number=1))
     monkeypatch.syspath_prepend(tmp_path)
     with spawned() as executor:
         race([import_module("mine_again").MinePolicy()], executor=executor)
-        path.write_text(f"{MINE}\n    def nothing(self):\n        return 2\n")
+        path.write_text(AGAIN.format(number=2))
         monkeypatch.delitem(sys.modules, "mine_again")
         shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
         anew = import_module("mine_again").MinePolicy()
         with pytest.raises(InvalidParameter, match=r"another MinePolicy .* make a new executor"):
             race([anew], executor=executor)
+
+
+class Deadly(Bernoulli):
+    """Ends whatever process deals it."""
+
+    def deal(self, rng: Any, *, replications: int, sizes: list[int]) -> Iterator[Rounds]:
+        os._exit(3)
+
+
+def test_a_worker_that_dies_is_told_and_what_was_finished_stays(tmp_path: Path) -> None:
+    race(RACE[:1], replications=6, folder=tmp_path)
+    with spawned() as executor, pytest.raises(InvalidParameter, match="ended before its work was"):
+        race(RACE[:1], Deadly([0.5, 0.4]), executor=executor, folder=tmp_path)
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 class Costly(Bernoulli):
