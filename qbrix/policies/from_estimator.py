@@ -90,7 +90,7 @@ class FromEstimatorPolicy(Policy[Remembered, Ready]):
     References
     ----------
     Pedregosa et al. (2011), *Scikit-learn: Machine Learning in Python*. Bietti, Agarwal and
-    Langford (2021), *A Contextual Bandit Bake-off*, Algorithms 2 (ε-greedy) and 4 (bagging).
+    Langford (2021), *A Contextual Bandit Bake-off*, section 3 (ε-greedy and bagging).
     """
 
     estimator: str = param("sklearn.linear_model.Ridge(alpha=1.0)", doc="estimator, as text")

@@ -112,7 +112,7 @@ class MetaBanditPolicy(Policy[Portfolio, Panel]):
     ----------
     Auer, Cesa-Bianchi, Freund and Schapire (2002), *The Nonstochastic Multiarmed Bandit Problem*,
     section 7 (EXP4). Cesa-Bianchi, Mansour and Stoltz (2007), *Improved Second-order Bounds for
-    Prediction with Expert Advice*, section 4.2, for the rate.
+    Prediction with Expert Advice*, for the rate.
     """
 
     reward_type: str = param("continuous", doc="support of the rewards", structural=True)

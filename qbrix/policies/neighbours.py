@@ -66,16 +66,17 @@ class NeighboursPolicy(Policy[Remembered, Remembered]):
 
     Notes
     -----
-    Where rewards change smoothly with the context, k should grow like :math:`T^{2/(2+d)}`: many
+    Where rewards change smoothly with the context, upper confidence bounds over neighbours have
+    regret :math:`T^{(1+d)/(2+d)}` up to logarithms when k grows like :math:`T^{2/(2+d)}`: many
     features make near neighbours rare. *Applies when* nothing better is known about how rewards
     depend on a few features. It explores as its learner does after k observations; what lies beyond
     the window is forgotten, so it follows a changing world.
 
     References
     ----------
-    Guan and Jiang (2018), *Nonparametric Stochastic Contextual Bandits*, Algorithm 2 (k-nearest
-    neighbour UCB). Strong, Kleynhans and Kadıoğlu (2021), *MABWiser: Parallelizable Contextual
-    Multi-armed Bandits*, section 3, for neighbourhoods around any policy.
+    Guan and Jiang (2018), *Nonparametric Stochastic Contextual Bandits*, for UCB over k nearest
+    neighbours. Strong, Kleynhans and Kadıoğlu (2021), *MABWiser: Parallelizable Contextual
+    Multi-armed Bandits*, for neighbourhoods around any policy.
     """
 
     learner: str = param("BetaTSPolicy", doc="the policy that learns from the neighbours")
