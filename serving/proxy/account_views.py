@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from serving.proxy.account_answers import ApiKey, AuditEntry, Invite, Role, User, Workspace
 from serving.proxy.principals import ROLES
 from serving.proxy.views import iso
+from serving.storage.base import ApiKeyRecord
 from serving.storage.records_accounts import (
     AuditRecord,
     InviteRecord,
@@ -13,7 +13,7 @@ from serving.storage.records_accounts import (
     WorkspaceRecord,
 )
 
-__all__ = ["EDITION", "audit_entry", "invite", "roles", "user", "workspace"]
+__all__ = ["EDITION", "api_key", "audit_entry", "invite", "roles", "user", "workspace"]
 
 EDITION = "oss"
 
@@ -24,7 +24,7 @@ _ROLES_SAY = {
 }
 
 
-def user(record: UserRecord) -> dict[str, Any]:
+def user(record: UserRecord) -> User:
     """A person; nothing here is locked or limited by a plan."""
     return {
         "id": record.id,
@@ -42,7 +42,7 @@ def user(record: UserRecord) -> dict[str, Any]:
     }
 
 
-def workspace(record: WorkspaceRecord) -> dict[str, Any]:
+def workspace(record: WorkspaceRecord) -> Workspace:
     """A tenant."""
     return {
         "id": record.id,
@@ -54,7 +54,7 @@ def workspace(record: WorkspaceRecord) -> dict[str, Any]:
     }
 
 
-def invite(record: InviteRecord) -> dict[str, Any]:
+def invite(record: InviteRecord) -> Invite:
     """An invite without its token."""
     return {
         "id": record.id,
@@ -66,7 +66,7 @@ def invite(record: InviteRecord) -> dict[str, Any]:
     }
 
 
-def roles() -> list[dict[str, Any]]:
+def roles() -> list[Role]:
     """What each role may do."""
     return [
         {"name": name, "description": _ROLES_SAY[name], "scopes": sorted(scopes)}
@@ -74,7 +74,7 @@ def roles() -> list[dict[str, Any]]:
     ]
 
 
-def audit_entry(record: AuditRecord) -> dict[str, Any]:
+def audit_entry(record: AuditRecord) -> AuditEntry:
     """Who did what."""
     return {
         "id": record.id,
@@ -84,4 +84,18 @@ def audit_entry(record: AuditRecord) -> dict[str, Any]:
         "action": record.action,
         "subject": record.subject,
         "request_id": record.request_id,
+    }
+
+
+def api_key(record: ApiKeyRecord) -> ApiKey:
+    """API key without the key; its times are float seconds."""
+    used_ms = record.last_used_ms
+    return {
+        "id": record.id,
+        "name": record.name,
+        "rate_limit_per_minute": record.rate_limit_per_minute,
+        "scopes": sorted(record.scopes),
+        "created_at": record.created_ms / 1000,
+        "last_used_at": None if used_ms is None else used_ms / 1000,
+        "is_active": record.is_active,
     }

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter
 
-from serving.proxy import views
+from serving.proxy import account_views
+from serving.proxy.account_answers import ApiKey, Message, NewApiKey
 from serving.proxy.account_bodies import KeyCreate, KeyPatch
 from serving.proxy.gateway import Gateway
 from serving.proxy.strict import Caller, Gate, StrictRoute
@@ -18,7 +17,7 @@ router = APIRouter(prefix="/api/auth/api-keys", tags=["api keys"], route_class=S
 
 
 @router.post("", status_code=201)
-async def create_api_key(body: KeyCreate, caller: Caller, gateway: Gate) -> dict[str, Any]:
+async def create_api_key(body: KeyCreate, caller: Caller, gateway: Gate) -> NewApiKey:
     """Make a key; it is shown this once."""
     record, key = await gateway.api_keys.create(
         caller, name=body.name, scopes=body.scopes, per_minute=body.rate_limit_per_minute
@@ -27,15 +26,13 @@ async def create_api_key(body: KeyCreate, caller: Caller, gateway: Gate) -> dict
 
 
 @router.get("")
-async def list_api_keys(caller: Caller, gateway: Gate) -> list[dict[str, Any]]:
+async def list_api_keys(caller: Caller, gateway: Gate) -> list[ApiKey]:
     """List the keys that the caller may manage."""
     return [_shown(record, gateway) for record in await gateway.api_keys.list(caller)]
 
 
 @router.patch("/{key_id}")
-async def patch_api_key(
-    key_id: str, body: KeyPatch, caller: Caller, gateway: Gate
-) -> dict[str, Any]:
+async def patch_api_key(key_id: str, body: KeyPatch, caller: Caller, gateway: Gate) -> ApiKey:
     """Rename a key; admins may limit it too."""
     wanted = body.model_dump(exclude_unset=True)
     shown = _shown(await gateway.api_keys.get(caller, key_id), gateway)
@@ -45,20 +42,20 @@ async def patch_api_key(
 
 
 @router.post("/{key_id}/rotate")
-async def rotate_api_key(key_id: str, caller: Caller, gateway: Gate) -> dict[str, Any]:
+async def rotate_api_key(key_id: str, caller: Caller, gateway: Gate) -> NewApiKey:
     """Replace the key under the same id."""
     record, key = await gateway.api_keys.rotate(caller, key_id)
     return {**_shown(record, gateway), "key": key}
 
 
 @router.delete("/{key_id}")
-async def delete_api_key(key_id: str, caller: Caller, gateway: Gate) -> dict[str, Any]:
+async def delete_api_key(key_id: str, caller: Caller, gateway: Gate) -> Message:
     """End a key."""
     await gateway.api_keys.delete(caller, key_id)
     return {"message": f"API key {key_id} was deleted"}
 
 
-def _shown(record: ApiKeyRecord, gateway: Gateway) -> dict[str, Any]:
+def _shown(record: ApiKeyRecord, gateway: Gateway) -> ApiKey:
     """With the limit that holds; null where there is none."""
     limit = gateway.limits.allowed(record.rate_limit_per_minute) or None
-    return {**views.api_key(record), "rate_limit_per_minute": limit}
+    return {**account_views.api_key(record), "rate_limit_per_minute": limit}

@@ -10,14 +10,13 @@ import numpy as np
 
 from serving.proxy.records import ExperimentView
 from serving.storage.base import (
-    ApiKeyRecord,
     CommittedBatch,
     DecisionEvent,
     PoolRecord,
     StateRecord,
 )
 
-__all__ = ["api_key", "batch", "decision", "experiment", "iso", "pool", "state"]
+__all__ = ["batch", "decision", "experiment", "iso", "pool", "state"]
 
 
 def iso(at_ms: int) -> str:
@@ -129,20 +128,6 @@ def evaluation(
             }
             for index, (rule, matched) in enumerate(zip(record.rules, passage.matched, strict=True))
         ],
-    }
-
-
-def api_key(record: ApiKeyRecord) -> dict[str, Any]:
-    """API key without the key; its times are float seconds."""
-    used_ms = record.last_used_ms
-    return {
-        "id": record.id,
-        "name": record.name,
-        "rate_limit_per_minute": record.rate_limit_per_minute,
-        "scopes": sorted(record.scopes),
-        "created_at": record.created_ms / 1000,
-        "last_used_at": None if used_ms is None else used_ms / 1000,
-        "is_active": record.is_active,
     }
 
 

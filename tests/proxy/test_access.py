@@ -214,3 +214,29 @@ async def test_lists_show_ones_own_only(world: World) -> None:
         assert [user["id"] for user in users] == [eve.id]
     entries = (await world.bare.get("/api/v1/audit", headers=eve.headers)).json()["entries"]
     assert {entry["user_id"] for entry in entries} == {eve.id}
+
+
+async def test_the_document_tells_every_error_and_which_operations_want_a_credential(
+    world: World,
+) -> None:
+    document = (await world.bare.get("/openapi.json")).json()
+    assert set(document["components"]["securitySchemes"]) == {"ApiKey", "Bearer"}
+    for path, methods in document["paths"].items():
+        for method, told in methods.items():
+            operation = OPERATIONS[f"{method.upper()} {path}"]
+            name, responses = operation.name, told["responses"]
+            assert ("security" in told) == (operation.needs != "public"), name
+            if not path.startswith("/api/") or operation.name == "GET /api/health":
+                continue
+            wanted = {"503"}
+            if operation.needs != "public":
+                wanted |= {"401", "403"}
+            if "requestBody" in told:
+                wanted |= {"400", "413", "422"}
+            if "_id}" in path:
+                wanted |= {"404"}
+            assert wanted <= set(responses), name
+            for status, response in responses.items():
+                if int(status) >= 400:
+                    schema = response["content"]["application/json"]["schema"]
+                    assert schema["$ref"].endswith("/ErrorBody"), f"{name} {status}"
