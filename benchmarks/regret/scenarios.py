@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.regret.scenario import AnyPolicy, Reference, Scenario, Size
+from benchmarks.regret.scenario import Reference, Scenario, Size
+from benchmarks.regret.worlds import CHANGING, TEN_ARMS, advice, policies_of, shared, turns
 from qbrix.environments import (
-    Adversarial,
+    ArmsComeAndGo,
     Bernoulli,
     Binomial,
     Classification,
     Delayed,
     Drifting,
+    Duplicated,
     Exponential,
     Gaussian,
     GaussianTestbed,
@@ -23,79 +25,28 @@ from qbrix.environments import (
     LinearContextual,
     Logistic,
     LowerBound,
+    MissingFeedback,
     PiecewiseStationary,
     Poisson,
     Seasonal,
     Wheel,
 )
-from qbrix.policies import get
 from qbrix.policies.discounted_ucb import DiscountedUCBPolicy
 from qbrix.policies.from_estimator import FromEstimatorPolicy
 from qbrix.policies.oracle_restart import OracleRestartPolicy
-from qbrix.rng import stream
+from qbrix.simulator import Schedule
 
 __all__ = ["EXCLUDED", "SCENARIOS"]
 
 EXCLUDED: dict[str, str] = {}
 """Registered policies that stand in no scenario → why."""
 
-_TEN = [0.1, *[0.05] * 3, *[0.02] * 3, *[0.01] * 3]
-_CHANGING = PiecewiseStationary(
-    [(0.3, 0.5, 0.9), (0.3, 0.2, 0.9), (0.3, 0.2, 0.1), (0.7, 0.2, 0.1), (0.7, 0.5, 0.1)],
-    changes=[1000, 2000, 3000, 4000],
-)
-
-
-def _policies(text: str) -> list[AnyPolicy]:
-    """Policies of a list of aliases, one a word, hyper-parameters in brackets: ``klucb(c=3)``."""
-    found = []
-    for word in text.split():
-        alias, _, arguments = word.removesuffix(")").partition("(")
-        pairs = [item.split("=") for item in arguments.split(",") if item]
-        found.append(get(alias)(**{name: _value(value) for name, value in pairs}))
-    return found
-
-
-def _value(text: str) -> float | int | str:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
-
-
-def _advice() -> Classification:
-    """Three experts on four classes: right 8 and 5 times in 10, and one who knows nothing."""
-    rng = stream(4, "advice")
-    target = rng.integers(4, size=4000)
-    parts = []
-    for skill in (0.8, 0.5):
-        said = np.where(rng.random(4000) < skill, target, rng.integers(4, size=4000))
-        parts.append(np.eye(4)[said])
-    advice = np.concatenate([*parts, np.full((4000, 4), 0.25)], axis=1)
-    return Classification(advice, target, bias=False, name="advice")
-
-
-def _shared(*, n_arms: int, features: int, noise: float) -> LinearContextual:
-    """Arms with features of their own and the same coefficients."""
-    theta = stream(6, "shared").standard_normal(features)
-    weights = np.kron(np.eye(n_arms), theta / np.sqrt((theta * theta).sum()))
-    return LinearContextual(weights, noise=noise)
-
-
-def _turns(rounds: int) -> Adversarial:
-    """Two arms that take turns of growing length: whoever trusts the past is late."""
-    turn = np.floor(np.sqrt(np.arange(rounds) / 10.0)).astype(np.int64)
-    return Adversarial(np.eye(2)[turn % 2])
-
-
 STOCHASTIC = [
     Scenario(
         id="bernoulli-two-arms-1",
         title="Bernoulli (.9, .8): scenario 1 of Garivier and Cappé (2011)",
         environment=Bernoulli([0.9, 0.8]),
-        policies=_policies(
+        policies=policies_of(
             "random epsilon(eps=0.1,gamma=1.0) epsilon(eps=1.0,gamma=0.99) "
             "epsilon_decreasing(c=5.0,d=0.1) epsilon_first(horizon=5000,eps=0.1) "
             "explore_then_commit(m=100) greedy optimistic_greedy softmax(temperature=0.1) "
@@ -131,15 +82,15 @@ STOCHASTIC = [
         id="bernoulli-two-arms-slow-1",
         title="Bernoulli (.9, .8), policies whose decisions cost much",
         environment=Bernoulli([0.9, 0.8]),
-        policies=_policies("beta_ts besa bootstrap_ts ids gittins(discount=0.9) meta_bandit"),
+        policies=policies_of("beta_ts besa bootstrap_ts ids gittins(discount=0.9) meta_bandit"),
         full=Size(horizon=1000, replications=200),
         quick=Size(horizon=200, replications=20),
     ),
     Scenario(
         id="bernoulli-ten-arms-1",
         title="Bernoulli (.1, .05 × 3, .02 × 3, .01 × 3)",
-        environment=Bernoulli(_TEN),
-        policies=_policies(
+        environment=Bernoulli(TEN_ARMS),
+        policies=policies_of(
             "random ucb1 klucb klucb_plus beta_ts imed ucb1_tuned epsilon(eps=0.1,gamma=1.0) "
             "bayes_ucb phe moss_any_time tsallis_infrv"
         ),
@@ -159,7 +110,7 @@ STOCHASTIC = [
         id="ten-armed-testbed-1",
         title="Sutton and Barto's testbed: best arm at step 1000",
         environment=GaussianTestbed(10),
-        policies=_policies(
+        policies=policies_of(
             "greedy greedy(eps=0.01) greedy(eps=0.1) ucb_alpha(alpha=8.0) "
             "gradient_bandit(step_size=0.1) optimistic_greedy(initial_value=5.0,step_size=0.1) "
             "gaussian_ts gaussian_klucb normal_inverse_gamma_ts softmax(temperature=0.3)"
@@ -181,7 +132,7 @@ STOCHASTIC = [
         id="gaussian-five-arms-1",
         title="Gaussian arms with means 0 … 1 and unit variance",
         environment=Gaussian([0.0, 0.25, 0.5, 0.75, 1.0]),
-        policies=_policies(
+        policies=policies_of(
             "random gaussian_klucb gaussian_ts normal_inverse_gamma_ts ucb_alpha(alpha=4.0) "
             "explore_then_commit(m=20) epsilon(eps=0.1,gamma=1.0)"
         ),
@@ -192,7 +143,7 @@ STOCHASTIC = [
         id="heavy-tailed-1",
         title="Student noise with 2.5 degrees of freedom",
         environment=HeavyTailed([0.0, 0.5, 1.0], df=2.5),
-        policies=_policies("random gaussian_klucb gaussian_ts normal_inverse_gamma_ts"),
+        policies=policies_of("random gaussian_klucb gaussian_ts normal_inverse_gamma_ts"),
         full=Size(horizon=2000, replications=500),
         quick=Size(horizon=300, replications=100),
     ),
@@ -200,7 +151,7 @@ STOCHASTIC = [
         id="poisson-four-arms-1",
         title="Poisson arms with means 1 … 2.5",
         environment=Poisson([1.0, 1.5, 2.0, 2.5]),
-        policies=_policies("random poisson_klucb gamma_poisson_ts gaussian_klucb(variance=2.5)"),
+        policies=policies_of("random poisson_klucb gamma_poisson_ts gaussian_klucb(variance=2.5)"),
         full=Size(horizon=2000, replications=500),
         quick=Size(horizon=300, replications=100),
     ),
@@ -208,7 +159,7 @@ STOCHASTIC = [
         id="exponential-five-arms-1",
         title="Exponential arms with means 1/5, 1/4, 1/3, 1/2 and 1: Garivier and Cappé (2011)",
         environment=Exponential([0.2, 0.25, 1.0 / 3.0, 0.5, 1.0]),
-        policies=_policies("random exponential_klucb gaussian_klucb epsilon(eps=0.1,gamma=1.0)"),
+        policies=policies_of("random exponential_klucb gaussian_klucb epsilon(eps=0.1,gamma=1.0)"),
         full=Size(horizon=2000, replications=500),
         quick=Size(horizon=300, replications=100),
     ),
@@ -216,7 +167,7 @@ STOCHASTIC = [
         id="binomial-shares-1",
         title="Shares of ten trials: rewards strictly between 0 and 1",
         environment=Binomial([0.3, 0.4, 0.5], trials=10),
-        policies=_policies("random ucb1 ucb1_tuned ucbv klucb beta_ts imed dirichlet_ts(k=10)"),
+        policies=policies_of("random ucb1 ucb1_tuned ucbv klucb beta_ts imed dirichlet_ts(k=10)"),
         full=Size(horizon=2000, replications=500),
         quick=Size(horizon=300, replications=100),
     ),
@@ -226,9 +177,9 @@ NON_STATIONARY = [
     Scenario(
         id="changing-three-arms-1",
         title="Three arms, four changes in 5000 rounds",
-        environment=_CHANGING,
+        environment=CHANGING,
         policies=[
-            *_policies(
+            *policies_of(
                 "beta_ts ucb_alpha(alpha=1.0) sliding_window_ucb(tau=206) "
                 "discounted_ts(gamma=0.99) exp3_s(gamma=0.1,alpha=0.0002) cusumucb mucb"
             ),
@@ -249,8 +200,8 @@ NON_STATIONARY = [
     Scenario(
         id="changing-three-arms-detected-1",
         title="The same changes, detected by likelihood ratios",
-        environment=_CHANGING,
-        policies=_policies("glrklucb restart"),
+        environment=CHANGING,
+        policies=policies_of("glrklucb restart"),
         full=Size(horizon=5000, replications=100),
         quick=Size(horizon=1200, replications=10),
     ),
@@ -258,7 +209,9 @@ NON_STATIONARY = [
         id="drifting-1",
         title="Five wandering arms",
         environment=Drifting([0.3, 0.4, 0.5, 0.6, 0.7], step=0.01),
-        policies=_policies("beta_ts sliding_window_ucb(tau=200) discounted_ts(gamma=0.99) exp3_s"),
+        policies=policies_of(
+            "beta_ts sliding_window_ucb(tau=200) discounted_ts(gamma=0.99) exp3_s"
+        ),
         full=Size(horizon=5000, replications=200),
         quick=Size(horizon=500, replications=50),
     ),
@@ -266,7 +219,7 @@ NON_STATIONARY = [
         id="seasonal-1",
         title="Two arms that are best by turns of 500 rounds",
         environment=Seasonal([0.5, 0.5], amplitudes=0.3, periods=1000, phases=[0.0, 0.5]),
-        policies=_policies("beta_ts sliding_window_ucb(tau=200) discounted_ts(gamma=0.99)"),
+        policies=policies_of("beta_ts sliding_window_ucb(tau=200) discounted_ts(gamma=0.99)"),
         full=Size(horizon=5000, replications=200),
         quick=Size(horizon=1000, replications=50),
     ),
@@ -274,7 +227,7 @@ NON_STATIONARY = [
         id="item-replacement-1",
         title="Ten items that live 1000 rounds on average: Chapelle and Li (2011)",
         environment=ItemReplacement(n_arms=10, rate=1e-3),
-        policies=_policies("random beta_ts ucb_alpha(alpha=1.0) discounted_ts(gamma=0.99)"),
+        policies=policies_of("random beta_ts ucb_alpha(alpha=1.0) discounted_ts(gamma=0.99)"),
         full=Size(horizon=5000, replications=200),
         quick=Size(horizon=500, replications=50),
     ),
@@ -285,7 +238,7 @@ ADVERSARIAL = [
         id="constrained-adversary-1",
         title="A gap of .1 under leaping levels: Zimmert and Seldin (2021)",
         environment=PiecewiseStationary.constrained_adversary(gap=0.1, horizon=10_000),
-        policies=_policies(
+        policies=policies_of(
             "beta_ts exp3(gamma=0.05) exp3_anytime exp3_ix(gamma=0.01,eta=0.02) "
             "exp3_p(gamma=0.05,alpha=1.0,horizon=5000) exp3_plus_plus exp3_s tsallis_inf "
             "tsallis_infrv fpl(eta=20.0) hedge(eta=0.05)"
@@ -296,8 +249,8 @@ ADVERSARIAL = [
     Scenario(
         id="turns-1",
         title="A table whose arms take turns, against the best single arm",
-        environment=_turns(4000),
-        policies=_policies("exp3(gamma=0.05) exp3_anytime tsallis_inf tsallis_infrv exp3_s"),
+        environment=turns(4000),
+        policies=policies_of("exp3(gamma=0.05) exp3_anytime tsallis_inf tsallis_infrv exp3_s"),
         full=Size(horizon=4000, replications=200),
         quick=Size(horizon=500, replications=50),
     ),
@@ -305,15 +258,15 @@ ADVERSARIAL = [
         id="lower-bound-1",
         title="Auer's hardest instance for two arms and 2000 rounds",
         environment=LowerBound(n_arms=2, horizon=2000),
-        policies=_policies("random exp3_anytime tsallis_inf moss(horizon=2000) beta_ts"),
+        policies=policies_of("random exp3_anytime tsallis_inf moss(horizon=2000) beta_ts"),
         full=Size(horizon=2000, replications=1000),
         quick=Size(horizon=500, replications=100),
     ),
     Scenario(
         id="expert-advice-1",
         title="Three experts advise on four classes",
-        environment=_advice(),
-        policies=_policies("random exp4(gamma=0.1) exp3(gamma=0.1)"),
+        environment=advice(),
+        policies=policies_of("random exp4(gamma=0.1) exp3(gamma=0.1)"),
         full=Size(horizon=4000, replications=100),
         quick=Size(horizon=500, replications=50),
         measure="mean_reward",
@@ -325,7 +278,7 @@ CONTEXTUAL = [
         id="linear-five-arms-1",
         title="Five linear arms over five features",
         environment=LinearContextual.random(n_arms=5, dim=5, seed=1, noise=0.5),
-        policies=_policies(
+        policies=policies_of(
             "random lin_ucb lin_ucb(alpha=0.5) lin_ts nig_lin_ts lin_epsilon_greedy lin_softmax "
             "square_cb reg_cb bagged_linear"
         ),
@@ -335,8 +288,8 @@ CONTEXTUAL = [
     Scenario(
         id="linear-shared-1",
         title="Four arms with three features each and common coefficients",
-        environment=_shared(n_arms=4, features=3, noise=0.5),
-        policies=_policies("random lin_ucb_shared lin_ucb_hybrid(arm_features=2) lin_ucb"),
+        environment=shared(n_arms=4, features=3, noise=0.5),
+        policies=policies_of("random lin_ucb_shared lin_ucb_hybrid(arm_features=2) lin_ucb"),
         full=Size(horizon=2000, replications=100),
         quick=Size(horizon=200, replications=20),
     ),
@@ -344,7 +297,7 @@ CONTEXTUAL = [
         id="logistic-four-arms-1",
         title="Clicks on four arms, logistic in four features",
         environment=Logistic.random(n_arms=4, dim=4, seed=1),
-        policies=_policies(
+        policies=policies_of(
             "random logistic_ts logistic_ucb glmucb lin_ts(v=0.3) neighbours clusters"
         ),
         full=Size(horizon=2000, replications=50),
@@ -355,7 +308,7 @@ CONTEXTUAL = [
         title="The irises, one pass, with estimators of scikit-learn: reward of a round",
         environment=Classification.from_sklearn("iris"),
         policies=[
-            *_policies("random lin_ucb(alpha=0.3)"),
+            *policies_of("random lin_ucb(alpha=0.3)"),
             FromEstimatorPolicy(
                 estimator="sklearn.linear_model.LogisticRegression()", epsilon=0.05, window=150
             ),
@@ -373,7 +326,7 @@ CONTEXTUAL = [
         id="wheel-1",
         title="The wheel with δ = .8: Riquelme, Tucker and Snoek (2018)",
         environment=Wheel(delta=0.8),
-        policies=_policies("random lin_ucb lin_ts lin_epsilon_greedy"),
+        policies=policies_of("random lin_ucb lin_ts lin_epsilon_greedy"),
         full=Size(horizon=2000, replications=100),
         quick=Size(horizon=200, replications=20),
     ),
@@ -381,7 +334,7 @@ CONTEXTUAL = [
         id="digits-1",
         title="scikit-learn's digits, one pass: reward of a round",
         environment=Classification.digits(),
-        policies=_policies(
+        policies=policies_of(
             "random epsilon(eps=0.1,gamma=1.0) lin_ucb(alpha=1.0) lin_ucb(alpha=0.3) lin_ts(v=0.3) "
             "lin_epsilon_greedy(eps=0.1)"
         ),
@@ -404,7 +357,7 @@ BEST_ARM = [
         id="best-arm-confidence-1",
         title="Bernoulli (.5, .3, .2, .1), sure to 90 %: rounds until the policy stops",
         environment=Bernoulli([0.5, 0.3, 0.2, 0.1]),
-        policies=_policies(
+        policies=policies_of(
             "uniform_sampling track_and_stop top_two_ts lucb(confidence=0.9) "
             "kllucb(confidence=0.9) successive_elimination(confidence=0.9)"
         ),
@@ -417,7 +370,7 @@ BEST_ARM = [
         id="best-arm-budget-1",
         title="Eight Bernoulli arms, a budget of 400 rounds: share of wrong recommendations",
         environment=Bernoulli([0.6, *[0.4] * 7]),
-        policies=_policies(
+        policies=policies_of(
             "uniform_sampling successive_rejects(horizon=400) sequential_halving(horizon=400)"
         ),
         full=Size(horizon=400, replications=1000),
@@ -430,9 +383,31 @@ PRODUCTION = [
     Scenario(
         id="delayed-ten-arms-1",
         title="Ten arms, feedback after 100 rounds",
-        environment=Delayed(Bernoulli(_TEN), delay=100),
-        policies=_policies("random beta_ts ucb1 klucb exp3_anytime"),
+        environment=Delayed(Bernoulli(TEN_ARMS), delay=100),
+        policies=policies_of("random beta_ts ucb1 klucb exp3_anytime"),
         full=Size(horizon=5000, replications=200),
+        quick=Size(horizon=500, replications=50),
+    ),
+    Scenario(
+        id="production-ten-arms-1",
+        title="Ten arms: late, lost and repeated feedback, batches, stale states, two replicas",
+        environment=Duplicated(
+            MissingFeedback(Delayed(Bernoulli(TEN_ARMS), delay=50.0, law="exponential"), rate=0.2),
+            rate=0.1,
+        ),
+        schedule=Schedule(batch=50, staleness=20, replicas=2, refresh=100),
+        policies=policies_of("random beta_ts ucb1 klucb exp3_anytime epsilon(eps=0.1,gamma=1.0)"),
+        full=Size(horizon=5000, replications=200),
+        quick=Size(horizon=500, replications=50),
+    ),
+    Scenario(
+        id="arms-come-and-go-1",
+        title="Four arms; the best one arrives after 300 rounds and leaves after 1200",
+        environment=ArmsComeAndGo(
+            Bernoulli([0.3, 0.4, 0.5, 0.6]), arrive={3: 300}, retire={3: 1200}
+        ),
+        policies=policies_of("random beta_ts ucb1 klucb exp3_anytime imed"),
+        full=Size(horizon=2000, replications=200),
         quick=Size(horizon=500, replications=50),
     ),
 ]

@@ -47,6 +47,8 @@ FROZEN = {
     "best-arm-confidence-1": "b2251c191386",
     "best-arm-budget-1": "9ecde0f29fba",
     "delayed-ten-arms-1": "dabbdc92fd03",
+    "production-ten-arms-1": "54d55c3e4e0d",
+    "arms-come-and-go-1": "3ea4ed4944d6",
 }
 """Id → digest of the scenario as it was when it came in."""
 
