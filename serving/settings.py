@@ -50,6 +50,8 @@ class ProxySettings(BaseSettings):
     host: str = "127.0.0.1"
     http_port: Port = 8080
     grpc_port: Port = 50050
+    grpc_tls_cert_file: Path | None = None
+    grpc_tls_key_file: Path | None = None
     reuse_port: bool = False
     motor_address: str | None = None
     cortex_address: str = "127.0.0.1:50052"

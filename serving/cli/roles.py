@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from contextlib import AsyncExitStack
 from typing import Any
@@ -46,6 +47,7 @@ def cortex(**flags: Any) -> None:
 async def _proxy(settings: ProxySettings, shared: SharedSettings) -> None:
     from serving.proxy.app import build_app
     from serving.proxy.gateway import Gateway, Trust
+    from serving.proxy.grpc.server import public_server
     from serving.proxy.server import HttpServer
 
     trust = Trust(
@@ -73,10 +75,15 @@ async def _proxy(settings: ProxySettings, shared: SharedSettings) -> None:
         )
         await gateway.start()
         opened.push_async_callback(gateway.stop)
-        server = HttpServer(build_app(gateway), settings)
-        port = await server.start()
-        opened.push_async_callback(server.stop)
-        await until_asked("proxy", run_dir=shared.run_dir, ports={"http": port})
+        http, grpc = HttpServer(build_app(gateway), settings), public_server(gateway)
+
+        async def leave() -> None:
+            """Both at once: one must not use up the time of the other."""
+            await asyncio.gather(http.stop(), grpc.stop(grace_s=settings.drain_s))
+
+        opened.push_async_callback(leave)
+        ports = {"http": await http.start(), "grpc": await grpc.start()}
+        await until_asked("proxy", run_dir=shared.run_dir, ports=ports)
         gateway.drain()
 
 

@@ -38,6 +38,7 @@ from serving.proxy.messages import (
     SelectRequest,
 )
 from serving.proxy.openapi import document
+from serving.proxy.plain import sentences
 
 __all__ = ["build_app"]
 
@@ -133,14 +134,11 @@ async def _refused(_: Request, error: Exception) -> Response:
 
 async def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    sentences = [
-        f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()
-    ]
     return _respond(
         Answer(
             status=422,
             code="VALIDATION_ERROR",
-            detail="; ".join(sentences),
+            detail=sentences(error.errors()),
             grpc="INVALID_ARGUMENT",
         )
     )

@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from msgspec import UNSET
 
 from serving.proxy import views
 from serving.proxy.auth import Principal
-from serving.proxy.experiments import ExperimentChange, NewExperiment
 from serving.proxy.hot import read_body
-from serving.proxy.models import ExperimentCreate, ExperimentPatch, Learning
+from serving.proxy.models import ExperimentCreate, ExperimentPatch
 from serving.proxy.routes_pools import Limit, Offset
 from serving.proxy.strict import Gate, StrictRoute, allow
+from serving.proxy.wanted import changed_experiment, new_experiment
 
 __all__ = ["router"]
 
@@ -30,18 +29,7 @@ async def create_experiment(
     body: ExperimentCreate, caller: Writer, gateway: Gate
 ) -> dict[str, Any]:
     """Make an experiment; it answers selects at once."""
-    learning = body.learning or Learning()
-    new = NewExperiment(
-        name=body.name,
-        pool_id=body.pool_id,
-        policy=body.policy,
-        policy_params=body.policy_params,
-        enabled=body.enabled,
-        floor=learning.exploration_floor,
-        reward_range=learning.span,
-        gate=body.feature_gate,
-    )
-    return views.experiment(await gateway.experiments.create(caller.tenant, new))
+    return views.experiment(await gateway.experiments.create(caller.tenant, new_experiment(body)))
 
 
 @router.get("")
@@ -72,15 +60,7 @@ async def patch_experiment(
     experiment_id: str, body: ExperimentPatch, caller: Writer, gateway: Gate
 ) -> dict[str, Any]:
     """Pause, rename, change hyper-parameters; what was learned stays."""
-    learning = body.learning or Learning()
-    given = learning.model_fields_set
-    change = ExperimentChange(
-        enabled=body.enabled,
-        name=body.name,
-        policy_params=body.policy_params,
-        floor=learning.exploration_floor if "exploration_floor" in given else None,
-        reward_range=learning.span if "reward_range" in given else UNSET,
-    )
+    change = changed_experiment(body)
     return views.experiment(await gateway.experiments.change(caller.tenant, experiment_id, change))
 
 

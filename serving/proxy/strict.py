@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, ClassVar
-from uuid import uuid4
 
-import msgspec
 from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
 
-from qbrix.errors import InvalidRequest
 from serving.proxy.auth import Principal, credential_of
 from serving.proxy.described import CREDENTIALS, errors
 from serving.proxy.gateway import Gateway
 from serving.proxy.hot import read_body
+from serving.proxy.plain import decode_strictly, request_name
 from serving.storage.audit import Actor, acting
 
 __all__ = [
@@ -24,12 +22,9 @@ __all__ = [
     "StrictRoute",
     "allow",
     "allow_admin",
-    "decode_strictly",
     "gateway_of",
     "limited",
 ]
-
-MAX_DEPTH = 32
 
 
 class StrictRequest(Request):
@@ -73,7 +68,7 @@ class PublicRoute(APIRoute):
 
     async def admit(self, request: Request) -> Actor:
         """Who does what the route does."""
-        return Actor(tenant="", request_id=_request_id(request))
+        return Actor(tenant="", request_id=request_name(request.headers.get("x-request-id", "")))
 
 
 class StrictRoute(PublicRoute):
@@ -94,23 +89,8 @@ class StrictRoute(PublicRoute):
             tenant=caller.tenant,
             user=caller.user,
             key=caller.key_id or None,
-            request_id=_request_id(request),
+            request_id=request_name(request.headers.get("x-request-id", "")),
         )
-
-
-def decode_strictly(body: bytes) -> Any:
-    """JSON as values; raises InvalidRequest for what only looks like JSON, for NUL, and for depth
-    that no answer could show again.
-    """
-    try:
-        value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidRequest(f"the body is not JSON: {error}") from None
-    if b"\\u0000" in body and _holds_nul(value):
-        raise InvalidRequest("a text in the body holds the character NUL; leave it out")
-    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _is_deep(value):
-        raise InvalidRequest(f"the body is nested more than {MAX_DEPTH} deep; make it flatter")
-    return value
 
 
 def gateway_of(request: Request) -> Gateway:
@@ -155,30 +135,3 @@ async def _limited(request: Request, gateway: Gate) -> None:
 
 
 limited = Depends(_limited)  # for routes that anybody may try
-
-
-def _request_id(request: Request) -> str:
-    """The caller's name for the request if it has a decent one, else one of ours."""
-    named = request.headers.get("x-request-id", "")
-    decent = 0 < len(named) <= 128 and named.isascii() and named.isprintable()
-    return named if decent else uuid4().hex
-
-
-def _is_deep(value: Any) -> bool:
-    level = [value]
-    for _ in range(MAX_DEPTH + 1):
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, dict | list)
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-    return bool(level)
-
-
-def _holds_nul(value: Any) -> bool:
-    if isinstance(value, str):
-        return "\x00" in value
-    if isinstance(value, dict):
-        return any(_holds_nul(key) or _holds_nul(item) for key, item in value.items())
-    return isinstance(value, list) and any(map(_holds_nul, value))

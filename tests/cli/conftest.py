@@ -36,6 +36,7 @@ def environment(
         "PROXY_TOKEN_KEY_FILE": str(tmp_path / "token.key"),
         "PROXY_JWT_KEY_FILE": str(tmp_path / "jwt.key"),
         "PROXY_HTTP_PORT": "0",
+        "PROXY_GRPC_PORT": "0",
         "MOTOR_GRPC_PORT": "0",
         "CORTEX_GRPC_PORT": "0",
     }

@@ -110,7 +110,7 @@ async def test_dim_is_shown_among_the_parameters_of_a_contextual_policy() -> Non
         {"enabled": None},
         {"policy_params": []},
         {"policy_params": None},
-        {"feature_gate": {"enabled": True}},
+        {"feature_gate": {"enabled": 1}},
         {"learning": {"exploration_floor": 2}},
         {"learning": {"window": 3}},
         {"polcy": "BetaTSPolicy"},

@@ -44,6 +44,18 @@ class Gates:
         assert view.record.gate is not None
         return await self._put(view, gate_of(body, view.pool, version=view.record.gate.version + 1))
 
+    async def put(self, tenant: str, experiment: str, body: GateRequest) -> ExperimentView:
+        """Create or replace; raises NotFound, InvalidRequest, Conflict."""
+        view = await self.experiments.get(tenant, experiment)
+        before = view.record.gate
+        version = 1 if before is None else before.version + 1
+        return await self._put(view, gate_of(body, view.pool, version=version))
+
+    async def check(self, tenant: str, experiment: str, body: GateRequest) -> None:
+        """Raises NotFound or InvalidRequest where `put` would."""
+        view = await self.experiments.get(tenant, experiment)
+        gate_of(body, view.pool, version=1)
+
     async def patch(self, tenant: str, experiment: str, body: GatePatch) -> ExperimentView:
         """What ``body`` was given takes the place of what is stored."""
         view = await self.get(tenant, experiment)

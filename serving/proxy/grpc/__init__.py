@@ -1,0 +1,1 @@
+"""The public API over gRPC: other messages, the same services behind them."""

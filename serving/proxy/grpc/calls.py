@@ -1,0 +1,110 @@
+"""What every call goes through: credential, scope, limit; its errors, and on whose behalf it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import structlog
+
+from qbrix.errors import QbrixError
+from serving.errors import INTERNAL, translate
+from serving.proxy.auth import Principal, credential_of
+from serving.proxy.gateway import Gateway
+from serving.proxy.plain import request_name
+from serving.storage.audit import Actor, acting
+from serving.telemetry import Spread
+from serving.wire.server import Method
+from serving.wire.status import abort
+
+__all__ = ["SERVICE", "Calls"]
+
+SERVICE = "qbrix.proxy.ProxyService"
+
+_log = structlog.get_logger("proxy")
+
+Handle = Callable[[Gateway, Principal, bytes], Awaitable[bytes]]
+PublicHandle = Callable[[Gateway, bytes], Awaitable[bytes]]
+Headers = Mapping[str, str]
+Admitted = Callable[[bytes, Any, Headers, str], Awaitable[bytes]]
+
+
+class Calls:
+    """Makes a method of the service from what handles its message."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._requests = gateway.metrics.requests
+
+    def public(self, name: str, handle: PublicHandle) -> Method:
+        """For everybody."""
+
+        async def admitted(data: bytes, _: Any, __: Headers, ___: str) -> bytes:
+            return await handle(self._gateway, data)
+
+        return self._answering(name, admitted)
+
+    def control(self, name: str, scope: str, handle: Handle) -> Method:
+        """For a credential with the scope, whose doing it is."""
+
+        async def admitted(data: bytes, context: Any, headers: Headers, request_id: str) -> bytes:
+            caller = await self._caller(headers, scope)
+            actor = Actor(
+                tenant=caller.tenant,
+                user=caller.user,
+                key=caller.key_id or None,
+                request_id=request_id,
+            )
+            context.set_trailing_metadata((("x-request-id", request_id),))
+            with acting(actor):
+                return await handle(self._gateway, caller, data)
+
+        return self._answering(name, admitted)
+
+    def hot(self, name: str, scope: str, handle: Handle, *, timed: Spread | None = None) -> Method:
+        """For a credential with the scope that does not ask too often."""
+
+        async def admitted(data: bytes, _: Any, headers: Headers, __: str) -> bytes:
+            started_s = time.perf_counter()
+            caller = await self._caller(headers, scope)
+            self._gateway.limits.take(caller)
+            body = await handle(self._gateway, caller, data)
+            if timed is not None:
+                timed.observe(time.perf_counter() - started_s)
+            return body
+
+        return self._answering(name, admitted)
+
+    async def _caller(self, headers: Headers, scope: str) -> Principal:
+        sent = {name: headers[name] for name in ("x-api-key", "authorization") if name in headers}
+        credential = credential_of(
+            {name.encode(): value.encode("latin-1", "replace") for name, value in sent.items()}
+        )
+        auth = self._gateway.auth
+        caller = auth.known(credential) or await auth.authenticate(credential)
+        caller.require(scope)
+        return caller
+
+    def _answering(self, name: str, admitted: Admitted) -> Method:
+        route = f"/{SERVICE}/{name}"
+
+        async def answered(data: bytes, context: Any) -> bytes:
+            headers = dict(context.invocation_metadata() or ())
+            request_id = request_name(headers.get("x-request-id", ""))
+            try:
+                body = await admitted(data, context, headers, request_id)
+            except QbrixError as error:
+                answer = translate(error)
+                if answer is INTERNAL:
+                    _log.error("unlisted_error", route=route, exc_info=error)
+            except Exception as error:  # noqa: BLE001 - gRPC would tell the client our exception
+                _log.error("request_failed", route=route, request=request_id, exc_info=error)
+                answer = INTERNAL
+            else:
+                self._requests.add(route, "OK")
+                return body
+            self._requests.add(route, answer.grpc)
+            await abort(context, answer, request_id=request_id)
+
+        return answered

@@ -1,0 +1,24 @@
+"""Calls about the server itself, for everybody."""
+
+from __future__ import annotations
+
+from qbrix.errors import InvalidRequest
+from serving.proxy.catalogue import REWARD_TYPES, list_policies
+from serving.proxy.gateway import Gateway
+from serving.wire.convert import write_health
+from serving.wire.public.system import read_list_policies, write_policies
+
+__all__ = ["health", "policies"]
+
+
+async def policies(_: Gateway, data: bytes) -> bytes:
+    """Policies with their hyper-parameters."""
+    wanted = read_list_policies(data)
+    if wanted is not None and wanted not in REWARD_TYPES:
+        raise InvalidRequest(f"reward_type = {wanted!r}: expected one of {', '.join(REWARD_TYPES)}")
+    return write_policies(list_policies(wanted))
+
+
+async def health(gateway: Gateway, _: bytes) -> bytes:
+    """Whether traffic should come here."""
+    return write_health(serving=gateway.ready)

@@ -1,0 +1,80 @@
+"""What a request may hold, whichever transport brings it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+
+from qbrix.errors import InvalidRequest
+
+__all__ = ["check_plain", "decode_strictly", "request_name", "sentences"]
+
+MAX_DEPTH = 32
+
+
+def decode_strictly(body: bytes) -> Any:
+    """JSON as values; raises InvalidRequest for what only looks like JSON, for NUL, and for depth
+    that no answer could show again.
+    """
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidRequest(f"the body is not JSON: {error}") from None
+    if b"\\u0000" in body:
+        _check_texts(value)
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
+        _check_depth(value)
+    return value
+
+
+def check_plain(value: Any) -> Any:
+    """The values of a message; raises InvalidRequest for NUL and depth, as of JSON."""
+    _check_depth(value)
+    _check_texts(value)
+    return value
+
+
+def request_name(given: str) -> str:
+    """The caller's name for the request if it has a decent one, else one of ours."""
+    decent = 0 < len(given) <= 128 and given.isascii() and given.isprintable()
+    return given if decent else uuid4().hex
+
+
+def sentences(errors: Iterable[Mapping[str, Any]]) -> str:
+    """What is wrong with a body, field by field."""
+    return "; ".join(
+        f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in errors
+    )
+
+
+def _check_texts(value: Any) -> None:
+    if _holds_nul(value):
+        raise InvalidRequest("a text in the body holds the character NUL; leave it out")
+
+
+def _check_depth(value: Any) -> None:
+    if _is_deep(value):
+        raise InvalidRequest(f"the body is nested more than {MAX_DEPTH} deep; make it flatter")
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return bool(level)
+
+
+def _holds_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\x00" in value
+    if isinstance(value, dict):
+        return any(_holds_nul(key) or _holds_nul(item) for key, item in value.items())
+    return isinstance(value, list) and any(map(_holds_nul, value))
