@@ -89,18 +89,20 @@ def spread(positions: Sequence[float], *, gap: float, least: float = -np.inf) ->
     return placed
 
 
-def label_lines(ax: Axes, *, ends: Sequence[float], labels: Sequence[str]) -> None:
+def label_lines(
+    ax: Axes, *, ends: Sequence[float], labels: Sequence[str], colours: Sequence[str]
+) -> None:
     """Write each label in its line's colour beside the right end of its line."""
     low, high = ax.get_ylim()
     places = spread(ends, gap=0.055 * (high - low), least=low)
-    for i, (place, label) in enumerate(zip(places, labels, strict=True)):
+    for place, label, colour in zip(places, labels, colours, strict=True):
         ax.annotate(
             label,
             xy=(1.0, place),
             xycoords=("axes fraction", "data"),
             xytext=(6, 0),
             textcoords="offset points",
-            color=COLOURS[i % len(COLOURS)],
+            color=colour,
             va="center",
             annotation_clip=False,
         )

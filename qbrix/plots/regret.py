@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from qbrix.plots._frames import references, regret_bands
@@ -16,23 +17,34 @@ __all__ = ["draw_regret"]
 
 
 def draw_regret(
-    result: SimulationResult, *, ax: Axes | None, log: bool, confidence: float, slopes: bool
+    result: SimulationResult,
+    *,
+    ax: Axes | None,
+    log: bool,
+    confidence: float,
+    slopes: bool,
+    order: Sequence[str] | None = None,
 ) -> Axes:
-    """One line and band per policy, labelled at its end; see `RacePlots.regret`."""
+    """One line and band per policy, labelled at its end; see `RacePlots.regret`.
+
+    Colours follow ``order``, the final regrets by default.
+    """
     with style():
         import matplotlib.pyplot as plt
 
         target = plt.subplots(figsize=(7.0, 4.0), layout="constrained")[1] if ax is None else ax
-        ends, labels = [], []
+        ends, labels, colours = [], [], []
         bands = regret_bands(result, confidence=confidence)
-        for i, (label, part) in enumerate(bands.groupby("policy", sort=False)):
-            colour = COLOURS[i % len(COLOURS)]
+        ranked = list(bands["policy"].unique()) if order is None else order
+        for label, part in bands.groupby("policy", sort=False):
+            colour = COLOURS[ranked.index(str(label)) % len(COLOURS)]
             target.plot(part["round"], part["mean"], color=colour, linewidth=1.8, label=str(label))
             target.fill_between(
                 part["round"], part["low"], part["high"], color=colour, alpha=0.22, linewidth=0
             )
             ends.append(float(part["mean"].iloc[-1]))
             labels.append(str(label))
+            colours.append(colour)
         if log:
             target.set_xscale("log")
         target.set_xlim(1, result.horizon)
@@ -48,7 +60,7 @@ def draw_regret(
         target.set_title(
             f"{result.replications:,} replications, bands: {100 * confidence:g} % intervals"
         )
-        label_lines(target, ends=ends, labels=labels)
+        label_lines(target, ends=ends, labels=labels, colours=colours)
     return target
 
 

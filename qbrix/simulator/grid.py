@@ -25,6 +25,8 @@ from qbrix.simulator.statistics import check_probability
 if TYPE_CHECKING:
     import pandas as pd
 
+    from qbrix.plots import GridPlots
+
 __all__ = ["GridResult", "sweep"]
 
 Environments: TypeAlias = Environment | Sequence[Environment] | Mapping[str, Environment]
@@ -96,6 +98,13 @@ class GridResult:
             frame.insert(1, "seed", seed)
             parts.append(frame)
         return pd.concat(parts, ignore_index=True)
+
+    @property
+    def plot(self) -> GridPlots:
+        """Pictures: ``grid.plot.regret()``; needs matplotlib."""
+        from qbrix.plots import GridPlots
+
+        return GridPlots(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all races to one file, for `qbrix.simulator.load_sweep`."""

@@ -18,7 +18,7 @@ from qbrix.simulator._html import page
 from qbrix.simulator.metrics import Trace
 from qbrix.simulator.schedule import Schedule
 from qbrix.simulator.statistics import replications_needed
-from qbrix.simulator.tables import comparison, summarised, tidy
+from qbrix.simulator.tables import comparison, shares, summarised, tidy
 from qbrix.state import State, take
 from qbrix.types import IntArray
 
@@ -154,6 +154,10 @@ class SimulationResult:
             power=power,
             difference=difference,
         )
+
+    def arm_shares(self) -> pd.DataFrame:
+        """Share of every arm (columns) among all choices of a policy (rows, least regret first)."""
+        return shares(self.traces)
 
     def to_frame(self) -> pd.DataFrame:
         """Tidy form: a row per policy, replication and checkpoint, with sums from round 1."""

@@ -15,7 +15,7 @@ from qbrix.types import Array, IntArray
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["comparison", "summarised", "tidy"]
+__all__ = ["comparison", "shares", "summarised", "tidy"]
 
 Traces = Mapping[str, Trace]
 
@@ -77,6 +77,16 @@ def comparison(
         index=pd.Index(labels, name=f"policy, against {labels[reference]}"),
     )
     return table.drop(index=labels[reference]).sort_values("extra_regret", kind="stable")
+
+
+def shares(traces: Traces) -> pd.DataFrame:
+    """Share of every arm; see `SimulationResult.arm_shares`."""
+    import pandas as pd
+
+    pulls = {label: trace.pulls[-1] for label, trace in traces.items()}
+    order = sorted(traces, key=lambda label: float(traces[label].regret[:, -1].mean()))
+    table = pd.DataFrame({label: pulls[label] / pulls[label].sum() for label in order}).T
+    return table.rename_axis(index="policy", columns="arm")
 
 
 def tidy(traces: Traces, checkpoints: IntArray) -> pd.DataFrame:

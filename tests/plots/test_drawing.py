@@ -14,7 +14,8 @@ from qbrix.environments import Bernoulli
 from qbrix.errors import MissingExtra
 from qbrix.policies.epsilon import EpsilonPolicy
 from qbrix.policies.random import RandomPolicy
-from qbrix.simulator import SimulationResult, simulate
+from qbrix.simulator import SimulationResult, simulate, sweep
+from tests.simulator.by_hand import ConstantPolicy
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +72,27 @@ def test_regret_draws_into_given_axes_on_a_logarithmic_scale(result: SimulationR
     given = plt.figure().subplots()
     assert result.plot.regret(ax=given, log=True) is given
     assert given.get_xscale() == "log"
+
+
+def test_a_sweep_has_a_panel_per_environment_and_one_colour_per_policy() -> None:
+    places = {"easy": Bernoulli([0.9, 0.1]), "turned": Bernoulli([0.4, 0.5, 0.3])}
+    grid = sweep(
+        {"first": ConstantPolicy(arm=0), "second": ConstantPolicy(arm=1)},
+        places,
+        seeds=[1, 2],
+        horizon=30,
+        replications=3,
+        progress=False,
+    )
+    figure = grid.plot.regret(log=True)
+    assert [ax.get_title(loc="left") for ax in figure.axes if ax.axison] == list(places)
+    found = [
+        {text.get_text(): text.get_color() for text in ax.texts} for ax in figure.axes if ax.axison
+    ]
+    assert found[0] == found[1]
+    assert list(found[0]) != list(found[1])
+    assert figure.get_suptitle() == "6 replications of 2 seeds, bands: 95 % intervals"
+    figure.savefig(io.BytesIO())
 
 
 def test_arms_have_a_panel_per_policy_and_one_legend(result: SimulationResult) -> None:

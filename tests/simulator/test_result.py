@@ -105,6 +105,15 @@ def test_realised_regret_counts_rewards_and_sizes_are_of_one_state(
     assert table.loc["good", "state_bytes"] == 6 * 8
 
 
+def test_arm_shares_are_of_all_choices(result: SimulationResult) -> None:
+    table = result.arm_shares()
+    assert list(table.index) == list(result.summary().index)
+    assert list(row(table, "good").values()) == [0.0, 1.0]
+    assert list(row(table, "<bad>").values()) == [1.0, 0.0]
+    rate = row(result.summary(), "ts")["best_arm_rate"]
+    assert row(table, "ts")["1"] == pytest.approx(rate)
+
+
 def test_a_named_baseline_needs_fewer_comparisons_than_the_best_one() -> None:
     arms = {f"{mean}": ConstantPolicy(arm=i) for i, mean in enumerate([0.5, 0.5, 0.5])}
     race = simulate(
