@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +52,9 @@ def _run(options: argparse.Namespace) -> int:
         scenarios = [item for item in scenarios if item.references]
     jobs = [_job(scenario, options) for scenario in scenarios]
     parts: dict[str, Any] = {}
-    with ProcessPoolExecutor(options.jobs) as pool:
-        for scenario, part in zip(scenarios, pool.map(_part, jobs), strict=True):
-            parts[scenario.id] = part
-            _show(scenario, part)
+    for scenario, part in zip(scenarios, _parts(jobs, workers=options.jobs), strict=True):
+        parts[scenario.id] = part
+        _show(scenario, part)
     kind = "references" if options.references else options.size
     path = options.output or ROOT / "var" / "regret" / f"{kind}-seed{options.seed}.json"
     save(path, parts, seed=options.seed)
@@ -75,6 +75,14 @@ def _job(
         return scenario.id, size, options.seed, list(scenario.references)
     size = size_of(scenario, options.size, horizon=options.horizon, replications=replications)
     return scenario.id, size, options.seed, None
+
+
+def _parts(jobs: list[Job], *, workers: int) -> Iterator[dict[str, Any]]:
+    if workers <= 1:
+        yield from map(_part, jobs)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(_part, jobs)
 
 
 def _part(job: Job) -> dict[str, Any]:

@@ -56,8 +56,8 @@ FROZEN = {
 def played(path: Path, *, seed: int) -> dict[str, Any]:
     """A small run of two scenarios, as a file."""
     sizes = ["--horizon", "60", "--replications", "30", "--scenario", "poisson-four-arms-1"]
-    arguments = [*sizes, "best-arm-budget-1", "--seed", str(seed), "--output", str(path)]
-    assert main(["run", *arguments]) == 0
+    arguments = ["--seed", str(seed), "--output", str(path)]
+    assert main(["run", *sizes, "best-arm-budget-1", *arguments]) == 0
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return content
 
