@@ -8,18 +8,36 @@ of the decision being recorded, so ``update`` may call it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any, cast
 
 import numpy as np
 
-from qbrix.errors import ShapeError
+from qbrix.errors import InvalidParameter, ShapeError
 from qbrix.policies._counts import Pulls
 from qbrix.policies._in_order import rows
-from qbrix.policies._nested import AnyPolicy, policy_of
+from qbrix.policies._nested import AnyPolicy, initial, policy_of, size_of, unpacked
 from qbrix.policies._weighted import softmax
-from qbrix.state import array
-from qbrix.types import Array, Interactions
+from qbrix.state import State, array, zeros
+from qbrix.support import RewardSupport, includes
+from qbrix.types import Array, BoolArray, Interactions
+
+_CLICKS = "BetaTSPolicy; KLUCBPolicy; DiscountedTSPolicy(gamma=0.99); TsallisINFRVPolicy"
+_NUMBERS = "GaussianTSPolicy; GaussianKLUCBPolicy; EpsilonPolicy(eps=0.1, gamma=0.999)"
+_LINEAR = "LinTSPolicy; LinUCBPolicy; EpsilonPolicy(eps=0.1, gamma=0.999)"
+PORTFOLIOS = {
+    ("binary", False): _CLICKS,
+    ("bounded", False): _CLICKS,
+    ("nonnegative", False): _NUMBERS,
+    ("continuous", False): _NUMBERS,
+    ("binary", True): "LogisticTSPolicy; LinUCBPolicy(alpha=0.5); BetaTSPolicy",
+    ("bounded", True): "LinTSPolicy(v=0.3); LinUCBPolicy(alpha=0.5); BetaTSPolicy",
+    ("nonnegative", True): _LINEAR,
+    ("continuous", True): _LINEAR,
+}
+"""Rewards and whether contexts are seen → the usual learners."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -38,10 +56,75 @@ class Portfolio(Pulls):
     mean_reward: Array = array()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """What every learner prepares, and its weight, (..., M)."""
+
+    prepared: tuple[Any, ...]
+    weights: Array
+
+
 @lru_cache(maxsize=256)
 def portfolio_of(text: str) -> tuple[AnyPolicy, ...]:
     """The policies that a text names, with semicolons between."""
     return tuple(policy_of(part) for part in text.strip().strip(";").split(";"))
+
+
+def check_fit(learner: AnyPolicy, *, reward_type: str, use_context: bool) -> None:
+    """Raise `InvalidParameter` unless the learner can learn from every interaction."""
+    can = learner.capabilities
+    narrow = not includes(can.reward, cast(RewardSupport, reward_type))
+    reasons = {
+        "it decides by context; set use_context=True": can.context and not use_context,
+        f"it learns from {can.reward} rewards only": narrow,
+        "it records numbers at the decision itself": can.recorded > 0,
+    }
+    for reason, holds in reasons.items():
+        if holds:
+            raise InvalidParameter(
+                f"MetaBanditPolicy(learners=…): {type(learner).__name__} does not fit "
+                f"reward_type={reward_type!r}: {reason}, or name another policy"
+            )
+
+
+def beginning(text: str, *, n_arms: int, dim: int) -> Portfolio:
+    """Nothing observed, and every learner's own beginning."""
+    learners = portfolio_of(text)
+    starts = [initial(learner, n_arms, dim=width(learner, dim)) for learner in learners]
+    numbers = np.concatenate(starts)
+    empty = zeros(Portfolio, K=n_arms, d=dim, m=numbers.size, M=len(starts))
+    return replace(empty, learners=numbers)
+
+
+def width(learner: AnyPolicy, dim: int) -> int:
+    """Features that the learner sees of ``dim``."""
+    return dim if learner.capabilities.context else 0
+
+
+def states(text: str, state: Portfolio) -> Iterator[tuple[AnyPolicy, State]]:
+    """Every learner with a state of its own, a copy."""
+    n_arms, dim = state.pulls.shape[-1], state.context_total.shape[-1]
+    start = 0
+    for learner in portfolio_of(text):
+        own = width(learner, dim)
+        stop = start + size_of(learner, n_arms, dim=own)
+        numbers = state.learners[..., start:stop]
+        yield learner, unpacked(learner, numbers, n_arms=n_arms, dim=own)
+        start = stop
+
+
+def laws(
+    text: str, panel: Panel, context: Array | None, *, mask: BoolArray | None = None
+) -> list[Array]:
+    """What every learner would do, (..., K) each."""
+    found = [
+        learner.propensities(part, context if learner.capabilities.context else None, mask=mask)
+        for learner, part in zip(portfolio_of(text), panel.prepared, strict=True)
+    ]
+    if context is None:
+        return found
+    shape = np.broadcast_shapes(*(law.shape for law in found), (*context.shape[:-1], 1))
+    return [np.broadcast_to(law, shape) for law in found]
 
 
 def weights(state: Portfolio, *, gamma: float) -> Array:

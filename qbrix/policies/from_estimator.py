@@ -176,11 +176,8 @@ class FromEstimatorPolicy(Policy[Remembered, Ready]):
 
     def _ready(self, state: Remembered, known: dict[bytes, Fitted]) -> Ready:
         recipe = Recipe(estimator=self.estimator, models=self.models, every=self.every)
-        return Ready(
-            models=recipe.fitted(state, known),
-            pulls=state.pulls.copy(),
-            dim=state.contexts.shape[-1],
-        )
+        models, dim = recipe.fitted(state, known), state.contexts.shape[-1]
+        return Ready(models=models, pulls=state.pulls.copy(), dim=dim)
 
 
 def _together(models: list[Models], asked: Questions) -> list[tuple[Any, Models]]:

@@ -2,47 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 
 from qbrix.checks import param
 from qbrix.errors import InvalidParameter
 from qbrix.policies._counts import Cells
-from qbrix.policies._nested import AnyPolicy, initial, learned_by, packed, size_of, unpacked
-from qbrix.policies._portfolio import Portfolio, add_contexts, control, portfolio_of, weights
+from qbrix.policies._nested import learned_by, packed
+from qbrix.policies._portfolio import (
+    PORTFOLIOS,
+    Panel,
+    Portfolio,
+    add_contexts,
+    beginning,
+    check_fit,
+    control,
+    laws,
+    portfolio_of,
+    states,
+    weights,
+)
 from qbrix.policies._varying import varying
 from qbrix.policies.base import Capabilities, Policy
-from qbrix.state import State, grown, zeros
-from qbrix.support import SUPPORTS, RewardSupport, includes
+from qbrix.state import grown
+from qbrix.support import SUPPORTS, RewardSupport
 from qbrix.types import Array, BoolArray, IntArray, Interactions
 
 __all__ = ["MetaBanditPolicy"]
-
-_CLICKS = "BetaTSPolicy; KLUCBPolicy; DiscountedTSPolicy(gamma=0.99); TsallisINFRVPolicy"
-_NUMBERS = "GaussianTSPolicy; GaussianKLUCBPolicy; EpsilonPolicy(eps=0.1, gamma=0.999)"
-_LINEAR = "LinTSPolicy; LinUCBPolicy; EpsilonPolicy(eps=0.1, gamma=0.999)"
-_PORTFOLIOS = {
-    ("binary", False): _CLICKS,
-    ("bounded", False): _CLICKS,
-    ("nonnegative", False): _NUMBERS,
-    ("continuous", False): _NUMBERS,
-    ("binary", True): "LogisticTSPolicy; LinUCBPolicy(alpha=0.5); BetaTSPolicy",
-    ("bounded", True): "LinTSPolicy(v=0.3); LinUCBPolicy(alpha=0.5); BetaTSPolicy",
-    ("nonnegative", True): _LINEAR,
-    ("continuous", True): _LINEAR,
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Panel:
-    """What every learner prepares, and its weight, (..., M)."""
-
-    prepared: tuple[Any, ...]
-    weights: Array
 
 
 @lru_cache(maxsize=256)
@@ -141,10 +130,10 @@ class MetaBanditPolicy(Policy[Portfolio, Panel]):
                 + ", ".join(SUPPORTS)
             )
         if not self.learners.strip():
-            usual = _PORTFOLIOS[self.reward_type, self.use_context]
+            usual = PORTFOLIOS[self.reward_type, self.use_context]
             object.__setattr__(self, "learners", usual)
         for learner in portfolio_of(self.learners):
-            _check_fit(learner, self)
+            check_fit(learner, reward_type=self.reward_type, use_context=self.use_context)
 
     def init(self, *, n_arms: int, dim: int = 0) -> Portfolio:
         """Nothing observed, and every learner's own beginning."""
@@ -153,32 +142,27 @@ class MetaBanditPolicy(Policy[Portfolio, Panel]):
                 f"dim = {dim}, MetaBanditPolicy(use_context=True) needs at least 1 feature; "
                 "pass init(n_arms=…, dim=…)"
             )
-        dim = dim if self.use_context else 0
-        starts = [
-            initial(learner, n_arms, dim=_width(learner, dim))
-            for learner in portfolio_of(self.learners)
-        ]
-        numbers = np.concatenate(starts)
-        empty = zeros(Portfolio, K=n_arms, d=dim, m=numbers.size, M=len(starts))
-        return replace(empty, learners=numbers)
+        return beginning(self.learners, n_arms=n_arms, dim=dim if self.use_context else 0)
 
     def grow(self, state: Portfolio, *, n_arms: int) -> Portfolio:
         """Arms added at the end, for every learner too."""
-        inner = [packed(learner.grow(own, n_arms=n_arms)) for learner, own in self._states(state)]
-        numbers = np.concatenate(inner, axis=-1)
+        learners = states(self.learners, state)
+        numbers = np.concatenate([packed(one.grow(own, n_arms=n_arms)) for one, own in learners])
         fresh = self.init(n_arms=n_arms, dim=state.context_total.shape[-1])
         return grown(replace(state, learners=numbers), replace(fresh, learners=numbers))
 
     def prepare(self, state: Portfolio) -> Panel:
         """What every learner prepares, and the weights."""
-        prepared = tuple(learner.prepare(inner) for learner, inner in self._states(state))
+        prepared = tuple(learner.prepare(inner) for learner, inner in states(self.learners, state))
         return Panel(prepared=prepared, weights=weights(state, gamma=self.gamma))
 
     def advance(self, prepared: Panel, state: Portfolio, batch: Interactions) -> Panel:
         """Let every learner follow the batch in its own way."""
         followed = tuple(
             learner.advance(part, inner, batch)
-            for part, (learner, inner) in zip(prepared.prepared, self._states(state), strict=True)
+            for part, (learner, inner) in zip(
+                prepared.prepared, states(self.learners, state), strict=True
+            )
         )
         return Panel(prepared=followed, weights=weights(state, gamma=self.gamma))
 
@@ -186,9 +170,9 @@ class MetaBanditPolicy(Policy[Portfolio, Panel]):
         self, prepared: Panel, context: Array | None = None, *, mask: BoolArray | None = None
     ) -> Array:
         """Probability of every arm, shape (..., K)."""
-        laws = self._laws(prepared, context, mask=mask)
-        law = prepared.weights[..., :1] * laws[0]
-        for number, own in enumerate(laws[1:], start=1):
+        opinions = laws(self.learners, prepared, context if self.use_context else None, mask=mask)
+        law = prepared.weights[..., :1] * opinions[0]
+        for number, own in enumerate(opinions[1:], start=1):
             law = law + prepared.weights[..., number, None] * own
         law /= law.sum(-1, keepdims=True)
         return law
@@ -197,7 +181,7 @@ class MetaBanditPolicy(Policy[Portfolio, Panel]):
         """Each learner's probability of the arm, then each learner's weight, (..., 2 M)."""
         chosen = np.asarray(arm)[..., None]
         columns = []
-        for law in self._laws(prepared, context, mask=None):
+        for law in laws(self.learners, prepared, context if self.use_context else None):
             full = np.broadcast_to(law, (*chosen.shape[:-1], law.shape[-1]))
             columns.append(np.take_along_axis(full, chosen, axis=-1))
         shares = np.concatenate(columns, axis=-1)
@@ -207,7 +191,7 @@ class MetaBanditPolicy(Policy[Portfolio, Panel]):
         """Let the controller judge row by row, and every learner learn the whole batch."""
         control(state, batch)
         start, n_arms = 0, state.pulls.shape[-1]
-        for learner, inner in self._states(state):
+        for learner, inner in states(self.learners, state):
             numbers = packed(learned_by(learner, inner, batch))
             stop = start + numbers.shape[-1]
             state.learners[..., start:stop] = numbers
@@ -215,53 +199,3 @@ class MetaBanditPolicy(Policy[Portfolio, Panel]):
         Cells.of(batch, n_arms).add(state.pulls, 1.0)
         if self.use_context:
             add_contexts(state, batch)
-
-    def _states(self, state: Portfolio) -> Iterator[tuple[AnyPolicy, State]]:
-        """Every learner with a state of its own, a copy."""
-        n_arms, dim = state.pulls.shape[-1], state.context_total.shape[-1]
-        start = 0
-        for learner in portfolio_of(self.learners):
-            width = _width(learner, dim)
-            stop = start + size_of(learner, n_arms, dim=width)
-            numbers = state.learners[..., start:stop]
-            yield learner, unpacked(learner, numbers, n_arms=n_arms, dim=width)
-            start = stop
-
-    def _laws(
-        self, prepared: Panel, context: Array | None, *, mask: BoolArray | None
-    ) -> list[Array]:
-        """What every learner would do, (..., K) each."""
-        learners = portfolio_of(self.learners)
-        if not self.use_context:
-            context = None
-        laws = [
-            learner.propensities(part, context if _sees(learner) else None, mask=mask)
-            for learner, part in zip(learners, prepared.prepared, strict=True)
-        ]
-        if context is None:
-            return laws
-        shape = np.broadcast_shapes(*(law.shape for law in laws), (*context.shape[:-1], 1))
-        return [np.broadcast_to(law, shape) for law in laws]
-
-
-def _sees(learner: AnyPolicy) -> bool:
-    return learner.capabilities.context
-
-
-def _width(learner: AnyPolicy, dim: int) -> int:
-    return dim if _sees(learner) else 0
-
-
-def _check_fit(learner: AnyPolicy, policy: MetaBanditPolicy) -> None:
-    can, asked = learner.capabilities, cast(RewardSupport, policy.reward_type)
-    reasons = {
-        "it decides by context; set use_context=True": _sees(learner) and not policy.use_context,
-        f"it learns from {can.reward} rewards only": not includes(can.reward, asked),
-        "it records numbers at the decision itself": can.recorded > 0,
-    }
-    for reason, holds in reasons.items():
-        if holds:
-            raise InvalidParameter(
-                f"MetaBanditPolicy(learners=…): {type(learner).__name__} does not fit "
-                f"reward_type={policy.reward_type!r}: {reason}, or name another policy"
-            )
