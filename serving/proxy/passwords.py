@@ -39,6 +39,13 @@ class Passwords:
         self._taken = 0
         self._decoy: str | None = None
 
+    def check_place(self) -> None:
+        """Raise Unavailable while every place is taken: nothing else need be done before."""
+        if self._taken >= self._places:
+            raise Unavailable(
+                f"{self._taken} sign-ins wait already; try again in a moment", retry_after_s=2.0
+            )
+
     async def hash(self, password: str) -> str:
         """What is stored; raises Unavailable."""
         return await self._run(self._hasher.hash, password)
@@ -63,10 +70,7 @@ class Passwords:
             return False
 
     async def _run(self, work: Callable[..., T], *arguments: Any) -> T:
-        if self._taken >= self._places:
-            raise Unavailable(
-                f"{self._taken} sign-ins wait already; try again in a moment", retry_after_s=2.0
-            )
+        self.check_place()
         self._taken += 1
         loop = asyncio.get_running_loop()
 

@@ -66,6 +66,7 @@ class SignIn:
     async def register(self, newcomer: Newcomer) -> UserRecord:
         """The first user of a new workspace, its admin; raises Forbidden, Conflict."""
         self.limits.for_email(newcomer.email)
+        self.passwords.check_place()
         if not await self.is_open():
             raise Forbidden(
                 "nobody can register here; ask an admin for an invite", code="SIGNUP_CLOSED"
@@ -92,6 +93,7 @@ class SignIn:
     async def login(self, email: str, password: str) -> SignedIn:
         """A new session; raises Unauthorised without a word on what was wrong."""
         self.limits.for_email(email)
+        self.passwords.check_place()
         user = await self.accounts.find_user(email)
         stored = None if user is None else user.password_hash
         fits = await self.passwords.verify(password, stored=stored)

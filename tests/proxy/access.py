@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 
 import httpx
 
-__all__ = ["KINDS", "OPERATIONS", "ROLES", "Operation", "Rest", "Transport", "Verdict"]
+__all__ = ["KINDS", "OPERATIONS", "ROLES", "Operation", "Rest", "Transport", "Verdict", "filled"]
 
 Verdict = Literal["done", "refused", "missing", "unknown", "scope", "admin"]
 
