@@ -20,16 +20,14 @@ import numpy as np
 
 from benchmarks.regret.audit import complaints
 from benchmarks.regret.compare import Comparison, compared
-from benchmarks.regret.files import chosen, load, measured_of, played, save, size_of
-from benchmarks.regret.scenario import Reference, Scenario, Size
+from benchmarks.regret.files import Job, chosen, load, measured_of, play_job, save, size_of
+from benchmarks.regret.scenario import Reference, Scenario
 from benchmarks.regret.scenarios import SCENARIOS
 from benchmarks.results import markdown_table, write_section
 from qbrix.errors import QbrixError
 
 ROOT = Path(__file__).parent.parent.parent
 _ERRORS = 4.0
-
-Job = tuple[str, Size, int, list[str] | None]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,10 +62,8 @@ def _run(options: argparse.Namespace) -> int:
     return hold_references(parts) if options.references else 0
 
 
-def _job(
-    scenario: Scenario, options: argparse.Namespace
-) -> tuple[str, Size, int, list[str] | None]:
-    """What a worker is told; it finds the scenario by its id."""
+def _job(scenario: Scenario, options: argparse.Namespace) -> Job:
+    """What a worker is told."""
     replications = options.replications
     if options.references:
         replications = replications or scenario.reference_replications
@@ -79,15 +75,10 @@ def _job(
 
 def _parts(jobs: list[Job], *, workers: int) -> Iterator[dict[str, Any]]:
     if workers <= 1:
-        yield from map(_part, jobs)
+        yield from map(play_job, jobs)
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(_part, jobs)
-
-
-def _part(job: Job) -> dict[str, Any]:
-    name, size, seed, only = job
-    return played(SCENARIOS[name], size, seed=seed, only=only)
+        yield from pool.map(play_job, jobs)
 
 
 def _show(scenario: Scenario, part: dict[str, Any]) -> None:

@@ -16,9 +16,12 @@ from benchmarks.regret.scenarios import SCENARIOS
 from benchmarks.results import machine
 from qbrix.errors import InvalidParameter
 
-__all__ = ["SizeName", "chosen", "load", "measured_of", "played", "save", "size_of"]
+__all__ = ["Job", "SizeName", "chosen", "load", "measured_of", "play_job", "save", "size_of"]
 
 SizeName = Literal["quick", "full"]
+Job = tuple[str, Size, int, list[str] | None]
+"""Id, size, seed, and the labels that play if not all do."""
+
 _FORMAT = 1
 
 
@@ -35,10 +38,10 @@ def size_of(
     return Size(horizon=rounds, replications=replications or own.replications)
 
 
-def played(
-    scenario: Scenario, size: Size, *, seed: int, only: Sequence[str] | None = None
-) -> dict[str, Any]:
-    """One scenario's part of the file."""
+def play_job(job: Job) -> dict[str, Any]:
+    """One scenario's part of the file; a worker finds the scenario by its id."""
+    name, size, seed, only = job
+    scenario = SCENARIOS[name]
     started = time.perf_counter()
     found = play(scenario, size, seed=seed, only=only)
     policies = scenario.labelled
