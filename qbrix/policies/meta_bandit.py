@@ -38,11 +38,13 @@ __all__ = ["MetaBanditPolicy"]
 def _capabilities(policy: MetaBanditPolicy) -> Capabilities:
     learners = portfolio_of(policy.learners)
     exact = all(learner.capabilities.bits == "exact" for learner in learners)
+    most = [learner.capabilities.max_arms for learner in learners]
     return replace(
         MetaBanditPolicy.capabilities,
         context=policy.use_context,
         reward=cast(RewardSupport, policy.reward_type),
         bits="exact" if exact else "close",
+        max_arms=min((arms for arms in most if arms is not None), default=None),
         recorded=2 * len(learners),
     )
 
