@@ -46,7 +46,8 @@ class Standings:
         self._accounts = accounts
         self._channel = channel
         self._poll_s = poll_s
-        self._window_s = lifetime_s  # a token made before has expired
+        self._read_s = time.time() - lifetime_s  # a token made before has expired
+        self._away = False
         self._marks: OrderedDict[str, Mark] = OrderedDict()
 
     def applied(self, principal: Principal) -> Principal | None:
@@ -83,14 +84,16 @@ class Standings:
     async def read(self) -> None:
         """Who changed since the last time, or within the lifetime of a token."""
         began_s = time.time()
-        since_ms = int((began_s - self._window_s - _SLACK_S) * 1000)
         try:
-            changed = await self._accounts.changed_users(since_ms=since_ms)
+            changed = await self._accounts.changed_users(
+                since_ms=int((self._read_s - _SLACK_S) * 1000)
+            )
         except QbrixError as error:
-            self._window_s += self._poll_s
-            _log.warning("users_not_read", error=str(error))
+            if not self._away:
+                _log.warning("users_not_read", error=str(error))
+            self._away = True
             return
-        self._window_s = 2 * self._poll_s
+        self._read_s, self._away = began_s, False
         for user in changed:
             self._put(_mark(user))
 

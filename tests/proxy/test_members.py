@@ -173,6 +173,24 @@ async def test_a_change_that_no_push_told_is_read_from_the_catalog() -> None:
         channel.failure = None
 
 
+async def test_after_an_outage_what_changed_meanwhile_is_read() -> None:
+    async with open_world(switched_stores()) as world, open_world(world.stores) as other:
+        ada = await register(world)
+        bob = await join(world, "bob@acme.io", by=ada)
+        channel: Any = world.stores.channel
+        accounts: Any = world.stores.accounts
+        channel.failure = AWAY
+        url = f"{AUTH}/users/{bob.id}/status"
+        await world.bare.patch(url, json={"is_active": False}, headers=ada.headers)
+        accounts.failure = AWAY
+        for _ in range(3):
+            await other.gateway.people.standings.read()
+        assert (await other.bare.get(POOLS, headers=bob.headers)).status_code == 200
+        accounts.failure = channel.failure = None
+        await other.gateway.people.standings.read()
+        assert (await other.bare.get(POOLS, headers=bob.headers)).status_code == 401
+
+
 async def test_a_proxy_that_starts_later_knows_who_was_switched_off_before() -> None:
     async with open_world() as world:
         ada = await register(world)
