@@ -3,7 +3,8 @@
 ``run`` plays the scenarios and writes a file of results; with ``--references`` it plays what has a
 number from elsewhere, as often as that was, and holds it against it. ``compare`` says what moved
 between two files. ``audit`` says which policy is in no scenario. Each exits with 1 when something
-is wrong. Without a command the quick scenarios run and their table goes to RESULTS.md.
+is wrong. Without a command 200 replications are held against the numbers from elsewhere, and the
+table goes to RESULTS.md.
 """
 
 from __future__ import annotations
@@ -16,18 +17,16 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from benchmarks.regret.audit import complaints
 from benchmarks.regret.compare import Comparison, compared
 from benchmarks.regret.files import Job, chosen, load, measured_of, play_job, save, size_of
-from benchmarks.regret.scenario import Reference, Scenario
+from benchmarks.regret.references import held, table
+from benchmarks.regret.scenario import Scenario
 from benchmarks.regret.scenarios import SCENARIOS
-from benchmarks.results import markdown_table, write_section
+from benchmarks.results import write_section
 from qbrix.errors import QbrixError
 
 ROOT = Path(__file__).parent.parent.parent
-_ERRORS = 4.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,17 +56,15 @@ def _run(options: argparse.Namespace) -> int:
     path = options.output or ROOT / "var" / "regret" / f"{kind}-seed{options.seed}.json"
     save(path, parts, seed=options.seed)
     print(f"{path}")
-    if options.report:
-        _report(parts, options)
-    return hold_references(parts) if options.references else 0
+    return hold_references(parts, report=options.report) if options.references else 0
 
 
 def _job(scenario: Scenario, options: argparse.Namespace) -> Job:
     """What a worker is told."""
     replications = options.replications
     if options.references:
-        replications = replications or scenario.reference_replications
-        size = size_of(scenario, "full", replications=replications)
+        most = scenario.reference_replications
+        size = size_of(scenario, "full", replications=min(replications or most, most))
         return scenario.id, size, options.seed, list(scenario.references)
     size = size_of(scenario, options.size, horizon=options.horizon, replications=replications)
     return scenario.id, size, options.seed, None
@@ -91,23 +88,21 @@ def _show(scenario: Scenario, part: dict[str, Any]) -> None:
         print(f"  {label:<44} {found.mean:>12.4f} ± {found.error:.4f}", flush=True)
 
 
-def hold_references(parts: dict[str, Any]) -> int:
-    """Every number within 4 combined standard errors, or within its tolerance if it is printed."""
-    wrong = 0
+def hold_references(parts: dict[str, Any], *, report: bool = False) -> int:
+    """Print them; the exit code."""
+    found = held(parts)
     print(f"\n{'reference':<62} {'ours':>12} {'theirs':>12}  errors apart")
-    for name, part in parts.items():
-        for label, found in measured_of(part).items():
-            reference: Reference = SCENARIOS[name].references[label]
-            error = float(np.hypot(found.error, reference.error))
-            units = (found.mean - reference.value) / error
-            apart = abs(found.mean - reference.value)
-            good = abs(units) <= _ERRORS or apart <= reference.tolerance * reference.value
-            wrong += not good
-            print(
-                f"{name + ' · ' + label:<62} {found.mean:>12.4f} {reference.value:>12.4f}  "
-                f"{units:+.2f}{'' if good else '  WRONG'}"
-            )
+    for item in found:
+        print(item)
+    wrong = sum(not item.good for item in found)
     print(f"{wrong} of them are wrong" if wrong else "all of them hold")
+    if report:
+        write_section(
+            "regret",
+            title="Regret beside numbers from elsewhere",
+            command=" ".join(["python -m benchmarks.regret", *sys.argv[1:]]),
+            body=table(found, parts),
+        )
     return 1 if wrong else 0
 
 
@@ -150,22 +145,6 @@ def _audit() -> int:
     return 1 if found else 0
 
 
-def _report(parts: dict[str, Any], options: argparse.Namespace) -> None:
-    rows = [
-        [name, label, f"{found.mean:.4g}", f"{found.error:.2g}", str(part["replications"])]
-        for name, part in parts.items()
-        for label, found in measured_of(part).items()
-    ]
-    header = ["scenario", "policy", "mean", "standard error", "replications"]
-    meanings = ", ".join(f"{name}: {SCENARIOS[name].meaning}" for name in parts)
-    write_section(
-        "regret",
-        title="Regret in fixed scenarios",
-        command=f"python -m benchmarks.regret run --size {options.size} --report",
-        body=f"{markdown_table(header, rows)}\n\nMeasured are: {meanings}.",
-    )
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.regret", description=__doc__)
     commands = parser.add_subparsers(dest="command")
@@ -179,7 +158,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--jobs", type=int, default=1, help="scenarios at a time")
     run.add_argument("--output", type=Path)
     run.add_argument("--references", action="store_true", help="hold against known numbers")
-    run.add_argument("--report", action="store_true", help="write the table to RESULTS.md")
+    run.add_argument("--report", action="store_true", help="write references to RESULTS.md")
     compare = commands.add_parser("compare", help="what moved between two files")
     compare.add_argument("first", type=Path)
     compare.add_argument("second", type=Path)
@@ -193,10 +172,10 @@ _DEFAULTS: dict[str, Any] = {
     "scenario": [],
     "seed": 1,
     "horizon": None,
-    "replications": None,
+    "replications": 200,
     "jobs": 1,
     "output": None,
-    "references": False,
+    "references": True,
     "report": True,
 }
 
