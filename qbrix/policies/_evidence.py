@@ -59,21 +59,23 @@ def likelihood_ratio(pulls: Array, total: Array) -> Array:
     return least
 
 
-def certain(pulls: Array, total: Array, *, confidence: float) -> BoolArray:
+def certain(pulls: Array, total: Array, *, confidence: float, practical: bool = False) -> BoolArray:
     r"""Chernoff's stopping rule, shape (...): the likelihood ratio exceeds its threshold.
 
     .. math:: \min_b Z_{a,b}(t) > \ln \frac{2 t (K - 1)}{\delta}
 
     With Bernoulli arms it errs with a probability of at most δ = 1 − confidence, whatever the
-    sampling, although it is asked after every round.
+    sampling, although it is asked after every round. The practical threshold is
+    :math:`\ln((1 + \ln t) / \delta)`.
 
     References
     ----------
     Garivier and Kaufmann (2016), *Optimal Best Arm Identification with Fixed Confidence*,
-    Theorem 10.
+    Theorem 10, and section 6 for the practical threshold.
     """
     delta = check_confidence(confidence)
     t = np.maximum(pulls.sum(-1), 1.0)
     rivals = max(pulls.shape[-1] - 1, 1)
-    enough: BoolArray = likelihood_ratio(pulls, total) > np.log(2.0 * t * rivals / delta)
+    odds = 1.0 + np.log(t) if practical else 2.0 * t * rivals
+    enough: BoolArray = likelihood_ratio(pulls, total) > np.log(odds / delta)
     return enough

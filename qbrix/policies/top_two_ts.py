@@ -40,6 +40,9 @@ class TopTwoTSPolicy(BetaTSPolicy, IdentificationPolicy[Outcomes, Outcomes]):
     leader_share : float in (0, 1], default 0.5
         β, share of decisions that follow the leader; 1 is Thompson sampling, 1/2 is within a factor
         of two of the best for identification.
+    practical : bool, default False
+        Stop at :math:`\ln((1 + \ln t) / \delta)` instead, as experiments in print do: errors stay
+        within δ in practice, without a proof.
 
     Examples
     --------
@@ -65,6 +68,7 @@ class TopTwoTSPolicy(BetaTSPolicy, IdentificationPolicy[Outcomes, Outcomes]):
     """
 
     leader_share: float = param(0.5, gt=0, lte=1, doc="share of decisions for the leader")
+    practical: bool = param(False, doc="stop at the threshold of experiments, without a proof")
 
     state_type = Outcomes
     capabilities = Capabilities(order_free=True, propensity="quadrature", goal="identification")
@@ -95,7 +99,7 @@ class TopTwoTSPolicy(BetaTSPolicy, IdentificationPolicy[Outcomes, Outcomes]):
     def stopped(self, state: Outcomes, *, confidence: float) -> BoolArray:
         """Whether the likelihood ratio suffices, shape (...)."""
         pulls = state.successes + state.failures
-        return certain(pulls, state.successes, confidence=confidence)
+        return certain(pulls, state.successes, confidence=confidence, practical=self.practical)
 
 
 def _sum_of_others(values: Array) -> Array:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qbrix.checks import param
 from qbrix.policies._counts import Rewards, share
 from qbrix.policies._evidence import certain, observed_means
 from qbrix.policies._index import SumPolicy
@@ -50,6 +51,12 @@ class TrackAndStopPolicy(SumPolicy[Rewards, Targets], IdentificationPolicy[Rewar
     generalised likelihood ratio of the best mean against every other arm exceeds
     :math:`\ln(2 t (K - 1) / \delta)`, with δ = 1 − confidence; the sampling does not depend on δ.
 
+    Parameters
+    ----------
+    practical : bool, default False
+        Stop at :math:`\ln((1 + \ln t) / \delta)` instead, as experiments in print do: errors stay
+        within δ in practice, without a proof.
+
     Examples
     --------
     Of 21 observations arm 0 should have 10.5, and arm 2 next to none: arm 1 lags behind.
@@ -74,6 +81,8 @@ class TrackAndStopPolicy(SumPolicy[Rewards, Targets], IdentificationPolicy[Rewar
     Garivier and Kaufmann (2016), *Optimal Best Arm Identification with Fixed Confidence*, section
     3.1 (D-tracking), Theorem 10 (stopping) and Theorem 14.
     """
+
+    practical: bool = param(False, doc="stop at the threshold of experiments, without a proof")
 
     state_type = Rewards
     capabilities = Capabilities(order_free=True, propensity="one-hot", goal="identification")
@@ -103,4 +112,6 @@ class TrackAndStopPolicy(SumPolicy[Rewards, Targets], IdentificationPolicy[Rewar
 
     def stopped(self, state: Rewards, *, confidence: float) -> BoolArray:
         """Whether the likelihood ratio suffices, shape (...)."""
-        return certain(state.pulls, state.total_reward, confidence=confidence)
+        return certain(
+            state.pulls, state.total_reward, confidence=confidence, practical=self.practical
+        )

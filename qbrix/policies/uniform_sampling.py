@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qbrix.checks import param
 from qbrix.policies._counts import Rewards, pick, share
 from qbrix.policies._evidence import certain, observed_means
 from qbrix.policies._index import SumPolicy
@@ -25,6 +26,12 @@ class UniformSamplingPolicy(SumPolicy[Rewards, Rewards], IdentificationPolicy[Re
     Arms take turns in an order that is drawn anew for every round of K choices. It stops when the
     generalised likelihood ratio of the best mean against every other arm exceeds
     :math:`\ln(2 t (K - 1) / \delta)`, with δ = 1 − confidence.
+
+    Parameters
+    ----------
+    practical : bool, default False
+        Stop at :math:`\ln((1 + \ln t) / \delta)` instead, as experiments in print do: errors stay
+        within δ in practice, without a proof.
 
     Examples
     --------
@@ -47,6 +54,8 @@ class UniformSamplingPolicy(SumPolicy[Rewards, Rewards], IdentificationPolicy[Re
     Bandits* (uniform allocation). Garivier and Kaufmann (2016), *Optimal Best Arm
     Identification with Fixed Confidence*, Theorem 10 (stopping).
     """
+
+    practical: bool = param(False, doc="stop at the threshold of experiments, without a proof")
 
     state_type = Rewards
     capabilities = Capabilities(order_free=True, propensity="one-hot", goal="identification")
@@ -78,4 +87,6 @@ class UniformSamplingPolicy(SumPolicy[Rewards, Rewards], IdentificationPolicy[Re
 
     def stopped(self, state: Rewards, *, confidence: float) -> BoolArray:
         """Whether the likelihood ratio suffices, shape (...)."""
-        return certain(state.pulls, state.total_reward, confidence=confidence)
+        return certain(
+            state.pulls, state.total_reward, confidence=confidence, practical=self.practical
+        )

@@ -40,6 +40,14 @@ def test_bounds_by_hand() -> None:
     np.testing.assert_allclose(low, [0.0, exp(-beta / 9.0), 0.5 - half], atol=1e-9)
 
 
+def test_practical_bounds_by_hand() -> None:
+    """Mean 0, N = 9 = t, δ = .05: 1 − ((1 + ln 9) / .05)^(−1/9)."""
+    high = KLLUCBPolicy(practical=True).bounds(
+        np.array([9.0]), np.array([0.0]), t=np.array([9.0]), n_arms=3, delta=0.05
+    )[1]
+    assert high[0] == pytest.approx(1.0 - ((1.0 + log(9.0)) / 0.05) ** (-1.0 / 9.0), abs=1e-9)
+
+
 def test_it_stops_when_the_bounds_meet() -> None:
     """Means 1 and 0, N each: 1 − exp(−β/N) ≤ exp(−β/N) where N ≥ β / ln 2."""
     first = next(n for n in range(2, 100) if n >= exploration(n, n_arms=2) / log(2.0))
