@@ -10,6 +10,7 @@ import pytest
 
 from qbrix.environments import Bernoulli
 from qbrix.errors import InvalidParameter, ShapeError
+from qbrix.ledger import Decider
 from qbrix.policies import get
 from qbrix.policies._portfolio import Portfolio
 from qbrix.policies.meta_bandit import MetaBanditPolicy
@@ -46,6 +47,26 @@ def test_what_a_learner_would_have_done_is_recorded_with_its_weight() -> None:
     prepared = policy.prepare(learned(policy))
     noted = policy.record(prepared, None, np.array(1))
     np.testing.assert_allclose(noted, [0.25, 0.0, 0.5, 0.5])
+
+
+@pytest.mark.parametrize("use_context", [False, True])
+def test_what_is_recorded_at_a_decision_explains_its_propensity(use_context: bool) -> None:
+    """Σ q_i π_i(a) = p_a, decided as in serving: alone and a batch of contexts at a time."""
+    policy = MetaBanditPolicy(reward_type="binary", use_context=use_context)
+    contexts = np.random.default_rng(1).standard_normal((40, 2))
+    state, many = policy.init(n_arms=3, dim=2), len(policy.learners.split(";"))
+    for x in contexts:
+        decided = Decider(policy, policy.prepare(state)).decide(0.6, x)
+        batch = told(rows([decided.arm], [1.0], decided.propensity), [list(decided.recorded)])
+        state = policy.update(state, replace(batch, contexts=x[None]))
+    decider = Decider(policy, policy.prepare(state))
+    decisions = [decider.decide(u, contexts[0]) for u in (0.1, 0.5, 0.999)]
+    if use_context:
+        decisions += decider.decide_many(np.full(40, 0.3), contexts)
+    for decision in decisions:
+        noted = np.array(decision.recorded)
+        assert noted.size == 2 * many
+        assert noted[:many] @ noted[many:] == pytest.approx(decision.propensity, abs=1e-12)
 
 
 def test_one_row_of_the_controller_is_worked_by_hand() -> None:
