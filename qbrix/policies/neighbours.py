@@ -51,7 +51,7 @@ class NeighboursPolicy(Policy[Remembered, Remembered]):
     ----------
     learner : str, default "BetaTSPolicy"
         The policy, as `repr` shows it: ``"UCBAlphaPolicy(alpha=0.5)"``, or its name. One without
-        context; it decides which rewards are learned.
+        context; it decides which rewards are learned. Another one needs a reset.
     neighbours : int >= 1, default 50
         k, at most the window.
     window : int >= 1, default 1000
@@ -79,7 +79,9 @@ class NeighboursPolicy(Policy[Remembered, Remembered]):
     Multi-armed Bandits*, for neighbourhoods around any policy.
     """
 
-    learner: str = param("BetaTSPolicy", doc="the policy that learns from the neighbours")
+    learner: str = param(
+        "BetaTSPolicy", doc="the policy that learns from neighbours", structural=True
+    )
     neighbours: int = param(50, gte=1, doc="interactions that a decision looks at")
     window: int = param(1000, gte=1, doc="interactions that are remembered", structural=True)
 
