@@ -1,4 +1,8 @@
-"""The catalogue of environments: one file each, registered here."""
+"""The catalogue of environments: one file each, registered here.
+
+A log is none of them: nobody knows what the arms that were not chosen would have paid. For logs of
+uniformly random decisions there is `qbrix.evaluation.rejection_replay`.
+"""
 
 from __future__ import annotations
 
