@@ -12,8 +12,22 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 import httpx
+from google.protobuf import json_format
 
-__all__ = ["KINDS", "OPERATIONS", "ROLES", "Operation", "Rest", "Transport", "Verdict", "filled"]
+from tests.proxy.speaking import METHODS, Refused, Speaker
+from tests.proxy.world import World
+
+__all__ = [
+    "KINDS",
+    "OPERATIONS",
+    "ROLES",
+    "Grpc",
+    "Operation",
+    "Rest",
+    "Transport",
+    "Verdict",
+    "filled",
+]
 
 Verdict = Literal["done", "refused", "missing", "unknown", "scope", "admin"]
 
@@ -59,7 +73,13 @@ class Operation:
 
 
 class Transport(Protocol):
-    """A way to call operations."""
+    """A way to call operations; ``kinds`` of ids can be tried with it."""
+
+    @property
+    def world(self) -> World: ...
+
+    @property
+    def kinds(self) -> set[str]: ...
 
     async def operations(self) -> set[str]:
         """The names of all that there are."""
@@ -76,11 +96,12 @@ class Transport(Protocol):
 class Rest:
     """Over HTTP; an operation's name is its method and path."""
 
-    http: httpx.AsyncClient
+    world: World
+    kinds: set[str] = field(default_factory=lambda: set(KINDS))
 
     async def operations(self) -> set[str]:
         """As the OpenAPI document lists them."""
-        document = (await self.http.get("/openapi.json")).json()
+        document = (await self.world.bare.get("/openapi.json")).json()
         return {
             f"{method.upper()} {path}"
             for path, methods in document["paths"].items()
@@ -95,7 +116,7 @@ class Rest:
         body: Any = {}
         if ids is not None:
             body = filled(operation.sends, ids)
-        answer = await self.http.request(
+        answer = await self.world.bare.request(
             method,
             filled(path, ids or Nothing()),
             headers=dict(credential),
@@ -104,6 +125,47 @@ class Rest:
         )
         assert answer.status_code < 500, f"{operation.name}: {answer.text}"
         return _verdict(answer)
+
+
+@dataclass(frozen=True)
+class Grpc:
+    """Over gRPC; an operation's name is its method."""
+
+    speaker: Speaker
+    kinds: set[str] = field(default_factory=lambda: {"pool_id", "experiment_id"})
+
+    @property
+    def world(self) -> World:
+        """Behind the server."""
+        return self.speaker.world
+
+    async def operations(self) -> set[str]:
+        """As the service's descriptor lists them."""
+        return set(METHODS)
+
+    async def call(
+        self, operation: Operation, *, credential: Mapping[str, str], ids: Mapping[str, str] | None
+    ) -> Verdict:
+        """One call."""
+        asked, _ = METHODS[operation.name]
+        message = asked()
+        if ids is not None:
+            json_format.ParseDict(filled(operation.sends, ids), message)
+        sent = {name.lower().replace("-", "_"): value for name, value in credential.items()}
+        try:
+            await self.speaker.having(**sent).call(operation.name, message)
+        except Refused as refusal:
+            if refusal.code in ("INTERNAL", "UNKNOWN", "UNIMPLEMENTED"):
+                raise
+            return _STATUSES.get(refusal.code, "refused")
+        return "done"
+
+
+_STATUSES: dict[str, Verdict] = {
+    "UNAUTHENTICATED": "unknown",
+    "PERMISSION_DENIED": "scope",
+    "NOT_FOUND": "missing",
+}
 
 
 class Nothing(dict[str, str]):
@@ -235,5 +297,41 @@ _ROWS = [
         sends={"is_active": False},
     ),
     Operation(name=f"GET {_AUTH}/roles", needs="admin:user:read"),
+]
+_POOL_ID, _EXPERIMENT_ID = {"pool_id": "{pool_id}"}, {"experiment_id": "{experiment_id}"}
+_ROWS += [
+    Operation(name="CreatePool", needs="pool:write"),
+    Operation(name="GetPool", needs="pool:read", sends=_POOL_ID),
+    Operation(name="ListPools", needs="pool:read"),
+    Operation(name="UpdatePool", needs="pool:write", sends={**_POOL_ID, "name": "stolen"}),
+    Operation(name="DeletePool", needs="pool:delete", sends=_POOL_ID),
+    Operation(
+        name="CreateExperiment",
+        needs="experiment:write",
+        sends={**_POOL_ID, "name": "stolen", "policy": "BetaTSPolicy"},
+    ),
+    Operation(name="GetExperiment", needs="experiment:read", sends=_EXPERIMENT_ID),
+    Operation(name="ListExperiments", needs="experiment:read"),
+    Operation(name="ListPoolExperiments", needs="pool:read", sends=_POOL_ID),
+    Operation(
+        name="UpdateExperiment",
+        needs="experiment:write",
+        sends={**_EXPERIMENT_ID, "enabled": False},
+    ),
+    Operation(name="DeleteExperiment", needs="experiment:delete", sends=_EXPERIMENT_ID),
+    *(
+        Operation(
+            name=f"{verb}GateConfig",
+            needs="gate:write",
+            sends={**_EXPERIMENT_ID, "config": {"enabled": True, "rollout_percentage": 50.0}},
+        )
+        for verb in ("Create", "Update")
+    ),
+    Operation(name="GetGateConfig", needs="gate:read", sends=_EXPERIMENT_ID),
+    Operation(name="DeleteGateConfig", needs="gate:write", sends=_EXPERIMENT_ID),
+    Operation(name="Select", needs="agent:read", sends={**_EXPERIMENT_ID, "context": _CONTEXT}),
+    Operation(name="Feedback", needs="agent:write"),
+    Operation(name="ListPolicies", needs="public"),
+    Operation(name="Health", needs="public"),
 ]
 OPERATIONS: dict[str, Operation] = {row.name: row for row in _ROWS}
