@@ -49,8 +49,8 @@ class ItemReplacement(Environment):
 
     References
     ----------
-    Chapelle and Li (2011), *An Empirical Evaluation of Thompson Sampling*, section 3: items that
-    retire with probability 10⁻³ and are replaced by one with a click rate drawn from Beta(4, 4).
+    Chapelle and Li (2011), *An Empirical Evaluation of Thompson Sampling*, section 3, for the
+    setting: items retire at random and new ones, drawn from a beta law, take their places.
     """
 
     reward: RewardSupport = "binary"
