@@ -6,11 +6,11 @@ from typing import Any
 
 from qbrix.bundle.resolver import library_class
 from qbrix.checks import ParameterSpec
-from qbrix.errors import InvalidParameter
 from qbrix.policies import Capabilities, Policy, policies
 from qbrix.policies.catalogue import summary_of
 from qbrix.support import RewardSupport, includes
 from serving.proxy.contexts import MAX_DIM
+from serving.proxy.portfolio import AUTO
 
 __all__ = ["REWARD_TYPES", "list_policies", "requested_policy"]
 
@@ -34,13 +34,8 @@ def list_policies(reward_type: str | None = None) -> list[dict[str, Any]]:
 
 
 def requested_policy(name: str) -> type[Policy[Any, Any]]:
-    """The class that a caller names; raises UnknownName or InvalidParameter."""
-    if name in ("", "auto"):
-        raise InvalidParameter(
-            f"policy = {name!r}: this server does not choose a policy by itself yet; "
-            "name one of GET /api/v1/policies"
-        )
-    return library_class(name)
+    """The class that a caller names, a portfolio for ``auto``; raises UnknownName."""
+    return library_class(AUTO if name in ("", "auto") else name)
 
 
 def _described(policy: type[Policy[Any, Any]]) -> dict[str, Any]:

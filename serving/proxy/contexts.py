@@ -13,7 +13,15 @@ from qbrix.policies import Policy
 from serving.proxy.messages import SelectContext
 from serving.storage.base import ExperimentRecord
 
-__all__ = ["MAX_DIM", "ContextShape", "encode_context", "kept_context", "new_context", "shape_of"]
+__all__ = [
+    "MAX_DIM",
+    "ContextShape",
+    "encode_context",
+    "kept_context",
+    "new_context",
+    "parted",
+    "shape_of",
+]
 
 MAX_DIM = 1024
 
@@ -37,13 +45,19 @@ class ContextShape:
         return shown
 
 
-def new_context(
-    policy: type[Policy[Any, Any]], params: Mapping[str, Any]
-) -> tuple[ContextShape, dict[str, Any]]:
-    """The shape that a new experiment asks for, and the hyper-parameters without it."""
+def parted(params: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What ``policy_params`` says of the context, and the hyper-parameters."""
+    given = {name: params[name] for name in _KEYS if name in params}
+    return given, {name: value for name, value in params.items() if name not in _KEYS}
+
+
+def new_context(policy: Policy[Any, Any], given: Mapping[str, Any]) -> ContextShape:
+    """The shape that a new experiment asks for; raises InvalidParameter."""
+    name = type(policy).__name__
     if not policy.capabilities.context:
-        return ContextShape(), dict(params)
-    given, rest = _parted(params)
+        if given and policy.capabilities.category != "meta":
+            raise InvalidParameter(f"{name} has no hyper-parameter {next(iter(given))!r}")
+        return ContextShape()
     if "context_schema" in given:
         if "dim" in given:
             raise InvalidParameter(
@@ -51,14 +65,14 @@ def new_context(
                 "schema"
             )
         schema = ContextSchema.of(given["context_schema"])
-        return ContextShape(schema.width, schema), rest
+        return ContextShape(schema.width, schema)
     dim = given.get("dim")
     if type(dim) is not int or not 1 <= dim <= MAX_DIM:
         raise InvalidParameter(
-            f"policy_params.dim = {dim!r}: {policy.__name__} needs an integer from 1 to {MAX_DIM}, "
+            f"policy_params.dim = {dim!r}: {name} needs an integer from 1 to {MAX_DIM}, "
             "or a context_schema"
         )
-    return ContextShape(dim), rest
+    return ContextShape(dim)
 
 
 def kept_context(record: ExperimentRecord, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,7 +80,7 @@ def kept_context(record: ExperimentRecord, params: Mapping[str, Any]) -> dict[st
     shape = shape_of(record)
     if not shape.dim:
         return dict(params)
-    given, rest = _parted(params)
+    given, rest = parted(params)
     if "dim" in given and given["dim"] != shape.dim:
         raise Conflict(
             f"policy_params.dim = {given['dim']!r}, but experiment {record.id} has {shape.dim} for "
@@ -121,11 +135,6 @@ def encode_context(context: SelectContext, *, shape: ContextShape) -> bytes:
             code="INVALID_CONTEXT_VECTOR",
         )
     return _packed(vector)
-
-
-def _parted(params: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    given = {name: params[name] for name in _KEYS if name in params}
-    return given, {name: value for name, value in params.items() if name not in _KEYS}
 
 
 def _names(schema: ContextSchema) -> str:

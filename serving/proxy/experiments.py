@@ -17,12 +17,13 @@ from qbrix.ledger import Configuration, PolicyRef
 from qbrix.support import RewardRange
 from serving.proxy.beginning import beginning
 from serving.proxy.catalogue import requested_policy
-from serving.proxy.contexts import new_context
+from serving.proxy.contexts import new_context, parted
 from serving.proxy.controls import Controls
 from serving.proxy.gates.bodies import GateRequest
 from serving.proxy.gates.reading import gate_of
 from serving.proxy.hyper_parameters import HyperParameters
 from serving.proxy.pools import Pools
+from serving.proxy.portfolio import from_wire
 from serving.proxy.records import ExperimentView, Records, is_id, view_of
 from serving.storage import keys
 from serving.storage.base import (
@@ -78,9 +79,9 @@ class Experiments:
 
     async def create(self, tenant: str, new: NewExperiment) -> ExperimentView:
         """Stored and served when this returns; raises NotFound, Conflict, InvalidParameter."""
-        policy = requested_policy(new.policy)
-        context, given = new_context(policy, new.policy_params)
-        parameters = make_policy(policy, given).parameters()
+        given, hyper_parameters = parted(new.policy_params)
+        policy = make_policy(requested_policy(new.policy), from_wire(hyper_parameters))
+        context, parameters = new_context(policy, given), policy.parameters()
         pool = await self.pools.get(tenant, new.pool_id)
         now_ms = time.time_ns() // 1_000_000
         experiment = uuid4().hex
@@ -90,7 +91,7 @@ class Experiments:
             name=new.name,
             pool_id=pool.id,
             shard=keys.shard_of(experiment, shards=self.shards),
-            policy=policy.__name__,
+            policy=type(policy).__name__,
             parameters=parameters,
             dim=context.dim,
             context_schema=None if context.schema is None else context.schema.to_json(),

@@ -11,6 +11,7 @@ from qbrix.ledger import PolicyRef
 from qbrix.policies import Policy
 from serving.loading import PolicyLoader
 from serving.proxy.contexts import kept_context
+from serving.proxy.portfolio import kept_portfolio
 from serving.storage.base import ExperimentRecord
 
 __all__ = ["HyperParameters"]
@@ -28,7 +29,8 @@ class HyperParameters:
         Raises InvalidParameter, or Conflict for what only a new experiment or a reset can change.
         """
         policy = await self._class_of(record)
-        made = make_policy(policy, kept_context(record, params))
+        given = kept_portfolio(record.policy, record.parameters, kept_context(record, params))
+        made = make_policy(policy, given)
         _refuse_structural(policy, make_policy(policy, record.parameters), made)
         return PolicyRef(
             name=policy.identifier(), parameters=made.parameters(), bundle=record.bundle

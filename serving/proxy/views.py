@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from serving.proxy.portfolio import to_wire
 from serving.proxy.records import ExperimentView
 from serving.storage.base import (
     CommittedBatch,
@@ -52,7 +53,10 @@ def experiment(view: ExperimentView) -> dict[str, Any]:
         "name": record.name,
         "pool_id": record.pool_id,
         "policy": record.policy,
-        "policy_params": {**record.parameters, **view.context.parameters},
+        "policy_params": {
+            **to_wire(record.policy, record.parameters),
+            **view.context.parameters,
+        },
         "enabled": record.enabled,
         "learning": {
             "window_s": None,

@@ -42,8 +42,6 @@ async def test_aliases_are_answered_with_the_name_of_the_class(policy: str) -> N
     ("policy", "params", "word"),
     [
         ("BetaPolicy", {}, "BetaTSPolicy"),
-        ("", {}, "GET /api/v1/policies"),
-        ("auto", {}, "GET /api/v1/policies"),
         ("BetaTSPolicy", {"alpha": 1}, "alpha_prior"),
         ("BetaTSPolicy", {"alpha_prior": 0}, "> 0"),
         ("BetaTSPolicy", {"alpha_prior": "1"}, "finite float"),
