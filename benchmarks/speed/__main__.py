@@ -19,7 +19,7 @@ from time import process_time
 import numpy as np
 
 from benchmarks.results import machine, markdown_table, write_section
-from benchmarks.speed import decisions, loops, plain
+from benchmarks.speed import decisions, loops, plain, standing
 from benchmarks.speed._random import seeded
 from qbrix.environments import Bernoulli, Environment, LinearContextual
 from qbrix.policies import (
@@ -215,6 +215,9 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="also write the numbers to this file")
     parser.add_argument("--dry", action="store_true", help="leave RESULTS.md as it is")
     parser.add_argument("--check", action="store_true", help="fail where a bar is missed")
+    parser.add_argument(
+        "--peers", type=Path, help="interpreter that has other libraries; this one by default"
+    )
     parser.add_argument("policies", nargs="*", help="only policies whose name holds one of these")
     options = parser.parse_args()
     measured = []
@@ -230,8 +233,14 @@ def main() -> int:
         else [decisions.measure(pair, turns=options.turns) for pair in decisions.pairs()]
     )
     report = _report(measured)
+    beside = []
     if decided:
-        report = f"{report}\n\n{decisions.report(decided)}"
+        peers = standing.ask(options.peers or Path(sys.executable))
+        tuned = [item for item in measured if item.kind == "tuned"]
+        beside = standing.standing(
+            peers, [(item.workload, item.policy, item.decisions_per_s) for item in tuned]
+        )
+        report = "\n\n".join([report, decisions.report(decided), standing.report(peers, beside)])
     print(f"\n{report}")
     if options.json:
         content = {
@@ -247,6 +256,7 @@ def main() -> int:
     wrong = [item.policy for item in measured if not item.agrees]
     slow = [f"{item.workload} {item.policy}" for item in measured if not item.holds]
     slow += [item["what"] for item in decided if not item["holds"]]
+    slow += [f"{item['what']} beside {item['fastest']}" for item in beside if not item["holds"]]
     if wrong:
         print(f"the regret of the loop is another one: {', '.join(wrong)}", file=sys.stderr)
     if slow:

@@ -224,7 +224,7 @@ def pick_into(
     near = scores >= (best - margin)[:, None]
     if np.count_nonzero(near) > arms.size:
         rows = np.flatnonzero(near) // scores.shape[1]
-        several = rows[1:][rows[1:] == rows[:-1]]
+        several = np.flatnonzero(np.bincount(rows) > 1)
         ties = tied(scores[several], best[several])
         arms[several] = np.where(ties, rng.random(ties.shape), -1.0).argmax(1)
         cells = arms + offsets
