@@ -58,7 +58,8 @@ def simulate(  # noqa: PLR0913 (each is one plain choice; bundling them would hi
         Keep the final states, with leading axis R, as ``result.states``.
     executor : concurrent.futures.Executor, optional
         Where to play: a process pool, a Dask client's ``get_executor()``; in this process by
-        default. It changes the time that a race takes and nothing else.
+        default. Every policy goes there by itself, in units of at most 1000 replications. It
+        changes the time that a race takes and nothing else.
     folder : path, optional
         Keep what is finished in this folder and take from it what is there: a race that was
         interrupted or killed goes on where it was.

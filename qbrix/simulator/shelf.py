@@ -24,7 +24,7 @@ from qbrix.simulator.archive import read_archive, trace_from, trace_tables, writ
 from qbrix.simulator.unit import AnyPolicy, Piece, Task
 from qbrix.state import State, from_bytes, to_bytes
 
-__all__ = ["Shelf", "no_shelf", "shelf_in"]
+__all__ = ["Shelf", "shelf_in"]
 
 _FORMAT = 1
 _PLAYING = ("environments", "policies", "simulator")
@@ -78,11 +78,6 @@ class FolderShelf:
     def _path(self, told: dict[str, Any]) -> Path:
         text = json.dumps(told, sort_keys=True, ensure_ascii=False, allow_nan=False)
         return self._folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.npz"
-
-
-def no_shelf() -> Shelf:
-    """The shelf of a race that need not be gone on with."""
-    return NoShelf()
 
 
 def shelf_in(folder: str | os.PathLike[str] | None) -> Shelf:

@@ -44,7 +44,7 @@ def perform(
                 if piece.rounds == task.horizon:
                     shelf.write(task, label, piece)
             found[i] |= pieces
-            if any(piece.rounds < task.horizon for piece in pieces.values()):
+            if executor is None and any(p.rounds < task.horizon for p in pieces.values()):
                 break
     return found
 
@@ -66,10 +66,15 @@ def _there(missing: list[tuple[int, Task]], executor: Executor, progress: bool) 
         try:
             for i, task in single:
                 waiting[executor.submit(play_there, task, codes(task))] = i, task
-            for future in as_completed(waiting):
-                i, task = waiting[future]
+            for future in as_completed(list(waiting)):
+                i, task = waiting.pop(future)
                 yield i, task, _result(future, task)
                 bar.update(task.horizon)
+        except KeyboardInterrupt:
+            for future in [future for future in waiting if future.done()]:
+                i, task = waiting.pop(future)
+                yield i, task, _result(future, task)
+            raise
         finally:
             for future in waiting:
                 future.cancel()

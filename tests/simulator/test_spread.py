@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -196,6 +197,29 @@ def test_a_worker_that_knows_an_older_class_of_that_name_is_found_out(
         anew = import_module("mine_again").MinePolicy()
         with pytest.raises(InvalidParameter, match=r"another MinePolicy .* make a new executor"):
             race([anew], executor=executor)
+
+
+class Impatient(Executor):
+    """Does five tasks at once; somebody presses Ctrl-C while the sixth is handed over."""
+
+    def __init__(self) -> None:
+        self.handed = 0
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        self.handed += 1
+        if self.handed == 6:
+            raise KeyboardInterrupt
+        future: Future[T] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+def test_after_an_interrupt_everything_that_workers_had_finished_counts(tmp_path: Path) -> None:
+    """Two units of two policies are complete, of the third only one."""
+    with pytest.warns(RuntimeWarning, match="the result covers 12 of 20 replications"):
+        early = race(executor=Impatient(), folder=tmp_path)
+    assert_equal(replace(early, interrupted=False), race(replications=12))
+    assert len(list(tmp_path.iterdir())) == 5
 
 
 class Deadly(Bernoulli):
