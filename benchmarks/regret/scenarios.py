@@ -157,7 +157,7 @@ STOCHASTIC = [
     ),
     Scenario(
         id="exponential-five-arms-1",
-        title="Exponential arms with means 1/5, 1/4, 1/3, 1/2 and 1: Garivier and Cappé (2011)",
+        title="Exponential arms with means 1/5, 1/4, 1/3, 1/2 and 1",
         environment=Exponential([0.2, 0.25, 1.0 / 3.0, 0.5, 1.0]),
         policies=policies_of("random exponential_klucb gaussian_klucb epsilon(eps=0.1,gamma=1.0)"),
         full=Size(horizon=2000, replications=500),

@@ -74,8 +74,8 @@ class PiecewiseStationary(Environment):
 
         References
         ----------
-        Zimmert and Seldin (2021), *Tsallis-INF*, section 6: the stochastically constrained
-        adversary.
+        Zimmert and Seldin (2021), *Tsallis-INF: An Optimal Algorithm for Stochastic and Adversarial
+        Bandits*, experiments: the stochastically constrained adversary.
         """
         ends = [1]
         while ends[-1] < horizon:

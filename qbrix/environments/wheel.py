@@ -50,7 +50,7 @@ class Wheel(Environment):
 
     References
     ----------
-    Riquelme, Tucker and Snoek (2018), *Deep Bayesian Bandits Showdown*, section 5.4.
+    Riquelme, Tucker and Snoek (2018), *Deep Bayesian Bandits Showdown*, ICLR: the wheel bandit.
     """
 
     reward: RewardSupport = "continuous"
