@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 import qbrix
-from qbrix.environments import Bernoulli, LinearContextual
-from qbrix.errors import InvalidParameter
+from qbrix.environments import ArmsComeAndGo, Bernoulli, Delayed, Gaussian, LinearContextual
+from qbrix.errors import InvalidParameter, SupportError
 from qbrix.policies import Capabilities, IdentificationPolicy, Policy, get
 from qbrix.policies._counts import Cells, Pulls, share
 from qbrix.policies.random import RandomPolicy
+from qbrix.policies.sequential_halving import SequentialHalvingPolicy
 from qbrix.policies.successive_rejects import SuccessiveRejectsPolicy
 from qbrix.policies.track_and_stop import TrackAndStopPolicy
 from qbrix.policies.uniform_sampling import UniformSamplingPolicy
@@ -97,6 +98,32 @@ def test_with_a_fixed_budget_all_rounds_are_played() -> None:
         assert search.pulls.sum(1).tolist() == [30] * 5
         assert search.stopped.all()
     assert found.least_rounds is None
+
+
+def test_any_reward_will_do_for_those_who_only_compare_means() -> None:
+    """Gaussian arms 3 standard deviations apart: 20 observations of each tell them apart."""
+    found = identify(
+        SequentialHalvingPolicy(horizon=120),
+        Gaussian([0.0, 3.0, -3.0]),
+        confidence=None,
+        horizon=120,
+        replications=50,
+    )
+    (search,) = found.searches.values()
+    assert search.arms.tolist() == [1] * 50
+    assert search.right.all()
+    with pytest.raises(SupportError, match="TrackAndStopPolicy"):
+        identify(TrackAndStopPolicy(), Gaussian([0.0, 1.0]))
+
+
+def test_arms_that_are_not_there_are_not_observed() -> None:
+    late = ArmsComeAndGo(EASY, arrive={2: 9})
+    found = identify(
+        UniformSamplingPolicy(), late, confidence=None, horizon=9, replications=6, seed=2
+    )
+    (search,) = found.searches.values()
+    assert search.pulls[:, 2].tolist() == [0] * 6
+    assert search.pulls.sum(1).tolist() == [9] * 6
 
 
 def test_one_seed_gives_one_result_whoever_else_searches() -> None:
@@ -184,6 +211,8 @@ def test_what_does_not_fit_is_refused_by_name() -> None:
         identify(get("lucb")(), EASY, confidence=0.9)  # type: ignore[arg-type]
     with pytest.raises(InvalidParameter, match="confidence = 1"):
         identify(UniformSamplingPolicy(), EASY, confidence=1)
+    with pytest.raises(InvalidParameter, match="environment delays feedback"):
+        identify(UniformSamplingPolicy(), Delayed(EASY, delay=3))
     with pytest.raises(InvalidParameter, match="horizon is missing"):
         identify(UniformSamplingPolicy(), EASY, confidence=None)
     with pytest.raises(InvalidParameter, match="replications = 0"):
