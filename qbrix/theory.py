@@ -246,7 +246,10 @@ class _Pairs:
                 following = 1.0 / (1.0 / gain - value / slope)
                 following = np.where(following > 0.0, following, gain)
                 t = np.clip(t + lack + (following - gain) / climb, t / 4.0, 0.75 + t / 4.0)
+                settled = np.abs(following - gain) <= _TOLERANCE * gain
                 gain = following
+                if settled.all():
+                    break
         sane = np.isfinite(t).all(-1, keepdims=True) & (gain > 0.0) & (gain < np.inf)
         self._t = np.where(sane, t, start)
         return np.where(sane, 1.0 / gain, slowness)
