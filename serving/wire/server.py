@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,9 @@ _OPTIONS: list[tuple[str, Any]] = [
     # Clients may ping every 5 s; a ping that the network hurried is not yet an abuse.
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 4000),
 ]
+
+_HOLD_S = 0.05
+_SAY_S = 0.01
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,13 +65,15 @@ class GrpcServer:
             ("grpc.so_reuseport", int(reuse_port)),
         ]
         self._server = grpc.aio.server(options=options)
+        self._leaving = False
+        self._said = asyncio.Event()
         self._health = Health(services, healthy=healthy)
         self._add(HEALTH, self._health.handlers)
         for service, methods in services.items():
             self._add(
                 service,
                 {
-                    name: grpc.unary_unary_rpc_method_handler(method)
+                    name: grpc.unary_unary_rpc_method_handler(self._polite(method))
                     for name, method in methods.items()
                 },
             )
@@ -94,9 +100,32 @@ class GrpcServer:
         return port
 
     async def stop(self, *, grace_s: float) -> None:
-        """Finish the calls under way, refuse new ones."""
+        """Finish the calls under way, refuse new ones.
+
+        A call that arrives before its client has heard that the server goes would be cancelled.
+        So answers wait until that was said: who waits for one asks nothing meanwhile.
+        """
         self._health.end()
-        await self._server.stop(grace_s)
+        if grace_s > 0:
+            self._leaving = True
+            await asyncio.sleep(_HOLD_S)
+        stopping = asyncio.ensure_future(self._server.stop(grace_s))
+        await asyncio.sleep(_SAY_S)
+        self._said.set()
+        await stopping
+
+    def _polite(self, method: Method) -> Method:
+        """The method, whose answer waits while the server is about to say that it goes."""
+
+        async def polite(data: bytes, context: Any) -> bytes:
+            if self._leaving:
+                await self._said.wait()
+            answer = await method(data, context)
+            if self._leaving:
+                await self._said.wait()
+            return answer
+
+        return polite
 
     def _add(self, service: str, handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]]) -> None:
         handler = grpc.method_handlers_generic_handler(service, handlers)

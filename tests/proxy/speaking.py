@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from serving.proxy.grpc.server import public_server
+from serving.storage.base import Stores
 from serving.wire.gen import common_pb2, proxy_pb2
 from tests.proxy.world import World, open_world
 
@@ -48,7 +49,9 @@ class Speaker:
         sent = {name.replace("_", "-"): value for name, value in metadata.items()}
         return Speaker(self.world, self.address, self.channel, sent)
 
-    async def call(self, method: str, request: Message | bytes | None = None, **given: Any) -> Any:
+    async def call(
+        self, method: str, request: Message | bytes | None = None, /, **given: Any
+    ) -> Any:
         """One call, its message given whole or by fields; raises Refused."""
         asked, answered = METHODS[method]
         message = asked(**given) if request is None else request
@@ -63,7 +66,7 @@ class Speaker:
         return answered.FromString(answer)
 
     async def refused(
-        self, method: str, request: Message | bytes | None = None, **given: Any
+        self, method: str, request: Message | bytes | None = None, /, **given: Any
     ) -> Refused:
         """The refusal of a call that must be refused."""
         try:
@@ -97,9 +100,9 @@ def fields(message: Message) -> set[str]:
 
 
 @asynccontextmanager
-async def speaking(**settings: Any) -> AsyncIterator[Speaker]:
+async def speaking(stores: Stores | None = None, **settings: Any) -> AsyncIterator[Speaker]:
     """Start a world and its gRPC server; the speaker has the key of an admin."""
-    async with open_world(grpc_port=0, **settings) as world:
+    async with open_world(stores, grpc_port=0, **settings) as world:
         server = public_server(world.gateway)
         address = f"127.0.0.1:{await server.start()}"
         try:

@@ -55,9 +55,10 @@ async def test_pools_are_listed_newest_first_and_a_limit_of_0_is_100() -> None:
         part = await speaker.call("ListPools", limit=1, offset=1)
         assert [pool.name for pool in part.pools] == ["second"]
         assert (part.limit, part.offset) == (1, 1)
-        for wrong in ({"limit": -1}, {"limit": 501}, {"offset": -1}):
-            for method in ("ListPools", "ListExperiments"):
-                assert (await speaker.refused(method, **wrong)).code == "INVALID_ARGUMENT"
+        for method in ("ListPools", "ListExperiments"):
+            for limit, offset in ((-1, 0), (501, 0), (0, -1)):
+                refused = await speaker.refused(method, limit=limit, offset=offset)
+                assert refused.code == "INVALID_ARGUMENT"
 
 
 async def test_a_pool_is_renamed_and_deleted() -> None:
