@@ -31,12 +31,15 @@ Tables = dict[str, NDArray[Any]]
 class Absent:
     """Stands for a policy or environment of a saved race whose class or data are not here.
 
-    It tells what the original told, and does nothing else.
+    It tells what the original told, and does nothing else; ``n_arms`` and ``dim`` are those of an
+    environment.
     """
 
     id: str
     told: Mapping[str, Any]
     shown: str
+    n_arms: int = 0
+    dim: int = 0
 
     def identifier(self) -> str:
         """Name and behaviour version."""
@@ -124,7 +127,11 @@ def _taken_apart(result: SimulationResult, *, prefix: str) -> tuple[dict[str, An
             }
             for label, policy in result.policies.items()
         },
-        "environment": {**result.environment.spec(), "shown": repr(result.environment)},
+        "environment": {
+            **result.environment.spec(),
+            "shown": repr(result.environment),
+            "sizes": [result.environment.n_arms, result.environment.dim],
+        },
         "horizon": result.horizon,
         "replications": result.replications,
         "seed": result.seed if isinstance(result.seed, int) else list(result.seed),
@@ -137,11 +144,10 @@ def _taken_apart(result: SimulationResult, *, prefix: str) -> tuple[dict[str, An
 
 def _restored(told: Mapping[str, Any], tables: Tables, *, prefix: str) -> SimulationResult:
     policies = {label: _policy(spec) for label, spec in told["policies"].items()}
-    environment = _environment(told["environment"])
     seed = told["seed"]
     return SimulationResult(
         policies=policies,
-        environment=environment,
+        environment=_environment(told["environment"]),
         horizon=told["horizon"],
         replications=told["replications"],
         seed=seed if isinstance(seed, int) else tuple(seed),
@@ -151,26 +157,26 @@ def _restored(told: Mapping[str, Any], tables: Tables, *, prefix: str) -> Simula
             label: trace_from(tables, prefix=f"{prefix}{i}.") for i, label in enumerate(policies)
         },
         interrupted=told["interrupted"],
-        states=_states(policies, environment, tables, prefix=prefix),
+        states=_states(policies, told["environment"]["sizes"], tables, prefix=prefix),
         versions=told["versions"],
     )
 
 
 def _states(
     policies: Mapping[str, Policy[Any, Any]],
-    environment: Environment,
+    sizes: tuple[int, int],
     tables: Tables,
     *,
     prefix: str,
 ) -> dict[str, State] | None:
     """The final states, where they were kept and every class that reads them is here."""
     present = all(isinstance(policy, Policy) for policy in policies.values())
-    if f"{prefix}0.state" not in tables or not present or not isinstance(environment, Environment):
+    if f"{prefix}0.state" not in tables or not present:
         return None
+    n_arms, dim = sizes
     found = {}
     for i, (label, policy) in enumerate(policies.items()):
-        dim = environment.dim if policy.capabilities.context else 0
-        kind = type(policy.init(n_arms=environment.n_arms, dim=dim))
+        kind = type(policy.init(n_arms=n_arms, dim=dim if policy.capabilities.context else 0))
         found[label] = from_bytes(kind, tables[f"{prefix}{i}.state"].tobytes())
     return found
 
@@ -186,4 +192,6 @@ def _environment(spec: Mapping[str, Any]) -> Environment:
     try:
         return from_spec(spec)
     except (UnknownName, InvalidParameter):
-        return cast(Environment, Absent(spec["id"], spec["parameters"], spec["shown"]))
+        n_arms, dim = spec["sizes"]
+        absent = Absent(spec["id"], spec["parameters"], spec["shown"], n_arms=n_arms, dim=dim)
+        return cast(Environment, absent)

@@ -87,6 +87,9 @@ def test_what_the_reader_does_not_know_is_told_and_does_not_play(tmp_path: Path)
     assert isinstance(found.environment, Absent)
     assert found.states is None
     assert_same(found, saved)
+    found.save(tmp_path / "again.race")
+    assert_same(load_result(tmp_path / "again.race"), saved)
+    assert (found.environment.n_arms, found.environment.dim) == (2, 2)
     with pytest.raises(InvalidParameter, match="expected an instance of"):
         race(dict(found.policies), ARMS)
 
