@@ -39,6 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_roles(commands)
     _add_stack(commands)
     _add_stores(commands)
+    _add_people(commands)
     _add_bundles(commands)
     return parser
 
@@ -75,6 +76,16 @@ def _add_stores(commands: Any) -> None:
     create.add_argument("--tenant", required=True, help="workspace; made when there is none")
     create.add_argument("--name", required=True)
     create.add_argument("--role", choices=["viewer", "member", "admin"], default="member")
+
+
+def _add_people(commands: Any) -> None:
+    user = commands.add_parser("user", help="people").add_subparsers(required=True)
+    invite = _add(user, "invite", "people:invite", "invite somebody and show the token once")
+    invite.add_argument("--tenant", required=True, help="a workspace, by its slug")
+    invite.add_argument("--role", choices=["viewer", "member", "admin"], default="member")
+    password = _add(user, "password", "people:set_password", "give a user another password")
+    for command in (invite, password):
+        command.add_argument("--email", required=True)
 
 
 def _add_bundles(commands: Any) -> None:

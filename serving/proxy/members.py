@@ -19,7 +19,7 @@ from serving.storage.audit import acting_as
 from serving.storage.base import Accounts
 from serving.storage.records_accounts import InviteRecord, UserRecord, WorkspaceRecord
 
-__all__ = ["Members"]
+__all__ = ["Members", "new_invite"]
 
 replace = msgspec.structs.replace
 
@@ -79,17 +79,8 @@ class Members:
     async def invite(self, caller: Principal, *, email: str, role: str) -> tuple[InviteRecord, str]:
         """The invite and its token, which is shown this once; raises Conflict."""
         _refuse_more(caller, role)
-        token = secrets.token_urlsafe(32)
-        now_ms = time.time_ns() // 1_000_000
-        record = InviteRecord(
-            id=uuid4().hex,
-            tenant=caller.tenant,
-            email=email,
-            role=role,
-            token_sha256=_digest(token),
-            invited_by=caller.user,
-            created_ms=now_ms,
-            expires_ms=now_ms + int(self.invite_s * 1000),
+        record, token = new_invite(
+            caller.tenant, email=email, role=role, by=caller.user, lifetime_s=self.invite_s
         )
         await self.accounts.create_invite(record)
         return record, token
@@ -126,6 +117,25 @@ class Members:
         with acting_as(user):
             await self.accounts.accept_invite(user, token_sha256=_digest(token))
         return await self.sign_in.begin(user)
+
+
+def new_invite(
+    tenant: str, *, email: str, role: str, by: str | None, lifetime_s: float
+) -> tuple[InviteRecord, str]:
+    """What is stored of an invite, and its token."""
+    token = secrets.token_urlsafe(32)
+    now_ms = time.time_ns() // 1_000_000
+    record = InviteRecord(
+        id=uuid4().hex,
+        tenant=tenant,
+        email=email,
+        role=role,
+        token_sha256=_digest(token),
+        invited_by=by,
+        created_ms=now_ms,
+        expires_ms=now_ms + int(lifetime_s * 1000),
+    )
+    return record, token
 
 
 def _refuse_more(caller: Principal, *roles: str) -> None:

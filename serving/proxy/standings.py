@@ -19,7 +19,7 @@ from serving.storage import keys
 from serving.storage.base import Accounts, Channel
 from serving.storage.records_accounts import UserRecord
 
-__all__ = ["Mark", "Standings"]
+__all__ = ["Mark", "Standings", "announce"]
 
 _log = structlog.get_logger("proxy")
 
@@ -63,12 +63,8 @@ class Standings:
 
     async def tell(self, user: UserRecord) -> None:
         """The user was changed here: everybody shall know."""
-        mark = _mark(user)
-        self._put(mark)
-        try:
-            await self._channel.announce(keys.USERS, msgspec.json.encode(mark).decode())
-        except Unavailable as error:  # the others read it from the catalog soon
-            _log.warning("user_not_announced", user=user.id, error=str(error))
+        self._put(_mark(user))
+        await announce(self._channel, user)
 
     def heard(self, payload: str) -> None:
         """A user was changed elsewhere; what was missed (an empty payload) is read soon."""
@@ -104,6 +100,14 @@ class Standings:
             self._marks.move_to_end(mark.user)
             if len(self._marks) > _LIMIT:
                 self._marks.popitem(last=False)
+
+
+async def announce(channel: Channel, user: UserRecord) -> None:
+    """Tell every proxy."""
+    try:
+        await channel.announce(keys.USERS, msgspec.json.encode(_mark(user)).decode())
+    except Unavailable as error:  # they read it from the catalog soon
+        _log.warning("user_not_announced", user=user.id, error=str(error))
 
 
 def _mark(user: UserRecord) -> Mark:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+import io
 import re
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 
 from qbrix.bundle import SigningKey, TrustedKeys, export, load
 from qbrix.policies.beta_ts import BetaTSPolicy
 from serving.cli import main
+from serving.proxy.sign_in import new_user
+from serving.storage.base import Stores
+from serving.storage.connect import open_stores
 
 Output = pytest.CaptureFixture[str]
 
@@ -24,6 +33,69 @@ def test_a_key_is_printed_once_and_alone(capsys: Output) -> None:
         assert re.fullmatch(r"optiq_[A-Za-z0-9_-]{43}\n", printed)
         keys.add(printed)
     assert len(keys) == 2
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_person_is_invited_to_a_workspace_that_exists(capsys: Output) -> None:
+    words = ["user", "invite", "--tenant", "local", "--email", "Ada@acme.io", "--role", "admin"]
+    assert main(words) == 1
+    assert "workspace" in capsys.readouterr().err
+    main(["key", "create", "--tenant", "local", "--name", "k"])
+    capsys.readouterr()
+    assert main(words) == 0
+    token = capsys.readouterr().out.strip()
+    assert re.fullmatch(r"[A-Za-z0-9_-]{43}", token)
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_password_is_read_from_a_pipe_and_must_be_one_of_somebody(
+    monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    for given, refusal in (("short", "5 characters"), ("battery staple", "ada@acme.io")):
+        monkeypatch.setattr("sys.stdin", io.StringIO(f"{given}\n"))
+        assert main(["user", "password", "--email", "ada@acme.io"]) == 1
+        assert refusal in capsys.readouterr().err
+
+
+def test_a_forgotten_password_is_replaced_and_every_session_ends(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    email = "ada@acme.io"
+    assert main(["key", "create", "--tenant", "local", "--name", "k"]) == 0
+    assert main(["user", "invite", "--tenant", "local", "--email", email]) == 0
+    token = capsys.readouterr().out.split()[-1]
+
+    async def accept(stores: Stores) -> None:
+        tenant = await stores.catalog.find_tenant("local")
+        assert tenant is not None
+        made = new_user(email, name="Ada", tenant=tenant, role="member", password_hash="none")
+        digest = hashlib.sha256(token.encode()).hexdigest()
+        await stores.accounts.accept_invite(made, token_sha256=digest)
+
+    asyncio.run(_within(environment, accept))
+    monkeypatch.setattr("sys.stdin", io.StringIO("battery staple\n"))
+    assert main(["user", "password", "--email", email.upper()]) == 0
+    assert "battery" not in capsys.readouterr().out
+
+    async def look(stores: Stores) -> None:
+        user = await stores.accounts.find_user(email)
+        assert user is not None
+        assert (user.revision, user.sessions_from) == (1, 1)
+        assert PasswordHasher().verify(user.password_hash, "battery staple")
+
+    asyncio.run(_within(environment, look))
+
+
+async def _within(
+    environment: dict[str, str], work: Callable[[Stores], Coroutine[Any, Any, None]]
+) -> None:
+    stores = await open_stores(
+        postgres_url=environment["QBRIX_POSTGRES_URL"], redis_url=environment["QBRIX_REDIS_URL"]
+    )
+    try:
+        await work(stores)
+    finally:
+        await stores.close()
 
 
 @pytest.mark.usefixtures("environment")

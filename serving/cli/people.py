@@ -1,0 +1,87 @@
+"""Commands on people, for whoever owns the machine: a first invite, a forgotten password."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from qbrix.errors import InvalidParameter, NotFound
+from serving.settings import ProxySettings, SharedSettings, read_settings
+from serving.storage.base import Stores
+
+__all__ = ["invite", "set_password"]
+
+_LEAST = 8
+
+
+def invite(*, tenant: str, email: str, role: str) -> None:
+    """Print the token of an invite to an existing workspace; it is shown this once."""
+    print(asyncio.run(_invite(tenant, email=email.strip().lower(), role=role)))
+
+
+def set_password(*, email: str) -> None:
+    """Ask for another password of a user, or read it from a pipe; every session ends."""
+    piped = not sys.stdin.isatty()
+    given = sys.stdin.readline().rstrip("\n") if piped else getpass.getpass("new password: ")
+    if not _LEAST <= len(given) <= 1024:
+        raise InvalidParameter(
+            f"a password of {len(given)} characters; use {_LEAST} or more, at most 1024"
+        )
+    asyncio.run(_set_password(email.strip().lower(), given))
+    print("the password was changed; all sessions ended")
+
+
+async def _invite(tenant: str, *, email: str, role: str) -> str:
+    from serving.proxy.members import new_invite
+    from serving.storage.audit import Actor, acting
+
+    lifetime_s = read_settings(ProxySettings).invite_s
+    async with _stores() as stores:
+        owner = await stores.catalog.find_tenant(tenant)
+        if owner is None:
+            raise NotFound("workspace", tenant)
+        record, token = new_invite(owner, email=email, role=role, by=None, lifetime_s=lifetime_s)
+        with acting(Actor(tenant=owner)):
+            await stores.accounts.create_invite(record)
+    return token
+
+
+async def _set_password(email: str, password: str) -> None:
+    from serving.proxy.passwords import Passwords
+    from serving.proxy.standings import announce
+    from serving.storage.audit import Actor, acting
+
+    passwords = Passwords(read_settings(ProxySettings))
+    async with _stores() as stores:
+        user = await stores.accounts.find_user(email)
+        if user is None:
+            raise NotFound("user", email)
+        wanted = msgspec.structs.replace(
+            user,
+            password_hash=await passwords.hash(password),
+            changed_ms=time.time_ns() // 1_000_000,
+        )
+        with acting(Actor(tenant=user.tenant)):
+            changed = await stores.accounts.change_password(wanted)
+        await announce(stores.channel, changed)
+
+
+@asynccontextmanager
+async def _stores() -> AsyncIterator[Stores]:
+    from serving.storage.connect import open_stores
+
+    shared = read_settings(SharedSettings)
+    stores = await open_stores(
+        postgres_url=shared.postgres_url.get_secret_value(),
+        redis_url=shared.redis_url.get_secret_value(),
+    )
+    try:
+        yield stores
+    finally:
+        await stores.close()
