@@ -74,8 +74,8 @@ class TrackAndStopPolicy(SumPolicy[Rewards, Targets], IdentificationPolicy[Rewar
     :math:`T^*(\mu)` as δ falls, which no rule that errs with a probability of at most δ can beat.
     *Applies when* rewards of an arm are independent in [0, 1] with a fixed mean; optimality and the
     stopping rule are proved for Bernoulli rewards. Exploration is owed :math:`\sqrt t` only: after
-    an unlucky start a search can take more than ten times the mean. It repeats the arm that lags until feedback
-    arrives, so batches that are large against :math:`\sqrt t` upset the proportions.
+    an unlucky start a search can take more than ten times the mean. It repeats the arm that lags
+    until feedback arrives, so batches that are large against :math:`\sqrt t` upset the proportions.
 
     References
     ----------
