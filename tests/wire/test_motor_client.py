@@ -19,9 +19,9 @@ from serving.wire.convert import (
     write_health,
     write_queries,
 )
+from serving.wire.health import check_health
 from serving.wire.motor_client import MotorClient
 from serving.wire.selection import Outcome, Query
-from serving.wire.health import check_health
 from serving.wire.server import GrpcServer
 
 UNIT = st.floats(0, 1)

@@ -17,6 +17,8 @@ __all__ = ["as_text", "check_number", "parse", "read_struct", "read_text", "stru
 
 M = TypeVar("M", bound=Message)
 
+_BEYOND_DOUBLES = 2**1023
+
 
 def parse(kind: type[M], data: bytes) -> M:
     """The message; raises InvalidRequest for bytes that are none of its kind."""
@@ -50,8 +52,10 @@ def value(item: Any) -> Value:
         return Value(null_value=NullValue.NULL_VALUE)
     if isinstance(item, bool):
         return Value(bool_value=item)
-    if isinstance(item, int | float):
+    if isinstance(item, float) or (isinstance(item, int) and abs(item) < _BEYOND_DOUBLES):
         return Value(number_value=item)
+    if isinstance(item, int):
+        return Value(string_value=str(item))
     if isinstance(item, str):
         return Value(string_value=item)
     if isinstance(item, Mapping):
