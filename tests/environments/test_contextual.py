@@ -80,6 +80,12 @@ def test_a_frame_that_does_not_fit_is_refused_by_column() -> None:
         Classification.from_frame(frame, label="kind")
     with pytest.raises(UnknownName, match="did you mean kind"):
         Classification.from_frame(frame, label="knd")
+    frame["size"] = pd.to_datetime(["2024-01-01", "2024-01-02"])
+    with pytest.raises(InvalidParameter, match="column 'size' holds points in time"):
+        Classification.from_frame(frame, label="kind")
+    keys = pd.DataFrame({"key": [f"k{i}" for i in range(1001)], "kind": ["a"] * 1001})
+    with pytest.raises(InvalidParameter, match="column 'key' has 1001 different values"):
+        Classification.from_frame(keys, label="kind")
 
 
 @pytest.mark.parametrize(
