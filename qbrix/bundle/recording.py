@@ -125,7 +125,9 @@ class _Recorder:
         row["low"][step], row["propensities"][step] = drawn.low, drawn.propensity
         row["rewards"][step] = self._plan.rewards[step, drawn.arm]
         if row["recorded"].shape[1]:
-            row["recorded"][step] = self._policy.record(prepared, context, np.asarray(drawn.arm))
+            mask = mask_without(masked, n_arms=len(law))
+            noted = self._policy.record(prepared, context, np.asarray(drawn.arm), mask=mask)
+            row["recorded"][step] = noted
         delay = 7 if step % 23 == 22 else 3 if step % 5 == 4 else 0
         self._pending.append((newest + delay, step))
         self._step += 1

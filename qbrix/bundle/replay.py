@@ -135,7 +135,7 @@ class Replay:
             return
         self.max_propensity_error = max(self.max_propensity_error, error)
         if trace.recorded.shape[1]:
-            noted = policy.record(prepared, context, np.asarray(trace.arms[step]))
+            noted = policy.record(prepared, context, np.asarray(trace.arms[step]), mask=mask)
             if noted is None or not np.allclose(noted, trace.recorded[step], 1e-10, 1e-10):
                 raise BundleError("trace", f"step {step}: `record` returns other numbers; {_WHY}")
 

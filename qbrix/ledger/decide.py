@@ -64,7 +64,7 @@ class Decider:
         drawn = draw(upper, u)
         if not self.policy.capabilities.recorded:
             return Decision(*drawn)
-        noted = self.policy.record(self.prepared, context, np.asarray(drawn.arm))
+        noted = self.policy.record(self.prepared, context, np.asarray(drawn.arm), mask=self.mask)
         return Decision(*drawn, () if noted is None else tuple(noted.tolist()))
 
     def decide_many(self, u: Array, contexts: Array) -> list[Decision]:
@@ -82,7 +82,7 @@ class Decider:
         widths = upper[rows, arms] - low
         recorded: list[tuple[float, ...]] = [()] * len(u)
         if self.policy.capabilities.recorded:
-            noted = self.policy.record(self.prepared, contexts, arms)
+            noted = self.policy.record(self.prepared, contexts, arms, mask=self.mask)
             recorded = recorded if noted is None else [tuple(row) for row in noted.tolist()]
         columns = (arms.tolist(), u.tolist(), low.tolist(), widths.tolist(), recorded)
         return [Decision(*row) for row in zip(*columns, strict=True)]

@@ -274,8 +274,18 @@ class Policy(ABC, Generic[S, P]):
         """The state after both histories, for order-free policies whose state is a sum."""
         raise StateMismatch(f"states of {type(self).__name__} cannot be merged: order matters")
 
-    def record(self, prepared: P, context: Array | None, arm: IntArray) -> Array | None:
-        """What ``update`` will need to know about this moment: (..., r) numbers, or None."""
+    def record(
+        self,
+        prepared: P,
+        context: Array | None,
+        arm: IntArray,
+        *,
+        mask: BoolArray | None = None,
+    ) -> Array | None:
+        """What ``update`` will need to know about this moment: (..., r) numbers, or None.
+
+        The arguments are those of the decision; ``arm`` is what was drawn from its propensities.
+        """
         return None
 
     def check_batch(self, state: S, batch: Interactions) -> None:

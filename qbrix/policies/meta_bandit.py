@@ -96,8 +96,7 @@ class MetaBanditPolicy(Policy[Portfolio, Panel]):
     Against any fixed sequence of learners' laws its loss exceeds that of the best learner by the
     order of :math:`\sqrt{V \ln M} + E \ln M`, plus γ times what the average learner loses. *Applies
     when* some learner suits the problem and nobody knows which. Terms use what held at the
-    decision, so delay biases nothing. Where arms are masked, a learner counts by what it would have
-    chosen without the mask.
+    decision, so delay biases nothing.
 
     References
     ----------
@@ -179,11 +178,18 @@ class MetaBanditPolicy(Policy[Portfolio, Panel]):
         law /= law.sum(-1, keepdims=True)
         return law
 
-    def record(self, prepared: Panel, context: Array | None, arm: IntArray) -> Array:
+    def record(
+        self,
+        prepared: Panel,
+        context: Array | None,
+        arm: IntArray,
+        *,
+        mask: BoolArray | None = None,
+    ) -> Array:
         """Each learner's probability of the arm, then each learner's weight, (..., 2 M)."""
         chosen = np.asarray(arm)[..., None]
         columns = []
-        for law in laws(self.learners, prepared, context if self.use_context else None):
+        for law in laws(self.learners, prepared, context if self.use_context else None, mask=mask):
             full = np.broadcast_to(law, (*chosen.shape[:-1], law.shape[-1]))
             columns.append(np.take_along_axis(full, chosen, axis=-1))
         shares = np.concatenate(columns, axis=-1)

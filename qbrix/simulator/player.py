@@ -243,7 +243,7 @@ class Player:
             propensities=propensities[:, np.newaxis],
             state_versions=held.versions,
             contexts=None if context is None else context[:, np.newaxis],
-            recorded=self._record(held.prepared, context, arms),
+            recorded=self._record(held.prepared, context, arms, mask=mask),
             cells=row,
         )
 
@@ -265,10 +265,17 @@ class Player:
             "propensities and sample must give 0 to arms outside the mask"
         )
 
-    def _record(self, prepared: Any, context: Array | None, arms: IntArray) -> Array | None:
+    def _record(
+        self,
+        prepared: Any,
+        context: Array | None,
+        arms: IntArray,
+        *,
+        mask: BoolArray | None,
+    ) -> Array | None:
         if not self.policy.capabilities.recorded:
             return None
-        numbers = self.policy.record(prepared, context, arms)
+        numbers = self.policy.record(prepared, context, arms, mask=mask)
         return None if numbers is None else numbers[:, np.newaxis]
 
     def _learn(self, batch: Interactions) -> None:

@@ -195,12 +195,28 @@ class Counts(Faithful):
         return _normalised(law + 1e-13 * len(self.asked) * np.arange(law.shape[-1]), mask)
 
 
+@breaks("arms_can_be_added")
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StartsOverWithMoreArms(Faithful):
+    """Forgets everything when an arm comes."""
+
+    def grow(self, state: Sums, *, n_arms: int) -> Sums:
+        return self.init(n_arms=n_arms)
+
+
 @breaks("recorded_numbers_are_declared")
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RecordsInSecret(Faithful):
     """Records a number that its capabilities do not mention."""
 
-    def record(self, prepared: Any, context: Array | None, arm: IntArray) -> Array | None:
+    def record(
+        self,
+        prepared: Any,
+        context: Array | None,
+        arm: IntArray,
+        *,
+        mask: BoolArray | None = None,
+    ) -> Array | None:
         return np.ones((*arm.shape, 1))
 
 
