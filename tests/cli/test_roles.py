@@ -56,7 +56,7 @@ def folded(http: httpx.Client, experiment: str) -> int:
 
     from qbrix.ledger import Batch
 
-    url = f"/api/v1/experiments/{experiment}/ledger"
+    url = f"/api/v1/experiments/{experiment}/ledger?limit=1000"
     batches = http.get(url).json()["batches"]
     rows = [Batch.from_bytes(b64decode(one["data"])).rows for one in batches]
     return sum(len(one) for one in rows if one is not None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ import pytest
 
 from qbrix.errors import Conflict, InvalidParameter, Unavailable
 from serving.stack import Stack
+from serving.wire.health import check_health
 
 POOLS = "/api/v1/pools"
 
@@ -110,6 +112,7 @@ def test_up_says_that_it_is_ready_and_goes_on_where_it_was_killed(
             assert up.stdout is not None
             ready.append(json.loads(up.stdout.readline()))
             url, key = ready[-1]["http"], ready[-1]["api_key"]
+            asyncio.run(check_health(ready[-1]["grpc"]))
             add_pool(url, key, start)
             pools.append(names_of_pools(url, key))
             up.send_signal(number)
