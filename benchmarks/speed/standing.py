@@ -76,6 +76,6 @@ def report(peers: dict[str, Any], rows: list[dict[str, Any]]) -> str:
         told += f" Not installed: {', '.join(missing)}."
     return (
         f"{markdown_table(header, table) if table else ''}\n\n{told} pymab is compiled and plays "
-        "20 replications at once (one on W2, with a context per arm); the others are asked round by "
-        "round, as their interface wants it. Best of three, in processor time."
+        "20 replications at once (one on W2, with a context per arm); the others are asked round "
+        "by round, as their interface wants it. Best of three, in processor time."
     ).strip()

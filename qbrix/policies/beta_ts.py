@@ -9,6 +9,7 @@ import numpy as np
 from qbrix.checks import param
 from qbrix.policies._beta_best_arm import beta_best_arm
 from qbrix.policies._counts import Cells, allowed, starts
+from qbrix.policies._sleeping import play_beta
 from qbrix.policies.base import Capabilities, Policy
 from qbrix.state import State, array
 from qbrix.types import Array, BoolArray, IntArray, Interactions
@@ -112,16 +113,24 @@ class BetaTSPolicy(Policy[Outcomes, Outcomes]):
         contexts: Array | None = None,
         rng: np.random.Generator,
     ) -> tuple[IntArray, Outcomes]:
-        """A block of rounds in turn."""
-        size, replications, n_arms = rewards.shape
-        offsets = starts((replications,), n_arms)
-        successes = state.successes.reshape(-1, copy=False)
-        failures = state.failures.reshape(-1, copy=False)
-        chosen = np.empty((size, replications), dtype=np.int64)
-        for arms, table in zip(chosen, rewards.reshape(size, -1), strict=True):
-            arms[:] = self.sample(state, rng=rng)
-            cells = arms + offsets
-            paid = table.take(cells)
-            successes[cells] += paid
-            failures[cells] += 1.0 - paid
+        """A block of rounds; arms that cannot win for a while are not drawn."""
+        chosen = np.empty(rewards.shape[:2], dtype=np.int64)
+        if min(self.alpha_prior, self.beta_prior) >= 1.0:
+            shapes = np.stack(
+                [state.successes + self.alpha_prior, state.failures + self.beta_prior]
+            )
+            play_beta(shapes, rewards, chosen=chosen, rng=rng)
+            self._learn(state, rewards, chosen)
+        else:
+            for i, arms in enumerate(chosen):
+                arms[:] = self.sample(state, rng=rng)
+                self._learn(state, rewards[i : i + 1], chosen[i : i + 1])
         return chosen, state
+
+    def _learn(self, state: Outcomes, rewards: Array, chosen: IntArray) -> None:
+        """What was chosen in some rounds, (B, R), one after the other."""
+        replications, n_arms = rewards.shape[1:]
+        paid = np.take_along_axis(rewards, chosen[..., np.newaxis], axis=2).ravel()
+        cells = (chosen + starts((replications,), n_arms)).ravel()
+        np.add.at(state.successes.reshape(-1, copy=False), cells, paid)
+        np.add.at(state.failures.reshape(-1, copy=False), cells, 1.0 - paid)
