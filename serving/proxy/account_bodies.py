@@ -6,6 +6,7 @@ import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from serving.proxy.bodies import Body, refuse_null
 
@@ -36,7 +37,12 @@ def _email(text: str) -> str:
     return f"{local}@{domain}"
 
 
-Email = Annotated[str, Field(max_length=254), AfterValidator(_email)]
+Email = Annotated[
+    str,
+    Field(max_length=254, json_schema_extra={"format": "email", "pattern": r"^[^\s@]+@[^\s@]+$"}),
+    AfterValidator(_email),
+]
+Absent = SkipJsonSchema[None]  # what stands for a field that was left out; nobody may send it
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=63)]
 NewPassword = Annotated[str, Field(min_length=8, max_length=1024)]
@@ -76,8 +82,8 @@ class ProfilePatch(Body):
         | {"edition", "features", "locked_features", "limits"}
     )
 
-    name: Name | None = None
-    email: Email | None = None
+    name: Name | Absent = None
+    email: Email | Absent = None
 
     _not_null = field_validator("name", "email", mode="before")(refuse_null)
 
@@ -94,8 +100,8 @@ class WorkspacePatch(Body):
 
     only_answered = frozenset({"id", "created_at", "plan_tier", "edition"})
 
-    name: Name | None = None
-    slug: Slug | None = None
+    name: Name | Absent = None
+    slug: Slug | Absent = None
 
     _not_null = field_validator("name", "slug", mode="before")(refuse_null)
 
@@ -113,7 +119,7 @@ class KeyPatch(Body):
 
     only_answered = frozenset({"id", "scopes", "created_at", "last_used_at", "is_active"})
 
-    name: Name | None = None
+    name: Name | Absent = None
     rate_limit_per_minute: PerMinute | None = None
 
     _not_null = field_validator("name", mode="before")(refuse_null)

@@ -25,6 +25,7 @@ from serving.proxy import (
     routes_system,
     routes_workspace,
 )
+from serving.proxy.allowed import AllowedMethods
 from serving.proxy.gateway import Gateway
 from serving.proxy.hot import HotRoute, HotRoutes
 from serving.proxy.messages import (
@@ -54,7 +55,7 @@ def build_app(gateway: Gateway) -> HotRoutes:
         strict_content_type=False,
     )
     app.state.gateway = gateway
-    for router in (
+    routers = (
         routes_system.public,
         routes_system.private,
         routes_pools.router,
@@ -67,8 +68,10 @@ def build_app(gateway: Gateway) -> HotRoutes:
         routes_sign_in.private,
         routes_workspace.router,
         routes_workspace.audit,
-    ):
+    )
+    for router in routers:
         app.include_router(router)
+    app.state.allowed = AllowedMethods(routers)
     app.add_exception_handler(QbrixError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _no_such_route)
@@ -144,14 +147,17 @@ async def _invalid(_: Request, error: Exception) -> Response:
     )
 
 
-async def _no_such_route(_: Request, error: Exception) -> Response:
+async def _no_such_route(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = request.app.state.allowed.of(request.url.path)
     codes = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
     code = codes.get(error.status_code, "BAD_REQUEST")
     answer = Answer(
         status=error.status_code, code=code, detail=str(error.detail), grpc="UNIMPLEMENTED"
     )
-    return _respond(answer, headers=dict(error.headers or {}))
+    return _respond(answer, headers=headers)
 
 
 async def _failed(request: Request, error: Exception) -> Response:

@@ -137,6 +137,9 @@ async def test_what_does_not_exist_is_told_in_the_form_of_all_errors() -> None:
         assert (missing.status_code, missing.json()["code"]) == (404, "NOT_FOUND")
         wrong = await world.http.put("/api/v1/pools", json={})
         assert (wrong.status_code, wrong.json()["code"]) == (405, "METHOD_NOT_ALLOWED")
+        assert wrong.headers["Allow"] == "GET, POST"
+        key = await world.http.get("/api/auth/api-keys/x")
+        assert (key.status_code, key.headers["Allow"]) == (405, "DELETE, PATCH")
 
 
 async def test_a_bug_is_500_without_a_word_about_it() -> None:
