@@ -12,6 +12,7 @@ from qbrix.errors import (
     Forbidden,
     InvalidParameter,
     InvalidRequest,
+    MissingExtra,
     NotFound,
     QbrixError,
     RateLimited,
@@ -62,6 +63,7 @@ INTERNAL = Answer(
 _TABLE: dict[type[QbrixError], tuple[int, str | None, str]] = {
     InvalidParameter: (400, "INVALID_POLICY_PARAMS", "INVALID_ARGUMENT"),
     UnknownName: (400, "INVALID_POLICY_PARAMS", "INVALID_ARGUMENT"),
+    MissingExtra: (400, "INVALID_POLICY_PARAMS", "INVALID_ARGUMENT"),
     ShapeError: (400, "INVALID_CONTEXT_VECTOR", "INVALID_ARGUMENT"),
     SupportError: (422, "INVALID_REWARD", "INVALID_ARGUMENT"),
     InvalidRequest: (400, None, "INVALID_ARGUMENT"),

@@ -14,6 +14,7 @@ from serving.errors import INTERNAL, translate
     [
         (errors.InvalidParameter("x"), 400, "INVALID_POLICY_PARAMS", "INVALID_ARGUMENT"),
         (errors.UnknownName("policy", "x", known=[]), 400, "INVALID_POLICY_PARAMS", None),
+        (errors.MissingExtra("x", extra="notebook"), 400, "INVALID_POLICY_PARAMS", None),
         (errors.ShapeError("x"), 400, "INVALID_CONTEXT_VECTOR", "INVALID_ARGUMENT"),
         (errors.SupportError("x"), 422, "INVALID_REWARD", "INVALID_ARGUMENT"),
         (errors.InvalidRequest("x"), 422, "VALIDATION_ERROR", "INVALID_ARGUMENT"),
