@@ -5,14 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
+from qbrix.errors import InvalidParameter
 from serving.proxy.grpc.server import public_server
 from serving.settings import ProxySettings
 from serving.wire.gen import common_pb2
@@ -264,3 +271,52 @@ async def test_two_servers_share_a_port_when_told_to() -> None:
         second = public_server(speaker.world.gateway)
         assert await second.start() == port
         await second.stop(grace_s=0)
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    """Chain and key of localhost."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    alternative = x509.SubjectAlternativeName([x509.DNSName("localhost")])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(alternative, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(
+        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    chain_file, key_file = folder / "chain.pem", folder / "key.pem"
+    chain_file.write_bytes(certificate.public_bytes(pem))
+    key_file.write_bytes(private)
+    return chain_file, key_file
+
+
+async def test_with_a_certificate_the_server_speaks_tls(tmp_path: Path) -> None:
+    chain, key = self_signed(tmp_path)
+    async with speaking(grpc_tls_cert_file=chain, grpc_tls_key_file=key) as speaker:
+        credentials = grpc.ssl_channel_credentials(chain.read_bytes())
+        address = speaker.address.replace("127.0.0.1", "localhost")
+        async with grpc.aio.secure_channel(address, credentials) as channel:
+            secure = Speaker(speaker.world, address, channel, speaker.metadata)
+            assert not (await secure.call("ListPools")).pools
+        assert (await speaker.refused("ListPools")).code == "UNAVAILABLE"
+
+
+async def test_half_a_certificate_or_one_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidParameter, match="go together"):
+        async with speaking(grpc_tls_cert_file=tmp_path / "chain.pem"):
+            pass
+    with pytest.raises(InvalidParameter, match="cannot be read"):
+        async with speaking(
+            grpc_tls_cert_file=tmp_path / "chain.pem", grpc_tls_key_file=tmp_path / "key.pem"
+        ):
+            pass
