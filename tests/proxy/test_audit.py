@@ -27,6 +27,7 @@ async def test_every_write_of_a_day_is_there_with_who_and_which() -> None:
         made = (await http.post("/api/v1/experiments", json=asked, headers=headers)).json()
         one = f"/api/v1/experiments/{made['id']}"
         await http.patch(one, json={"enabled": False}, headers=headers)
+        await http.post(f"{one}/reset", headers=headers)
         await http.delete(one, headers=headers)
         await http.delete(f"/api/v1/pools/{pool['id']}", headers=headers)
         key = (await http.post(f"{AUTH}/api-keys", json={}, headers=headers)).json()
@@ -40,6 +41,7 @@ async def test_every_write_of_a_day_is_there_with_who_and_which() -> None:
             ("pool.create", ada.id),
             ("experiment.create", ada.id),
             ("experiment.change", ada.id),
+            ("experiment.reset", ada.id),
             ("experiment.delete", ada.id),
             ("pool.delete", ada.id),
             ("api_key.create", ada.id),
