@@ -112,6 +112,10 @@ class Exploration:
         explored = slice(self.ends[number], self.ends[number + 1])
         arms[self.who[explored]] = self.where[explored]
 
+    def exploring(self, number: int) -> IntArray:
+        """Who explores in one round."""
+        return self.who[self.ends[number] : self.ends[number + 1]]
+
 
 def running_sums(values: Array, *, out: Array) -> None:
     """Cumulative sums over the first axis; several times faster than NumPy's over that axis."""

@@ -12,11 +12,10 @@ from qbrix.policies._counts import (
     learn,
     merge,
     share,
-    starts,
     uniform,
-    within_one,
 )
-from qbrix.policies._explore import Greedy, anywhere, best, rest
+from qbrix.policies._explore import Exploration, Greedy, anywhere, best, rest
+from qbrix.policies._leaders import play_greedy
 from qbrix.policies._rounds import one_round
 from qbrix.policies.base import Capabilities, Policy
 from qbrix.types import Array, BoolArray, IntArray, Interactions
@@ -141,31 +140,15 @@ class EpsilonPolicy(Policy[Rewards, Greedy]):
         rng: np.random.Generator,
     ) -> tuple[IntArray, Greedy]:
         """A block of rounds; what is random in them is drawn and told apart at once."""
-        size, replications, n_arms = rewards.shape
-        chosen = np.empty((size, replications), dtype=np.int64)
+        size = len(rewards)
+        chosen = np.empty(rewards.shape[:2], dtype=np.int64)
         first = 0
         while first < size and (self.gamma != 1.0 or prepared.fresh):
             chosen[first], prepared = one_round(self, prepared, state, rewards[first], rng=rng)
             first += 1
-        if first == size:
-            return chosen, prepared
-        offsets = starts((replications,), n_arms)
-        u = rng.random((size - first, replications))
-        rests = rest(u, self.eps)
-        rounds, exploring = np.nonzero(u < self.eps)
-        places = anywhere(u[rounds, exploring], self.eps, n_arms)
-        ends = rounds.searchsorted(np.arange(size - first + 1)).tolist()
-        pulls, total = (a.reshape(-1, copy=False) for a in (state.pulls, state.total_reward))
-        means = state.total_reward / state.pulls
-        bounded = within_one(rewards) and within_one(means)
-        for i, table in enumerate(rewards.reshape(size, -1)[first:]):
-            arms = best(means, u=rests[i], bounded=bounded)
-            explored = slice(ends[i], ends[i + 1])
-            arms[exploring[explored]] = places[explored]
-            cells = arms + offsets
-            pulls[cells] = count = pulls.take(cells) + 1.0
-            total[cells] = paid = total.take(cells) + table.take(cells)
-            means.reshape(-1)[cells] = paid / count
-            chosen[first + i] = arms
-        prepared.state = state
+        if first < size:
+            left = rewards[first:]
+            exploration = Exploration.drawn(rng, share=self.eps, shape=left.shape)
+            play_greedy(state, left, exploration=exploration, chosen=chosen[first:])
+            prepared.state = state
         return chosen, prepared
