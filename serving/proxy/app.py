@@ -70,7 +70,7 @@ def build_app(gateway: Gateway) -> HotRoutes:
         routes_workspace.audit,
     )
     for router in routers:
-        app.include_router(router)
+        app.router.routes.extend(router.routes)  # built once, however many applications there are
     app.state.allowed = AllowedMethods(routers)
     app.add_exception_handler(QbrixError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
