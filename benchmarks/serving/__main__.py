@@ -14,9 +14,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -26,6 +27,7 @@ import numpy as np
 from benchmarks.results import markdown_table, write_section
 from benchmarks.serving.load import Load, Measured
 from serving.stack import Stack
+from serving.wire.gen import common_pb2, proxy_pb2
 
 REQUESTS = 1000
 ROUNDS = 3
@@ -42,6 +44,7 @@ class Target:
     url: str
     headers: dict[str, str]
     pids: tuple[int, ...]
+    grpc: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +68,11 @@ def main() -> None:
                 roles = ("proxy", "motor") if split else ("proxy",)
                 pids = tuple(pid for role in roles if (pid := stack.pid(role)) is not None)
                 target = Target(
-                    name=name, url=stack.url, headers={"X-API-Key": stack.api_key}, pids=pids
+                    name=name,
+                    url=stack.url,
+                    headers={"X-API-Key": stack.api_key},
+                    pids=pids,
+                    grpc=f"http://{stack.grpc_address}",
                 )
                 for connections in CONNECTIONS:
                     rows += _compare(target, echo, experiment.id, connections=connections)
@@ -93,12 +100,13 @@ def _explained() -> str:
         f"BetaTS, K = 10, authenticated, tokens sealed, decision log written; feedback answers "
         f"when it is on disk. Medians of {ROUNDS} rounds of {REQUESTS} requests, alternating with "
         "a bare ASGI application under the same server and load generator; servers, generator, "
-        "Postgres and Valkey share the machine. CPU is that of the proxy (and motor when split)."
+        "Postgres and Valkey share the machine, and over gRPC the generator costs as much as the "
+        "server. CPU is that of the proxy (and motor when split)."
     )
 
 
 def _compare(target: Target, echo: Target, experiment: str, *, connections: int) -> list[list[str]]:
-    select, feedback, bare = [], [], []
+    select, feedback, bare, calls = [], [], [], []
     contexts = [
         json.dumps({"experiment_id": experiment, "context": {"id": f"user-{number}"}})
         for number in range(REQUESTS)
@@ -112,16 +120,32 @@ def _compare(target: Target, echo: Target, experiment: str, *, connections: int)
             for number, answer in enumerate(measured.answers)
         ]
         feedback.append(_run(target, "/api/v1/agent/feedback", rewards, connections=connections)[0])
+        calls.append(_call(target, experiment, connections=connections))
     limit = _median(bare)
     return [
         _row(f"bare ASGI, {connections}", limit, limit),
         _row(f"{target.name} select, {connections}", _median(select), limit),
         _row(f"{target.name} feedback, {connections}", _median(feedback), limit),
+        _row(f"{target.name} select over gRPC, {connections}", _median(calls), limit),
     ]
 
 
+def _call(target: Target, experiment: str, *, connections: int) -> Figures:
+    """Select over gRPC."""
+    messages = [
+        proxy_pb2.SelectRequest(
+            experiment_id=experiment, context=common_pb2.Context(id=f"user-{number}")
+        ).SerializeToString()
+        for number in range(REQUESTS)
+    ]
+    bodies = [b64encode(message).decode() for message in messages]
+    server = replace(target, url=target.grpc)
+    path = "/qbrix.proxy.ProxyService/Select"
+    return _run(server, path, bodies, connections=connections, generator="grpc_load")[0]
+
+
 def _run(
-    target: Target, path: str, bodies: list[str], *, connections: int
+    target: Target, path: str, bodies: list[str], *, connections: int, generator: str = "load"
 ) -> tuple[Figures, Measured]:
     address = urlsplit(target.url)
     assert address.hostname is not None
@@ -137,7 +161,7 @@ def _run(
     before = _cpu_s(target.pids)
     with tempfile.NamedTemporaryFile() as file:
         subprocess.run(
-            [sys.executable, "-m", "benchmarks.serving.load", file.name],
+            [sys.executable, "-m", f"benchmarks.serving.{generator}", file.name],
             input=msgspec.json.encode(load),
             check=True,
         )

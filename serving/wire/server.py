@@ -21,8 +21,8 @@ Method = Callable[[bytes, Any], Awaitable[bytes]]
 
 _OPTIONS: list[tuple[str, Any]] = [
     ("grpc.keepalive_permit_without_calls", 1),
-    # Clients may ping every 5 s; a ping that the network hurried is not yet an abuse.
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 4000),
+    # Clients may ping every 5 s, and the network may hurry a ping: only less than 0.5 s is abuse.
+    ("grpc.http2.min_ping_interval_without_data_ms", 500),
 ]
 
 _HOLD_S = 0.05

@@ -206,6 +206,35 @@ async def leaving() -> AsyncIterator[tuple[Speaker, GrpcServer]]:
             yield Speaker(first.world, address, channel, first.metadata), server
 
 
+async def test_who_pings_without_calling_is_answered_and_not_sent_away() -> None:
+    """Raw HTTP/2: an opening, then five pings; a server that took them for abuse would say GOAWAY.
+
+    After the fourth it would: gRPC overlooks two that come too early.
+    """
+    settings, ping, goaway = 4, 6, 7
+    async with speaking() as speaker:
+        host, port = speaker.address.split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(settings))
+        for number in range(5):
+            writer.write(frame(ping, number.to_bytes(8, "big")))
+            await asyncio.sleep(0.55)
+        acknowledged: list[int] = []
+        while len(acknowledged) < 5:
+            head = await asyncio.wait_for(reader.readexactly(9), 5)
+            body = await reader.readexactly(int.from_bytes(head[:3], "big"))
+            assert head[3] != goaway, body
+            if head[3] == ping and head[4] & 1:
+                acknowledged.append(int.from_bytes(body, "big"))
+        assert acknowledged == [0, 1, 2, 3, 4]
+        writer.close()
+
+
+def frame(kind: int, body: bytes = b"") -> bytes:
+    """An HTTP/2 frame of the connection itself."""
+    return len(body).to_bytes(3, "big") + bytes([kind, 0, 0, 0, 0, 0]) + body
+
+
 async def test_requests_are_counted_by_their_status() -> None:
     async with speaking() as speaker:
         await speaker.call("ListPools")
