@@ -55,8 +55,8 @@ def anywhere(u: Array, explore: Array | float, n_arms: int) -> IntArray:
 
 
 def rest(u: Array, explore: Array | float) -> Array:
-    """What is left of ``u`` where it lies above ``explore``: again uniform in [0, 1)."""
-    left: Array = (u - explore) / np.maximum(1.0 - explore, _NEVER)
+    """What is left of ``u`` where it lies above ``explore``: again uniform in [0, 1); else 0."""
+    left: Array = np.maximum(u - explore, 0.0) / np.maximum(1.0 - explore, _NEVER)
     return left
 
 
@@ -117,8 +117,27 @@ class Exploration:
         return self.who[self.ends[number] : self.ends[number + 1]]
 
 
-def running_sums(values: Array, *, out: Array) -> None:
-    """Cumulative sums over the first axis; several times faster than NumPy's over that axis."""
-    out[0] = values[0]
-    for before, value, after in zip(out, values[1:], out[1:], strict=False):
-        np.add(before, value, after)
+@dataclass(slots=True)
+class RunningSums:
+    """Cumulative sums over the first axis of ``values``, several times faster than NumPy's.
+
+    Attributes
+    ----------
+    values, sums : Array, shape (K, R)
+    """
+
+    values: Array
+    sums: Array
+    steps: list[tuple[Array, Array, Array]]
+
+    @classmethod
+    def of(cls, values: Array) -> RunningSums:
+        """Sums that follow ``values``; call `refresh` to have them."""
+        sums = np.empty_like(values)
+        return cls(values, sums, list(zip(sums[:-1], values[1:], sums[1:], strict=True)))
+
+    def refresh(self) -> None:
+        """Add up the present values."""
+        self.sums[0] = self.values[0]
+        for before, value, after in self.steps:
+            np.add(before, value, after)

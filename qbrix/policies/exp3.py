@@ -8,7 +8,7 @@ import numpy as np
 
 from qbrix.checks import param
 from qbrix.policies._counts import Cells, allowed, starts, uniform
-from qbrix.policies._explore import Exploration, running_sums
+from qbrix.policies._explore import Exploration, RunningSums
 from qbrix.policies.base import Capabilities, Policy
 from qbrix.state import State, array
 from qbrix.types import Array, BoolArray, IntArray, Interactions
@@ -117,20 +117,21 @@ class EXP3Policy(Policy[WeightedRewards, WeightedRewards]):
     ) -> None:
         """Rounds in which a chosen arm's weight is multiplied; arms lie along the first axis."""
         size, replications, n_arms = rewards.shape
-        rate = np.asarray(self.gamma / n_arms)
+        rate, exploited = np.asarray(self.gamma / n_arms), np.asarray(1.0 - self.gamma)
         scores = total * rate
         weights = np.exp(scores - scores.max(-1, keepdims=True)).T.copy()
-        sums = np.empty_like(weights)
         exploration = Exploration.drawn(rng, share=self.gamma, shape=rewards.shape)
+        running = RunningSums.of(weights)
+        whole, below, rest = running.sums[-1], running.sums[:-1], exploration.rest
         flat_weights, flat_total = weights.reshape(-1), total.reshape(-1, copy=False)
         rows, offsets = np.arange(replications), starts((replications,), n_arms)
         for i, (arms, table) in enumerate(zip(chosen, rewards.reshape(size, -1), strict=True)):
-            running_sums(weights, out=sums)
-            np.add.reduce(sums[:-1] <= exploration.rest[i] * sums[-1], axis=0, out=arms)
+            running.refresh()
+            np.add.reduce(below <= rest[i] * whole, axis=0, out=arms)
             exploration.divert(i, arms)
             own = arms * replications + rows
             weight = flat_weights[own]
-            propensity = weight * ((1.0 - self.gamma) / sums[-1]) + rate
+            propensity = weight * (exploited / whole) + rate
             cells = arms + offsets
             gain = table[cells] / propensity
             flat_total[cells] += gain
