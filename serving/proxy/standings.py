@@ -57,7 +57,7 @@ class Standings:
             return principal
         if not mark.is_active or (principal.signed_in and principal.revision < mark.sessions_from):
             return None
-        may = ROLES[mark.role]
+        may = ROLES.get(mark.role, frozenset())
         scopes = may if principal.granted is None else may & principal.granted
         return msgspec.structs.replace(principal, scopes=scopes, revision=mark.revision)
 
@@ -67,9 +67,13 @@ class Standings:
         await announce(self._channel, user)
 
     def heard(self, payload: str) -> None:
-        """A user was changed elsewhere; what was missed (an empty payload) is read soon."""
-        if payload:
+        """A user was changed elsewhere; what was missed or said strangely is read soon."""
+        if not payload:
+            return
+        try:
             self._put(msgspec.json.decode(payload, type=Mark))
+        except msgspec.DecodeError as error:  # a proxy of another version
+            _log.warning("user_not_understood", error=str(error))
 
     async def run(self) -> None:
         """Read from time to time what the push may have missed."""

@@ -220,6 +220,18 @@ async def test_while_the_catalog_is_away_a_pushed_change_still_holds() -> None:
         assert [answer.status_code for answer in answers] == [401, 401]
 
 
+async def test_what_a_proxy_of_another_version_says_harms_nobody() -> None:
+    async with open_world() as world:
+        ada = await register(world)
+        standings = world.gateway.people.standings
+        for strange in ("{", "[]", '{"user": 7}', "ü"):
+            standings.heard(strange)
+        assert (await world.bare.get(POOLS, headers=ada.headers)).status_code == 200
+        later = Mark(ada.id, revision=9, role="owner", is_active=True, sessions_from=0)
+        standings.heard(msgspec.json.encode(later).decode())
+        assert (await world.bare.get(POOLS, headers=ada.headers)).status_code == 403
+
+
 async def test_the_last_admin_cannot_go() -> None:
     async with open_world() as world:
         ada = await register(world)
