@@ -35,7 +35,8 @@ def from_spec(spec: Mapping[str, Any]) -> Environment:
     >>> from_spec(Bernoulli([0.9, 0.8]).spec())
     Bernoulli([0.9, 0.8])
     """
-    if not {"id", "parameters"} <= set(spec):
+    whole = isinstance(spec, Mapping) and {"id", "parameters"} <= set(spec)
+    if not whole or not isinstance(spec["parameters"], Mapping):
         raise InvalidParameter(
             f"spec = {spec!r}, expected a mapping with 'id' and 'parameters' as Environment.spec() "
             "returns it"

@@ -7,9 +7,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from qbrix.environments._numbers import sealed
+from qbrix.environments._numbers import one_per_arm, sealed
 from qbrix.environments._stationary import Stationary
-from qbrix.errors import InvalidParameter
 from qbrix.support import RewardSupport
 from qbrix.types import Array
 
@@ -46,7 +45,7 @@ class Bernoulli(Stationary):
     reward: RewardSupport = "binary"
 
     def __init__(self, means: Sequence[float] | Array) -> None:
-        self.means = _checked(means)
+        self.means = one_per_arm(means, name="Bernoulli.means", low=0.0, high=1.0)
         self.n_arms = self.means.size
         self._tables = _tables(self.means) if self.n_arms <= _FEW else None
 
@@ -74,12 +73,3 @@ def _tables(means: Array) -> Array:
     """What every arm pays where so many of them do, (K + 1, K): those of the largest means."""
     rank = (-means).argsort(kind="stable").argsort()
     return sealed((rank < np.arange(means.size + 1)[:, np.newaxis]).astype(np.float64))
-
-
-def _checked(means: Sequence[float] | Array) -> Array:
-    array = np.array(means, dtype=np.float64)
-    if array.ndim != 1 or array.size == 0 or not ((array >= 0.0) & (array <= 1.0)).all():
-        raise InvalidParameter(
-            f"Bernoulli(means={means!r}): expected one probability in [0, 1] per arm"
-        )
-    return sealed(array)

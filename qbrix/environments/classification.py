@@ -220,7 +220,10 @@ def _loader(name: str) -> Callable[[], Any]:
 
 
 def _checked_features(features: ArrayLike, *, bias: bool) -> Array:
-    array = np.array(features, dtype=np.float64)
+    try:
+        array = np.array(features, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidParameter(f"features are not all numbers ({error}); encode them") from None
     if array.ndim != 2 or array.size == 0:
         raise ShapeError(f"features have shape {array.shape}, expected (n, d): one row per example")
     if not np.isfinite(array).all():

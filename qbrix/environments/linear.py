@@ -14,8 +14,8 @@ from qbrix.environments._contexts import (
     inner_products,
     unit,
 )
+from qbrix.environments._numbers import one_number, table
 from qbrix.environments.base import Environment, Rounds
-from qbrix.errors import InvalidParameter
 from qbrix.rng import stream
 from qbrix.support import RewardSupport
 from qbrix.types import Array
@@ -58,9 +58,9 @@ class LinearContextual(Environment):
         contexts: ContextLaw = "gaussian",
         noise: float = 0.1,
     ) -> None:
-        self.weights = _checked(weights, noise=noise)
+        self.weights = table(weights, name="LinearContextual.weights", rows="arm")
         self.contexts = check_law(contexts, owner="LinearContextual")
-        self.noise = float(noise)
+        self.noise = one_number(noise, name="LinearContextual.noise", low=0.0)
         self.n_arms, self.dim = self.weights.shape
 
     @classmethod
@@ -108,16 +108,3 @@ class LinearContextual(Environment):
             f"LinearContextual(n_arms={self.n_arms}, dim={self.dim}, "
             f"contexts={self.contexts!r}, noise={self.noise:g})"
         )
-
-
-def _checked(weights: Sequence[Sequence[float]] | Array, *, noise: float) -> Array:
-    array = np.array(weights, dtype=np.float64)
-    if array.ndim != 2 or array.size == 0 or not np.isfinite(array).all():
-        raise InvalidParameter(
-            f"LinearContextual(weights) has shape {array.shape}, "
-            "expected finite numbers of shape (K, d): one row per arm"
-        )
-    if not (np.isfinite(noise) and noise >= 0.0):
-        raise InvalidParameter(f"LinearContextual(noise={noise!r}): expected a finite float >= 0")
-    array.flags.writeable = False
-    return array

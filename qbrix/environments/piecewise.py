@@ -118,7 +118,7 @@ class PiecewiseStationary(Environment):
 def _checked_means(means: Sequence[Sequence[float]] | Array) -> Array:
     try:
         array = np.array(means, dtype=np.float64)
-    except ValueError:
+    except (TypeError, ValueError):
         array = np.empty(0)
     if array.ndim != 2 or array.size == 0 or not ((array >= 0.0) & (array <= 1.0)).all():
         raise InvalidParameter(

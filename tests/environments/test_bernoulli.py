@@ -33,9 +33,9 @@ def test_it_knows_its_optimum_and_can_be_rebuilt_from_its_spec() -> None:
     assert again.spec() == environment.spec()
 
 
-@pytest.mark.parametrize("means", [[], [[0.5]], [0.5, 1.1], [-0.1], [float("nan")]])
+@pytest.mark.parametrize("means", [[], [[0.5]], [0.5, 1.1], [-0.1], [float("nan")], "ab", {}])
 def test_what_is_no_probability_is_refused(means: Any) -> None:
-    with pytest.raises(InvalidParameter, match=r"Bernoulli\(means=.*probability in \[0, 1\]"):
+    with pytest.raises(InvalidParameter, match=r"Bernoulli.means = .*number in \[0, 1\] per arm"):
         Bernoulli(means)
 
 

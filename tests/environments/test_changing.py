@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -122,6 +122,9 @@ def test_what_a_spec_does_not_fit_is_said() -> None:
         from_spec({"id": "Drifting@2", "parameters": {}})
     with pytest.raises(InvalidParameter, match=r"\['mean'\] do not fit Drifting@1"):
         from_spec({"id": "Drifting@1", "parameters": {"mean": [0.5]}})
+    for broken in (None, "Drifting", {"id": "Drifting@1", "parameters": None}):
+        with pytest.raises(InvalidParameter, match="expected a mapping"):
+            from_spec(cast(Any, broken))
     with pytest.raises(InvalidParameter, match="expected a mapping with 'id' and 'parameters'"):
         from_spec({"id": "Drifting@1"})
 

@@ -73,3 +73,5 @@ def test_shapes_that_do_not_fit_are_refused_by_name() -> None:
         Classification([[0.0], [1.0]], [0, 1, 1])
     with pytest.raises(InvalidParameter, match="not finite; fill or drop"):
         Classification([[np.nan], [1.0]], [0, 1])
+    with pytest.raises(InvalidParameter, match="features are not all numbers"):
+        Classification([["red"]], [0])

@@ -56,10 +56,12 @@ def test_it_can_be_rebuilt_from_its_spec() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"weights": [1.0, 2.0]}, r"weights\) has shape \(2,\)"),
-        ({"weights": [[float("inf")]]}, "finite numbers"),
-        ({"weights": [[1.0]], "noise": -0.1}, r"noise=-0.1"),
-        ({"weights": [[1.0]], "noise": float("nan")}, r"noise=nan"),
+        ({"weights": [1.0, 2.0]}, r"weights has shape \(2,\)"),
+        ({"weights": [[float("inf")]]}, "numbers that is finite"),
+        ({"weights": [["a"]]}, "a row per arm"),
+        ({"weights": [[1.0]], "noise": -0.1}, r"noise = -0.1"),
+        ({"weights": [[1.0]], "noise": float("nan")}, r"noise = nan"),
+        ({"weights": [[1.0]], "noise": "loud"}, r"noise = 'loud'"),
         ({"weights": [[1.0]], "contexts": "cube"}, r"contexts='cube'"),
     ],
 )

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
+from qbrix.environments import Bernoulli
+from qbrix.policies import Policy
 from qbrix.policies.epsilon import EpsilonPolicy
+from qbrix.policies.exp3 import EXP3Policy
+from qbrix.simulator import simulate
 from tests.policies.numbers import assert_exact, law, seen
 
 
@@ -27,6 +33,13 @@ def test_exploration_decays_with_every_observation() -> None:
     """Two observations leave 1 · 0.5² to explore: 0.125 for the worse arm."""
     assert law(EpsilonPolicy(eps=1.0, gamma=0.5), seen([1, 1], [0, 1])) == [0.125, 0.875]
     assert law(EpsilonPolicy(eps=1.0, gamma=0.0), seen([1, 1], [0, 1])) == [0.0, 1.0]
+
+
+@pytest.mark.parametrize("policy", [EpsilonPolicy(eps=1.0, gamma=1.0), EXP3Policy(gamma=1.0)])
+def test_who_always_explores_plays_without_a_warning(policy: Policy[Any, Any]) -> None:
+    """What is left of a uniform number below the share is 0 / 0; nobody may look at it."""
+    race = simulate(policy, Bernoulli([0.9, 0.5]), horizon=40, replications=3, seed=1)
+    assert race.replications == 3
 
 
 def test_unobserved_arms_come_first_and_evenly() -> None:

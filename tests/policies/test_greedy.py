@@ -15,6 +15,11 @@ def test_an_unobserved_arm_has_the_initial_value() -> None:
     assert law(GreedyPolicy(initial_value=1.0), seen([2, 4], [2, 4])) == [0.5, 0.5]
 
 
+def test_a_whole_number_is_as_good_an_initial_value_as_a_float() -> None:
+    """One observation of 0.5 stays 0.5 beside an assumed 0."""
+    assert law(GreedyPolicy(initial_value=0), seen([1, 0], [0.5, 0])) == [1.0, 0.0]
+
+
 def test_exploration_is_uniform_over_all_arms() -> None:
     found = law(GreedyPolicy(eps=0.3), seen([2, 4, 1], [2, 1, 0]))
     np.testing.assert_allclose(found, [0.8, 0.1, 0.1], atol=1e-9)
