@@ -143,6 +143,7 @@ class Gateway:
             self._listen(),
             self.decisions.run(),
             self.people.standings.run(),
+            self.limits.run(self.stores.channel),
             self._watch_intake(),
             self._note_use(),
         ):
@@ -189,6 +190,7 @@ class Gateway:
             keys.RECORDS: self.records.forget,
             keys.API_KEYS: self.auth.forget,
             keys.USERS: self.auth.user_changed,
+            keys.LIMITS: self.limits.heard,
         }
         async for topic, payload in self.stores.channel.listen(*heard):
             heard[topic](payload)

@@ -1,21 +1,37 @@
-"""How often somebody may ask: counted in the memory of this proxy, a minute at a time."""
+"""How often somebody may ask: counted in memory, a minute at a time.
+
+Proxies tell each other twice a second what they counted of a key, so that a limit holds for all of
+them together, give or take half a second; while nobody hears it, it holds for each.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 from ipaddress import IPv6Address, ip_address
+from math import ceil
+from typing import Annotated
+from uuid import uuid4
 
+import msgspec
+import structlog
 from fastapi import Request
 
-from qbrix.errors import RateLimited
+from qbrix.errors import RateLimited, Unavailable
 from serving.proxy.principals import Principal
 from serving.settings import ProxySettings
+from serving.storage import keys
+from serving.storage.base import Channel
 
 __all__ = ["RateLimits", "SignInLimits", "Window", "address_of"]
 
 _MINUTE_S = 60.0
 _LIMIT = 100_000
+_TELL_S = 0.5
+
+_log = structlog.get_logger("proxy")
 
 
 class Window:
@@ -36,9 +52,17 @@ class Window:
             self._counts[name] += 1
         else:
             raise RateLimited(
-                f"more than {allowed} requests a minute; wait {ends_s - now_s:.0f} s",
+                f"more than {allowed} requests a minute; wait {ceil(ends_s - now_s)} s",
                 retry_after_s=ends_s - now_s,
             )
+
+    def add(self, name: str, count: int) -> None:
+        """What was counted elsewhere."""
+        now_s = self._clock()
+        if now_s >= self._ends_s.get(name, now_s):
+            self._begin(name, now_s)
+            count -= 1
+        self._counts[name] += count
 
     def forget(self, name: str) -> None:
         """Begin anew with the next request."""
@@ -59,6 +83,13 @@ class Window:
             self.forget(oldest)
 
 
+class _Counted(msgspec.Struct, frozen=True):
+    """What a proxy tells the others."""
+
+    proxy: str
+    counts: dict[str, Annotated[int, msgspec.Meta(ge=1)]]
+
+
 class RateLimits:
     """Of a key's selects and feedback; a key may have a limit of its own, 0 is none."""
 
@@ -67,6 +98,8 @@ class RateLimits:
     ) -> None:
         self._per_minute = settings.rate_limit_per_minute
         self._window = Window(clock=clock)
+        self._own = uuid4().hex
+        self._untold: Counter[str] = Counter()
 
     def allowed(self, own: int | None) -> int:
         """How many a minute, by a key's own limit; 0 is any number."""
@@ -76,6 +109,37 @@ class RateLimits:
         """Count a request; raises RateLimited."""
         if allowed := self.allowed(principal.limit_per_minute):
             self._window.take(principal.name, allowed=allowed)
+            self._untold[principal.name] += 1
+
+    async def run(self, channel: Channel) -> None:
+        """Tell the other proxies from time to time."""
+        while True:
+            await asyncio.sleep(_TELL_S)
+            await self.tell(channel)
+
+    async def tell(self, channel: Channel) -> None:
+        """What was counted since the last time."""
+        if not self._untold:
+            return
+        counted, self._untold = self._untold, Counter()
+        said = _Counted(self._own, dict(counted))
+        try:
+            await channel.announce(keys.LIMITS, msgspec.json.encode(said).decode())
+        except Unavailable as error:
+            _log.warning("counts_not_told", error=str(error))
+
+    def heard(self, payload: str) -> None:
+        """What another proxy counted."""
+        if not payload:
+            return
+        try:
+            said = msgspec.json.decode(payload, type=_Counted)
+        except msgspec.DecodeError as error:  # a proxy of another version
+            _log.warning("counts_not_understood", error=str(error))
+            return
+        if said.proxy != self._own:
+            for name, count in said.counts.items():
+                self._window.add(name, count)
 
 
 class SignInLimits:

@@ -11,6 +11,7 @@ import zlib
 __all__ = [
     "API_KEYS",
     "CONTROLS",
+    "LIMITS",
     "RECORDS",
     "STATES",
     "USERS",
@@ -25,6 +26,7 @@ STATES = "qbrix:states"  # payload: the experiment whose copy was replaced
 CONTROLS = "qbrix:controls"  # payload: the shard that has a control change waiting
 API_KEYS = "qbrix:api_keys"  # payload: SHA-256 of a credential that was changed
 USERS = "qbrix:users"  # payload: a user's role, activity and revision (see `Mark`)
+LIMITS = "qbrix:limits"  # payload: what a proxy counted of keys with a limit
 RECORDS = "qbrix:records"  # payload: the experiment whose record was changed
 
 

@@ -198,6 +198,29 @@ def test_what_becomes_of_a_user_is_known_to_every_proxy_within_two_seconds(
             assert time.monotonic() - began_s < 2.0
 
 
+def test_a_limit_of_a_key_holds_over_all_proxies_and_both_transports(
+    stack: Stack, http: httpx.Client, channel: grpc.Channel
+) -> None:
+    founder = bearer(register(http))
+    key = {"X-API-Key": new_key(http, founder, rate_limit_per_minute=10)["key"]}
+    body = {"experiment_id": "0" * 32, "context": {"id": "u"}}
+    asked = proxy_pb2.SelectRequest(experiment_id="0" * 32, context=common_pb2.Context(id="u"))
+    url = "/api/v1/agent/select"
+    statuses = [http.post(url, json=body, headers=key).status_code for _ in range(11)]
+    assert statuses == [404] * 10 + [429]
+    with ExitStack() as opened:
+        clients = [opened.enter_context(httpx.Client(base_url=stack.url)) for _ in range(8)]
+        began_s = time.monotonic()
+        while True:
+            answers = [client.post(url, json=body, headers=key) for client in clients]
+            if all(answer.status_code == 429 for answer in answers):
+                break
+            assert time.monotonic() - began_s < 2.0
+        assert all(1 <= int(answer.headers["Retry-After"]) <= 60 for answer in answers)
+    assert spoken(channel, "Select", asked, key) == "RESOURCE_EXHAUSTED"
+    assert http.get(POOLS, headers=key).status_code == 200
+
+
 def test_a_workspace_and_its_members(http: httpx.Client) -> None:
     founder = bearer(register(http, workspace_name="Acme"))
     member = join(http, founder, "member")

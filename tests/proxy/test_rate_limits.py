@@ -8,7 +8,7 @@ from fastapi import Request
 from qbrix.errors import RateLimited
 from serving.proxy.rate_limits import Window, address_of
 from tests.proxy.people import AUTH, register
-from tests.proxy.world import open_world
+from tests.proxy.world import open_world, settle
 
 
 class Clock:
@@ -40,6 +40,22 @@ def test_a_minute_begins_with_the_first_request_and_ends_for_each_name_by_itself
     window.take("a", allowed=3)
     with pytest.raises(RateLimited):
         window.take("b", allowed=1)
+
+
+def test_what_was_counted_elsewhere_counts_here_within_its_minute() -> None:
+    clock = Clock()
+    window = Window(clock=clock)
+    window.add("a", 2)
+    window.take("a", allowed=3)
+    with pytest.raises(RateLimited):
+        window.take("a", allowed=3)
+    window.add("a", 5)
+    clock.now_s = 60.0
+    window.add("a", 1)
+    window.take("a", allowed=3)
+    window.take("a", allowed=3)
+    with pytest.raises(RateLimited):
+        window.take("a", allowed=3)
 
 
 def test_what_is_over_is_forgotten() -> None:
@@ -84,6 +100,32 @@ async def test_selects_and_feedback_of_a_key_are_limited_together_and_other_keys
             assert 1 <= int(refused.headers["Retry-After"]) <= 60
         assert (await world.http.get("/api/v1/pools")).status_code == 200
         world.http.headers["X-API-Key"] = await world.key()
+        assert (await world.select(experiment["id"])).status_code == 200
+
+
+async def test_proxies_count_together() -> None:
+    async with (
+        open_world(rate_limit_per_minute=4) as world,
+        open_world(world.stores, rate_limit_per_minute=4) as other,
+    ):
+        experiment = await world.experiment()
+        other.http.headers["X-API-Key"] = world.http.headers["X-API-Key"]
+        for _ in range(3):
+            assert (await world.select(experiment["id"])).status_code == 200
+        await world.gateway.limits.tell(world.stores.channel)
+        await settle()
+        assert (await other.select(experiment["id"])).status_code == 200
+        assert (await other.select(experiment["id"])).status_code == 429
+        await other.gateway.limits.tell(world.stores.channel)
+        await settle()
+        assert (await world.select(experiment["id"])).status_code == 429
+
+
+@pytest.mark.parametrize("strange", ["{", "[]", '{"proxy": "x", "counts": {"k": -5}}', "ü"])
+async def test_counts_of_another_version_harm_nobody(strange: str) -> None:
+    async with open_world(rate_limit_per_minute=1) as world:
+        experiment = await world.experiment()
+        world.gateway.limits.heard(strange)
         assert (await world.select(experiment["id"])).status_code == 200
 
 
