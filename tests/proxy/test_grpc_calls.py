@@ -22,6 +22,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 from qbrix.errors import InvalidParameter
 from serving.proxy.grpc.server import public_server
 from serving.settings import ProxySettings
+from serving.storage.base import PoolRecord
 from serving.wire.gen import common_pb2
 from serving.wire.server import GrpcServer
 from tests.proxy.people import register
@@ -233,6 +234,32 @@ async def test_who_pings_without_calling_is_answered_and_not_sent_away() -> None
 def frame(kind: int, body: bytes = b"") -> bytes:
     """An HTTP/2 frame of the connection itself."""
     return len(body).to_bytes(3, "big") + bytes([kind, 0, 0, 0, 0, 0]) + body
+
+
+async def test_what_was_begun_is_done_to_its_end_though_the_client_no_longer_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with speaking() as speaker:
+        catalog = speaker.world.stores.catalog
+        entered, go, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        create_pool = catalog.create_pool
+
+        async def slow(record: PoolRecord) -> None:
+            entered.set()
+            await go.wait()
+            await create_pool(record)
+            ended.set()
+
+        monkeypatch.setattr(catalog, "create_pool", slow)
+        impatient = asyncio.create_task(speaker.pool(name="late"))
+        await entered.wait()
+        impatient.cancel()
+        await asyncio.gather(impatient, return_exceptions=True)
+        await speaker.call("ListPools")  # the server has heard of it by now
+        go.set()
+        async with asyncio.timeout(5):
+            await ended.wait()
+        assert [pool.name for pool in (await speaker.call("ListPools")).pools] == ["late"]
 
 
 async def test_requests_are_counted_by_their_status() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 import structlog
@@ -24,7 +25,7 @@ SERVICE = "qbrix.proxy.ProxyService"
 
 _log = structlog.get_logger("proxy")
 
-Handle = Callable[[Gateway, Principal, bytes], Awaitable[bytes]]
+Handle = Callable[[Gateway, Principal, bytes], Coroutine[Any, Any, bytes]]
 PublicHandle = Callable[[Gateway, bytes], Awaitable[bytes]]
 Headers = Mapping[str, str]
 Admitted = Callable[[bytes, Any, Headers, str], Awaitable[bytes]]
@@ -36,6 +37,7 @@ class Calls:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._requests = gateway.metrics.requests
+        self._begun: set[asyncio.Task[bytes]] = set()
 
     def public(self, name: str, handle: PublicHandle) -> Method:
         """For everybody."""
@@ -58,7 +60,7 @@ class Calls:
             )
             context.set_trailing_metadata((("x-request-id", request_id),))
             with acting(actor):
-                return await handle(self._gateway, caller, data)
+                return await self._finished(handle(self._gateway, caller, data))
 
         return self._answering(name, admitted)
 
@@ -75,6 +77,18 @@ class Calls:
             return body
 
         return self._answering(name, admitted)
+
+    async def _finished(self, work: Coroutine[Any, Any, bytes]) -> bytes:
+        """What was begun is done to its end, even when the client no longer waits for it."""
+        task = asyncio.create_task(work)
+        self._begun.add(task)
+        task.add_done_callback(self._done)
+        return await asyncio.shield(task)
+
+    def _done(self, task: asyncio.Task[bytes]) -> None:
+        self._begun.discard(task)
+        if not task.cancelled():
+            task.exception()  # it was told to the client, or there is nobody to tell
 
     async def _caller(self, headers: Headers, scope: str) -> Principal:
         sent = {name: headers[name] for name in ("x-api-key", "authorization") if name in headers}
