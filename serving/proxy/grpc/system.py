@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from qbrix.errors import InvalidRequest
 from serving.proxy.catalogue import REWARD_TYPES, list_policies
 from serving.proxy.gateway import Gateway
@@ -16,7 +18,13 @@ async def policies(_: Gateway, data: bytes) -> bytes:
     wanted = read_list_policies(data)
     if wanted is not None and wanted not in REWARD_TYPES:
         raise InvalidRequest(f"reward_type = {wanted!r}: expected one of {', '.join(REWARD_TYPES)}")
-    return write_policies(list_policies(wanted))
+    return _listed(wanted)
+
+
+@lru_cache(maxsize=len(REWARD_TYPES) + 1)
+def _listed(reward_type: str | None) -> bytes:
+    """Made once: anybody may ask, and the catalogue does not change while a server runs."""
+    return write_policies(list_policies(reward_type))
 
 
 async def health(gateway: Gateway, _: bytes) -> bytes:
