@@ -24,7 +24,7 @@ async def _chosen(world: World, experiment: str, *, n: int = 60) -> set[str]:
 
 
 async def test_an_arm_that_comes_is_chosen_and_one_that_retires_is_not() -> None:
-    async with open_world(control_wait_s=5) as world, learning(world):
+    async with open_world(control_wait_s=5) as world, learning(world) as cortex:
         experiment = await world.experiment("RandomPolicy")
         pool = experiment["pool"]
         assert await _chosen(world, experiment["id"]) == {"a", "b", "c"}
@@ -36,9 +36,11 @@ async def test_an_arm_that_comes_is_chosen_and_one_that_retires_is_not() -> None
             ("c", 2),
             ("d", 3),
         ]
+        await cortex.drain()
         await world.motor.refresh(experiment["id"])
         assert await _chosen(world, experiment["id"]) == {"b", "c", "d"}
         await _patch(world, pool["id"], {**retired, "is_active": True})
+        await cortex.drain()
         await world.motor.refresh(experiment["id"])
         assert await _chosen(world, experiment["id"]) == {"a", "b", "c", "d"}
 
