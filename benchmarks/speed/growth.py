@@ -92,20 +92,22 @@ def _sweep(policies: dict[str, Policy[Any, Any]], sizes: Sequence[int], sized: A
 
 def draw(found: dict[str, Curves], path: Path) -> None:
     """Four panels on logarithmic axes, each curve named at its end."""
+    import matplotlib as mpl
     from matplotlib.figure import Figure
 
     colours = dict(zip([*PLAIN, *LINEAR], COLOURS, strict=False))
-    with style():
+    with style(), mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "growth"}):
         figure = Figure(figsize=(9.0, 7.0), layout="constrained")
         for axes, (title, panel) in zip(figure.subplots(2, 2).flat, found.items(), strict=True):
             for label, curve in panel.items():
                 axes.loglog(curve["x"], curve["us"], ".-", color=colours[label], label=label)
             axes.set_title(title)
             axes.set_ylabel("µs a decision")
+            axes.margins(y=0.25)
             axes.grid(visible=True)
             axes.legend(frameon=False, fontsize="small")
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, metadata={"Date": None})
+        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
 def main() -> int:
