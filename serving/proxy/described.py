@@ -6,12 +6,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["CREDENTIALS", "SCHEMES", "ErrorBody", "error_schemas", "errors"]
+__all__ = ["BUNDLE", "CREDENTIALS", "SCHEMES", "ErrorBody", "error_schemas", "errors"]
 
 SCHEMES = {
     "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
     "Bearer": {"type": "http", "scheme": "bearer", "description": "an access token or an API key"},
 }
+BUNDLE = {"application/zip": {"schema": {"type": "string", "format": "binary"}}}
 CREDENTIALS: list[dict[str, list[str]]] = [{"ApiKey": []}, {"Bearer": []}]
 
 _SAY = {
@@ -19,12 +20,14 @@ _SAY = {
     401: "No valid credential",
     403: "The credential may not do this",
     404: "There is no such thing in this workspace",
+    408: "The body came too slowly",
     409: "It contradicts what is stored",
     413: "The body is too long",
     422: "The request cannot be understood",
     429: "Too many requests; Retry-After says when to come again",
     503: "Not now; Retry-After says when to come again",
 }
+_COME_AGAIN = (429, 503)
 
 
 class ErrorBody(BaseModel):
@@ -39,9 +42,7 @@ class ErrorBody(BaseModel):
 
 def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """For the ``responses`` of a route or router."""
-    return {
-        status: {"model": ErrorBody, "description": _SAY[status]} for status in sorted(statuses)
-    }
+    return {status: {"model": ErrorBody, **_said(status)} for status in sorted(statuses)}
 
 
 def error_schemas(*statuses: int) -> dict[str, dict[str, Any]]:
@@ -49,8 +50,15 @@ def error_schemas(*statuses: int) -> dict[str, dict[str, Any]]:
     schema = {"$ref": f"#/components/schemas/{ErrorBody.__name__}"}
     return {
         str(status): {
-            "description": _SAY[status],
+            **_said(status),
             "content": {"application/json": {"schema": schema}},
         }
         for status in statuses
     }
+
+
+def _said(status: int) -> dict[str, Any]:
+    said: dict[str, Any] = {"description": _SAY[status]}
+    if status in _COME_AGAIN:
+        said["headers"] = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}}}
+    return said

@@ -50,7 +50,7 @@ def _operation(
                 "description": "Successful Response",
                 "content": {"application/json": {"schema": answered}},
             },
-            **error_schemas(400, 401, 403, 404, 413, 422, 429, 503),
+            **error_schemas(400, 401, 403, 404, 408, 413, 422, 429, 503),
         },
         "security": CREDENTIALS,
     }

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Response
 from qbrix.errors import NotFound
 from serving.proxy import views
 from serving.proxy.auth import Principal
+from serving.proxy.described import BUNDLE
 from serving.proxy.records import is_digest
 from serving.proxy.strict import Gate, StrictRoute, allow
 
@@ -72,7 +73,7 @@ async def get_decision(decision_id: str, caller: Reader, gateway: Gate) -> dict[
     return {"experiment_id": event.experiment, **views.decision(event)}
 
 
-@router.get("/bundles/{sha256}", response_class=Response)
+@router.get("/bundles/{sha256}", response_class=Response, responses={200: {"content": BUNDLE}})
 async def get_bundle(sha256: str, caller: Reader, gateway: Gate) -> Response:
     """A promoted bundle, byte for byte."""
     if not is_digest(sha256):

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request
 
 from serving.proxy import views
 from serving.proxy.auth import Principal
+from serving.proxy.described import BUNDLE, errors
 from serving.proxy.hot import read_body
 from serving.proxy.models import ExperimentCreate, ExperimentPatch
 from serving.proxy.routes_pools import Limit, Offset
@@ -22,9 +23,10 @@ Reader = Annotated[Principal, allow("experiment:read")]
 Writer = Annotated[Principal, allow("experiment:write")]
 Deleter = Annotated[Principal, allow("experiment:delete")]
 Search = Annotated[str | None, Query(pattern=r"^[^\x00]*$", max_length=200)]
+_TAKES_BUNDLE = {"requestBody": {"required": True, "content": BUNDLE}}
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=errors(404, 409))
 async def create_experiment(
     body: ExperimentCreate, caller: Writer, gateway: Gate
 ) -> dict[str, Any]:
@@ -55,7 +57,7 @@ async def get_experiment(experiment_id: str, caller: Reader, gateway: Gate) -> d
     return views.experiment(await gateway.experiments.get(caller.tenant, experiment_id))
 
 
-@router.patch("/{experiment_id}")
+@router.patch("/{experiment_id}", responses=errors(409))
 async def patch_experiment(
     experiment_id: str, body: ExperimentPatch, caller: Writer, gateway: Gate
 ) -> dict[str, Any]:
@@ -64,7 +66,7 @@ async def patch_experiment(
     return views.experiment(await gateway.experiments.change(caller.tenant, experiment_id, change))
 
 
-@router.post("/{experiment_id}/reset")
+@router.post("/{experiment_id}/reset", responses=errors(409))
 async def reset_experiment(experiment_id: str, caller: Writer, gateway: Gate) -> dict[str, Any]:
     """Learn anew in a new epoch; the log is kept."""
     return views.experiment(await gateway.experiments.reset(caller.tenant, experiment_id))
@@ -77,7 +79,7 @@ async def delete_experiment(experiment_id: str, caller: Deleter, gateway: Gate) 
     return {"message": f"experiment {experiment_id} was deleted"}
 
 
-@router.post("/{experiment_id}/promote")
+@router.post("/{experiment_id}/promote", responses=errors(409), openapi_extra=_TAKES_BUNDLE)
 async def promote(
     experiment_id: str, request: Request, caller: Writer, gateway: Gate
 ) -> dict[str, Any]:

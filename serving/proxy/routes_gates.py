@@ -8,6 +8,7 @@ from fastapi import APIRouter
 
 from serving.proxy import views
 from serving.proxy.auth import Principal
+from serving.proxy.described import errors
 from serving.proxy.encoding import wall_ms
 from serving.proxy.gates.bodies import EvaluateRequest, GatePatch, GateRequest
 from serving.proxy.strict import Gate, StrictRoute, allow
@@ -20,7 +21,7 @@ Reader = Annotated[Principal, allow("gate:read")]
 Writer = Annotated[Principal, allow("gate:write")]
 
 
-@router.post("/{experiment_id}", status_code=201)
+@router.post("/{experiment_id}", status_code=201, responses=errors(409))
 async def create_gate(
     experiment_id: str, body: GateRequest, caller: Writer, gateway: Gate
 ) -> dict[str, Any]:

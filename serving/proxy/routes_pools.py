@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 
 from serving.proxy import views
 from serving.proxy.auth import Principal
+from serving.proxy.described import errors
 from serving.proxy.models import PoolCreate, PoolPatch
 from serving.proxy.strict import Gate, StrictRoute, allow
 
@@ -22,7 +23,7 @@ Writer = Annotated[Principal, allow("pool:write")]
 Deleter = Annotated[Principal, allow("pool:delete")]
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=errors(409))
 async def create_pool(body: PoolCreate, caller: Writer, gateway: Gate) -> dict[str, Any]:
     """Make a pool of arms."""
     arms = [(arm.name, arm.metadata) for arm in body.arms]
@@ -44,7 +45,7 @@ async def get_pool(pool_id: str, caller: Reader, gateway: Gate) -> dict[str, Any
     return views.pool(await gateway.pools.get(caller.tenant, pool_id))
 
 
-@router.patch("/{pool_id}")
+@router.patch("/{pool_id}", responses=errors(409))
 async def patch_pool(
     pool_id: str, body: PoolPatch, caller: Writer, gateway: Gate
 ) -> dict[str, Any]:
@@ -55,7 +56,7 @@ async def patch_pool(
     return views.pool(changed)
 
 
-@router.delete("/{pool_id}")
+@router.delete("/{pool_id}", responses=errors(409))
 async def delete_pool(pool_id: str, caller: Deleter, gateway: Gate) -> dict[str, Any]:
     """Delete a pool without experiments."""
     await gateway.pools.delete(caller.tenant, pool_id)

@@ -10,6 +10,7 @@ import qbrix
 from qbrix.errors import QbrixError
 from serving.proxy.auth import Principal
 from serving.proxy.catalogue import list_policies
+from serving.proxy.described import errors
 from serving.proxy.strict import Caller, Gate, StrictRoute, allow
 
 __all__ = ["private", "public"]
@@ -44,7 +45,7 @@ async def livez() -> dict[str, str]:
     return {"status": "alive"}
 
 
-@public.get("/readyz")
+@public.get("/readyz", responses=errors(503))
 async def readyz(gateway: Gate, response: Response) -> dict[str, Any]:
     """Whether traffic should come here; feedback may be refused all the same."""
     if not gateway.ready:
@@ -54,7 +55,11 @@ async def readyz(gateway: Gate, response: Response) -> dict[str, Any]:
     return {"status": "ready", "feedback": gateway.intake.refusal or "accepted"}
 
 
-@public.get("/metrics", response_class=Response)
+@public.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
 async def metrics(gateway: Gate) -> Response:
     """For Prometheus."""
     return Response(gateway.metrics.expose(), media_type="text/plain; version=0.0.4")

@@ -43,7 +43,7 @@ class StrictRequest(Request):
 class PublicRoute(APIRoute):
     """A route for everybody: it reads the body strictly, then does its work."""
 
-    statuses: ClassVar[tuple[int, ...]] = (400, 413, 422, 503)
+    statuses: ClassVar[tuple[int, ...]] = (400, 408, 413, 422, 503)
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **more: Any) -> None:
         missing = (404,) if "{" in path else ()
