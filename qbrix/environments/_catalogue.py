@@ -35,8 +35,7 @@ def from_spec(spec: Mapping[str, Any]) -> Environment:
     >>> from_spec(Bernoulli([0.9, 0.8]).spec())
     Bernoulli([0.9, 0.8])
     """
-    whole = isinstance(spec, Mapping) and {"id", "parameters"} <= set(spec)
-    if not whole or not isinstance(spec["parameters"], Mapping):
+    if not _is_whole(spec):
         raise InvalidParameter(
             f"spec = {spec!r}, expected a mapping with 'id' and 'parameters' as Environment.spec() "
             "returns it"
@@ -48,3 +47,9 @@ def from_spec(spec: Mapping[str, Any]) -> Environment:
         raise InvalidParameter(
             f"the spec's parameters {sorted(spec['parameters'])} do not fit {spec['id']}: {error}"
         ) from error
+
+
+def _is_whole(spec: object) -> bool:
+    if not isinstance(spec, Mapping) or not {"id", "parameters"} <= set(spec):
+        return False
+    return isinstance(spec["parameters"], Mapping)

@@ -85,7 +85,7 @@ class RejectionReplay:
 
 
 def rejection_replay(
-    policies: Mapping[str, AnyPolicy] | Sequence[AnyPolicy],
+    policies: AnyPolicy | Mapping[str, AnyPolicy] | Sequence[AnyPolicy],
     log: UniformLog,
     *,
     passes: int = 1,
@@ -101,7 +101,7 @@ def rejection_replay(
 
     Parameters
     ----------
-    policies : mapping of label to policy, or sequence of policies
+    policies : Policy, sequence of policies, or mapping of label to policy
         In a sequence the label is the name of the class.
     log : UniformLog
     passes : int >= 1, default 1
@@ -137,6 +137,8 @@ def rejection_replay(
     Article Recommendation Algorithms*, algorithm 2 and theorem 1.
     """
     check_integer(passes, name="passes", least=1)
+    if not isinstance(log, UniformLog):
+        raise InvalidParameter(f"log = {log!r}, expected a UniformLog, e.g. of read_open_bandit")
     labelled = _labelled(policies)
     matches: dict[str, IntArray] = {}
     rewards: dict[str, tuple[Array, ...]] = {}
@@ -232,15 +234,33 @@ class _Walker:
         self._prepared = policy.prepare(self._state)
 
 
-def _labelled(policies: Mapping[str, AnyPolicy] | Sequence[AnyPolicy]) -> dict[str, AnyPolicy]:
+def _labelled(policies: object) -> dict[str, AnyPolicy]:
     if isinstance(policies, Mapping):
-        return dict(policies)
+        return _checked(dict(policies))
+    if isinstance(policies, Policy):
+        policies = [policies]
+    if not isinstance(policies, Sequence) or isinstance(policies, str):
+        raise InvalidParameter(
+            f"policies = {policies!r}, expected a list of policies or a mapping of label to policy"
+        )
     labelled = {type(policy).__name__.removesuffix("Policy"): policy for policy in policies}
     if len(labelled) < len(policies):
         raise InvalidParameter(
             "two of the policies have the same name; give them labels: "
             "rejection_replay({'first': …, 'second': …}, log)"
         )
+    return _checked(labelled)
+
+
+def _checked(labelled: dict[str, AnyPolicy]) -> dict[str, AnyPolicy]:
+    if not labelled:
+        raise InvalidParameter("policies is empty; expected at least one policy")
+    for label, policy in labelled.items():
+        if not isinstance(policy, Policy):
+            raise InvalidParameter(
+                f"policies[{label!r}] is {policy!r}, expected an instance of Policy, "
+                "for example BetaTSPolicy()"
+            )
     return labelled
 
 

@@ -140,7 +140,7 @@ def read_open_bandit(
     if bias:
         columns.append(np.ones((len(frame), 1)))
         names.append("bias")
-    arms = frame["item_id"].to_numpy(dtype=np.int64)
+    arms = _items(frame, path=path)
     return UniformLog(
         arms=arms,
         rewards=frame["click"].to_numpy(dtype=np.float64),
@@ -149,6 +149,16 @@ def read_open_bandit(
         propensities=frame["propensity_score"].to_numpy(dtype=np.float64),
         features=names,
     )
+
+
+def _items(frame: pd.DataFrame, *, path: object) -> IntArray:
+    """The items, which are whole numbers; of clicks and propensities at least numbers."""
+    for name in _COLUMNS:
+        if frame[name].dtype.kind not in "iufb":
+            raise InvalidParameter(f"{path}: the column {name!r} holds values that are no numbers")
+    if frame["item_id"].dtype.kind not in "iu":
+        raise InvalidParameter(f"{path}: the column 'item_id' holds values that are not whole")
+    return frame["item_id"].to_numpy(dtype=np.int64)
 
 
 def _user_columns(frame: pd.DataFrame) -> tuple[list[Array], list[str]]:
@@ -176,7 +186,7 @@ def _check_rows(log: UniformLog) -> None:
         wrong = log.arms.min() if log.arms.min() < 0 else log.arms.max()
         raise InvalidParameter(f"arms contain {wrong}, expected 0 … {log.n_arms - 1}")
     if log.propensities is not None:
-        off = np.abs(log.propensities * log.n_arms - 1.0) > _TOLERANCE
+        off = ~(np.abs(log.propensities * log.n_arms - 1.0) <= _TOLERANCE)
         if log.propensities.shape != shape or off.any():
             raise InvalidParameter(
                 f"{off.mean():.0%} of the propensities differ from 1/{log.n_arms}: this log was "

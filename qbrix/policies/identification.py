@@ -73,7 +73,8 @@ class IdentificationPolicy(Policy[S, P]):
 
 def check_confidence(confidence: float) -> float:
     """δ = 1 − confidence, once that is a probability strictly between 0 and 1."""
-    if not 0.0 < confidence < 1.0:
+    real = isinstance(confidence, (int, float, np.number))
+    if not real or not 0.0 < confidence < 1.0:
         raise InvalidParameter(
             f"confidence = {confidence!r}, expected a float in (0, 1), for example 0.95"
         )

@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 from zipfile import BadZipFile
 
@@ -32,12 +33,16 @@ def write_archive(path: Path, header: Mapping[str, Any], tables: Mapping[str, An
     content = io.BytesIO()
     named: dict[str, Any] = {_HEADER: np.frombuffer(text, dtype=np.uint8), **tables}
     np.savez(content, **named)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    draft = path.with_name(f".{path.name}.{os.getpid()}-{get_ident()}.tmp")
     with draft.open("wb") as file:
         file.write(content.getvalue())
         file.flush()
         os.fsync(file.fileno())
-    draft.replace(path)
+    try:
+        draft.replace(path)
+    except FileNotFoundError:
+        if not path.exists():  # else another process was first, and swept our draft away
+            raise
     for left_behind in path.parent.glob(f".{path.name}.*.tmp"):
         with suppress(FileNotFoundError):
             left_behind.unlink()
@@ -51,7 +56,7 @@ def read_archive(path: Path) -> tuple[dict[str, Any], Tables]:
         header = json.loads(tables.pop(_HEADER).tobytes())
     except (BadZipFile, ValueError, KeyError, EOFError) as error:
         raise InvalidParameter(
-            f"{path} is damaged or was not written by qbrix ({error}); delete it and run again"
+            f"{path} is damaged or was not written by qbrix; delete it and run again"
         ) from error
     return header, tables
 

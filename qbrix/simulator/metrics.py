@@ -144,6 +144,7 @@ def checkpoints_of(horizon: int, *, count: int = 100) -> IntArray:
     A curve through them looks smooth on a linear axis and on a logarithmic one.
     """
     check_integer(count, name="checkpoints", least=2)
+    count = min(count, 2 * horizon)  # these are all rounds already
     even = np.linspace(0, horizon, count // 2 + 1)[1:]
     ratios = np.geomspace(1, horizon, count - count // 2)
     rounded = np.rint(np.concatenate([even, ratios])).astype(np.int64)

@@ -25,6 +25,7 @@ __all__ = ["Plan", "Policies", "labelled", "planned"]
 AnyPolicy = Policy[Any, Any]
 Policies = AnyPolicy | Sequence[AnyPolicy] | Mapping[str, AnyPolicy]
 
+_MOST_ROUNDS = 2**53  # up to which a sum counts every round
 _TABLES = 4  # numbers that a trace keeps per replication and checkpoint
 
 
@@ -148,7 +149,9 @@ def _label(policy: AnyPolicy) -> str:
 def _horizon(horizon: int | None, environment: Environment) -> int:
     if horizon is not None:
         check_integer(horizon, name="horizon", least=1)
-        return horizon
+        if horizon > _MOST_ROUNDS:
+            raise InvalidParameter(f"horizon = {horizon}, expected at most {_MOST_ROUNDS:,} rounds")
+        return int(horizon)
     if environment.length is None:
         raise InvalidParameter(
             f"horizon is missing: {type(environment).__name__} never ends; "

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from qbrix.checks import check_integer
 from qbrix.environments import Environment
 from qbrix.errors import InvalidParameter, UnknownName
 from qbrix.policies import IdentificationPolicy, Policy
@@ -168,6 +169,11 @@ class SimulationResult:
         if self.states is None:
             raise InvalidParameter("the final states were not kept; simulate with keep_states=True")
         self._check_label(label)
+        check_integer(replication, name="replication", least=0)
+        if replication >= self.replications:
+            raise InvalidParameter(
+                f"replication = {replication}, the race has {self.replications}, counted from 0"
+            )
         return take(self.states[label], replication)
 
     def recommended(self, label: str) -> IntArray:

@@ -96,6 +96,11 @@ def paired_differences(
     With few replications a resample may repeat one of them throughout; it then says nothing against
     any value. Below 4 replications that is so often the case that 95 % intervals are infinite.
 
+    A difference that is the same in all R replications has no spread to judge it by. It counts as a
+    sign test: without a true difference R equal signs have probability :math:`2^{1 - R}`, times Q
+    for Q comparisons. Where that is too much to exclude chance the interval is infinite, else a
+    point.
+
     References
     ----------
     P. H. Westfall and S. S. Young (1993), Resampling-Based Multiple Testing, section 2.5: single
@@ -118,7 +123,9 @@ def paired_differences(
     with np.errstate(divide="ignore", invalid="ignore"):
         size = np.abs(difference) / spread
     p_value = (1.0 + (largest[:, np.newaxis] >= size).sum(0)) / (1.0 + len(largest))
-    p_value[~moving] = np.where(difference[~moving] == 0.0, 1.0, 0.0)
+    same = min(1.0, len(pairs) * 0.5 ** (len(values) - 1))
+    half[~moving] = np.inf if same > 1.0 - confidence else 0.0
+    p_value[~moving] = np.where(difference[~moving] == 0.0, 1.0, same)
     return Differences(
         mean=difference, low=difference - half, high=difference + half, p_value=p_value
     )
@@ -165,7 +172,8 @@ def replications_needed(
         )
     apart = first - second
     sought = abs(float(apart.mean())) if difference is None else difference
-    if not (math.isfinite(sought) and sought > 0.0):
+    real = isinstance(sought, (int, float, np.number))
+    if not real or not (math.isfinite(sought) and sought > 0.0):
         found = "the replications show none" if difference is None else f"difference = {sought!r}"
         raise InvalidParameter(
             f"{found}; say which difference would matter, for example difference=0.5"
@@ -183,9 +191,16 @@ def check_probability(value: object, *, name: str) -> None:
 
 
 def _spread(values: Array, pairs: IntArray) -> Array:
-    """Standard error of each mean difference; one pair at a time, for there may be thousands."""
-    columns = values.T
-    spread = np.array([(columns[a] - columns[b]).std() for a, b in pairs])
+    """Standard error of each mean difference; one pair at a time, for there may be thousands.
+
+    Differences that vary by rounding alone have none: the bootstrap would find all of them extreme.
+    """
+    columns, rounding = values.T, 1e-12 * np.abs(values).max(0)
+    spread = np.zeros(len(pairs))
+    for i, (a, b) in enumerate(pairs):
+        apart = columns[a] - columns[b]
+        if np.ptp(apart) > max(rounding[a], rounding[b]):
+            spread[i] = apart.std()
     return spread / math.sqrt(len(values))
 
 

@@ -85,6 +85,29 @@ def test_a_campaign_that_was_not_logged_uniformly_is_refused(campaign: Path) -> 
         read_open_bandit(campaign)
 
 
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("0.5,1,0,0.5", "'item_id' holds values that are not whole"),
+        (",1,0,0.5", "'item_id' holds values that are not whole"),
+        ("0,1,often,0.5", "'click' holds values that are no numbers"),
+        ("0,1,0,", "propensities differ from 1/2"),
+    ],
+)
+def test_broken_rows_are_refused_and_not_rounded(tmp_path: Path, row: str, said: str) -> None:
+    path = tmp_path / "all.csv"
+    path.write_text(f"item_id,position,click,propensity_score\n1,1,0,0.5\n{row}\n")
+    with pytest.raises(InvalidParameter, match=said):
+        read_open_bandit(path)
+
+
+@pytest.mark.parametrize("policies", [[], {}, "ucb1", ["ucb1"], None])
+def test_what_is_no_policy_is_refused_by_name(policies: Any) -> None:
+    log = UniformLog(arms=np.array([0, 1]), rewards=np.array([0.0, 1.0]), n_arms=2)
+    with pytest.raises(InvalidParameter, match="policies"):
+        rejection_replay(policies, log)
+
+
 def test_a_constant_policy_earns_what_its_arm_was_paid() -> None:
     """Rows 0, 2 and 3 chose arm 1 and were paid 1, 0 and 1."""
     log = UniformLog(

@@ -12,6 +12,7 @@ def test_checkpoints_run_from_1_to_the_horizon_in_even_steps_and_in_equal_ratios
     assert checkpoints_of(1000, count=8).tolist() == [1, 10, 100, 250, 500, 750, 1000]
     assert checkpoints_of(1, count=100).tolist() == [1]
     assert checkpoints_of(10, count=100).tolist() == list(range(1, 11))
+    assert checkpoints_of(10, count=10**15).tolist() == list(range(1, 11))
 
 
 def test_the_tally_adds_up_what_lies_between_checkpoints() -> None:

@@ -75,7 +75,10 @@ def test_mean_reward_is_per_round_with_an_interval_over_replications(
 
 
 def test_nobody_is_ahead_without_an_interval(result: SimulationResult) -> None:
-    table = result.summary()
+    """Ten replications of a skewed regret may leave it open; a hundred are 10 errors from 0."""
+    table = simulate(
+        result.policies, result.environment, horizon=50, replications=100, seed=3, progress=False
+    ).summary()
     bad = row(table, "<bad>")
     assert bad["extra_regret_low"] == bad["extra_regret_high"]
     assert table["separated"].tolist() == [True, True, True]

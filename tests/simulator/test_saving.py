@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,3 +123,24 @@ def test_other_files_are_refused_by_what_they_are(tmp_path: Path) -> None:
         load_sweep(path)
     with pytest.raises(FileNotFoundError):
         load_result(tmp_path / "nowhere")
+
+
+def test_a_process_that_writes_the_same_piece_at_the_same_time_does_no_harm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both write the same; the first one sweeps the other's draft away before it is in place."""
+    path = tmp_path / "piece.npz"
+
+    def another_process(_: int) -> None:
+        monkeypatch.undo()
+        write_archive(path, {"kind": "piece"}, {"ones": np.ones(3)})
+        for draft in tmp_path.glob("*.tmp"):
+            draft.unlink()
+
+    monkeypatch.setattr(os, "fsync", another_process)
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    write_archive(path, {"kind": "piece"}, {"ones": np.ones(3)})
+    header, tables = read_archive(path)
+    assert header == {"kind": "piece"}
+    assert tables["ones"].tolist() == [1.0, 1.0, 1.0]
+    assert [item.name for item in tmp_path.iterdir()] == ["piece.npz"]

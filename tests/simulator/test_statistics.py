@@ -107,12 +107,33 @@ def test_a_single_comparison_is_near_students_interval() -> None:
     assert found.high[0] == pytest.approx(float(high), abs=0.02)
 
 
-def test_a_constant_difference_is_certain() -> None:
-    values = np.column_stack([np.arange(5.0), np.arange(5.0), np.arange(5.0) + 2.0])
+def test_a_constant_difference_is_a_point_once_equal_signs_exclude_chance() -> None:
+    """Three comparisons, 8 equal signs: 3 / 2⁷ < 0.05."""
+    values = np.column_stack([np.arange(8.0), np.arange(8.0), np.arange(8.0) + 2.0])
     found = paired_differences(values, ALL_OF_3)
     assert found.low.tolist() == found.high.tolist() == [0.0, -2.0, -2.0]
     assert found.separated.tolist() == [False, True, True]
-    assert found.p_value.tolist() == [1.0, 0.0, 0.0]
+    assert found.p_value.tolist() == [1.0, 3.0 / 128.0, 3.0 / 128.0]
+
+
+def test_a_difference_that_varies_by_rounding_only_is_constant_and_spoils_no_other() -> None:
+    """0.3 · 7 − 0.1 · 7 has a standard deviation of 4e-16 over 50 equal rows, in binary."""
+    noisy = 5.0 + stream(8).standard_normal(50)
+    values = np.column_stack([noisy, np.full(50, 0.3) * 7.0, np.full(50, 0.1) * 7.0])
+    found = paired_differences(values, ALL_OF_3)
+    assert found.separated.all()
+    assert np.isfinite(found.high).all()
+    assert found.high[2] == found.low[2] == pytest.approx(1.4)
+
+
+def test_few_replications_that_happen_to_agree_prove_nothing() -> None:
+    """Two fair coins differ alike in both of 2 replications in one race of 8; 6 / 2⁵ > 0.05."""
+    for size in (2, 6):
+        values = np.column_stack([np.zeros(size), np.zeros(size), np.full(size, 0.2)])
+        found = paired_differences(values, ALL_OF_3)
+        assert not found.separated.any()
+        assert np.isinf(found.low).all()
+        assert found.p_value[1] == min(1.0, 3.0 / 2.0 ** (size - 1))
 
 
 def test_two_replications_separate_nothing_that_varies() -> None:
