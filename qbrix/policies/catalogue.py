@@ -42,8 +42,8 @@ def catalogue() -> pd.DataFrame:
     --------
     >>> import qbrix
     >>> table = qbrix.catalogue()
-    >>> table.loc["KLUCBPolicy", ["reward", "propensity", "order_free"]].tolist()
-    ['bounded', 'one-hot', True]
+    >>> table.loc["KLUCBPolicy", ["reward", "propensity", "update_cost"]].tolist()
+    ['bounded', 'one-hot', '1']
     """
     import pandas as pd
 

@@ -116,7 +116,7 @@ async def ask(client: MotorClient, numbers: Sequence[int]) -> list[int]:
 
 
 async def test_everybody_gets_the_answer_to_the_own_question() -> None:
-    async with connected() as (_, client):
+    async with connected(deadline_s=60.0) as (_, client):
         answers = await asyncio.gather(*(ask(client, [n, n + 1]) for n in range(0, 500, 2)))
         assert answers == [[n, n + 1] for n in range(0, 500, 2)]
 
