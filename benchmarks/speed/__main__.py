@@ -200,7 +200,7 @@ def _report(measured: list[Measurement]) -> str:
     header = ["", "M decisions/s", "loop", "times slower", "bar", "regret", "regret of the loop"]
     return (
         f"{markdown_table(header, [_row(item) for item in measured])}\n\n"
-        f"W1: K = 10, means .05, .10, …, .5, R = 100. W2: K = 10, d = 20, R = 20. T = {HORIZON:,}. "
+        f"W1: K = 10, means .05, .10, …, .5. W2: K = 10, d = 20, R = 20. T = {HORIZON:,}. "
         "One core; the whole of `simulate` against a numba loop of the same law, in turns of the "
         "same length; medians, in processor time; ± are standard errors. *Plain* is the loop as "
         "the textbook has it, with numba's own draws; *tuned* is the limit: a generator of its "
