@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -43,6 +43,12 @@ def test_an_unknown_name_gets_a_suggestion() -> None:
         get("BetaTPolicy")
     with pytest.raises(LookupError, match=r"known: .*BetaTSPolicy"):
         get("?!")
+
+
+@pytest.mark.parametrize("name", [None, 3, BetaTSPolicy])
+def test_what_is_no_name_is_unknown_as_well(name: Any) -> None:
+    with pytest.raises(UnknownName, match="unknown policy"):
+        get(name)
 
 
 def test_a_name_is_taken_once() -> None:
