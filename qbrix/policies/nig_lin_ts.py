@@ -78,8 +78,8 @@ class NIGLinTSPolicy(LinearPolicy):
 
     References
     ----------
-    Riquelme, Tucker and Snoek (2018), *Deep Bayesian Bandits Showdown*, linear methods. Murphy (2012), *Machine Learning: A Probabilistic Perspective*, section 7.6.3,
-    for the posterior.
+    Riquelme, Tucker and Snoek (2018), *Deep Bayesian Bandits Showdown*, linear methods. Murphy
+    (2012), *Machine Learning: A Probabilistic Perspective*, section 7.6.3, for the posterior.
     """
 
     prior_precision: float = param(1.0, gt=0, doc="precision of the prior of every coefficient")
