@@ -7,7 +7,7 @@ them once, when the object is made. Batches and contexts are checked at the door
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, cast, get_type_hints
@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 _METADATA_KEY = "qbrix.param"
+_LARGEST = sys.float_info.max
 _RELATIONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
 
@@ -208,7 +209,7 @@ def check_mask(mask: BoolArray | None, *, n_arms: int) -> BoolArray | None:
 def _has_type(value: object, expected: type) -> bool:
     if expected is float:
         real = isinstance(value, (int, float)) and not isinstance(value, bool)
-        return real and math.isfinite(cast(float, value))
+        return real and -_LARGEST <= cast(float, value) <= _LARGEST  # no NaN, no huge integer
     if expected is int:
         return isinstance(value, int) and not isinstance(value, bool)
     return isinstance(value, expected)

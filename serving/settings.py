@@ -74,6 +74,8 @@ class ProxySettings(BaseSettings):
     body_limit_bytes: int = Field(default=1 << 20, ge=1024)
     batch_limit_bytes: int = Field(default=32 << 20, ge=1024)
     bundle_limit_bytes: int = Field(default=16 << 20, ge=1024)
+    head_deadline_s: Seconds = 10.0
+    body_deadline_s: Seconds = 60.0
     record_ttl_s: Seconds = 5.0
     key_ttl_s: Seconds = 30.0
     durability_check_s: Seconds = 10.0

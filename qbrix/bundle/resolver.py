@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -95,7 +96,11 @@ def make_policy(
         if spec.required and name not in parameters:
             raise InvalidParameter(f"{owner} needs the hyper-parameter {name!r}; it has: {has}")
     given = {
-        name: float(value) if specs[name].type is float and type(value) is int else value
+        name: float(value) if specs[name].type is float and _fits(value) else value
         for name, value in parameters.items()
     }
     return policy_class(**given)
+
+
+def _fits(value: object) -> bool:
+    return type(value) is int and abs(value) <= sys.float_info.max

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import uuid4
@@ -16,8 +17,8 @@ MAX_DEPTH = 32
 
 
 def decode_strictly(body: bytes) -> Any:
-    """JSON as values; raises InvalidRequest for what only looks like JSON, for NUL, and for depth
-    that no answer could show again.
+    """JSON as values; raises InvalidRequest for what only looks like JSON, for NUL, for depth
+    that no answer could show again, and for a key that comes twice.
     """
     try:
         value = msgspec.json.decode(body)
@@ -27,6 +28,7 @@ def decode_strictly(body: bytes) -> Any:
         _check_texts(value)
     if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
         _check_depth(value)
+    json.loads(body, object_pairs_hook=_once)
     return value
 
 
@@ -48,6 +50,14 @@ def sentences(errors: Iterable[Mapping[str, Any]]) -> str:
     return "; ".join(
         f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in errors
     )
+
+
+def _once(pairs: list[tuple[str, Any]]) -> None:
+    names: set[str] = set()
+    for name, _ in pairs:
+        if name in names:
+            raise InvalidRequest(f"the body has the key {name!r} twice; send it once")
+        names.add(name)
 
 
 def _check_texts(value: Any) -> None:

@@ -11,6 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from qbrix.errors import Unavailable
+from serving.proxy.connections import Connection, Patience
 from serving.settings import ProxySettings
 
 __all__ = ["HttpServer"]
@@ -18,6 +19,7 @@ __all__ = ["HttpServer"]
 _KEEP_ALIVE_S = 75
 _FAREWELL_S = 0.5
 _LAST_IN_S = 0.05
+_LOOK_S = 1.0
 _POLL_S = 0.01
 
 
@@ -39,7 +41,7 @@ class HttpServer:
                 app,
                 interface="asgi3",
                 loop="none",
-                http="httptools",
+                http=Connection,
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -52,6 +54,7 @@ class HttpServer:
         )
         self._listener: socket.socket | None = None
         self._serving: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> int:
         """Begin to serve; the port, chosen by the system when 0 was asked for."""
@@ -61,6 +64,7 @@ class HttpServer:
             if self._serving.done():
                 await self._serving
             await asyncio.sleep(_POLL_S)
+        self._watching = asyncio.create_task(self._watch())
         port: int = listener.getsockname()[1]
         return port
 
@@ -80,6 +84,16 @@ class HttpServer:
             await asyncio.sleep(_POLL_S)
         self._server.should_exit = True
         await self._serving
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait([self._watching])
+
+    async def _watch(self) -> None:
+        head_s, body_s = self._settings.head_deadline_s, self._settings.body_deadline_s
+        patience = Patience(limits_s={"greeting": _KEEP_ALIVE_S, "head": head_s, "body": body_s})
+        while True:
+            await asyncio.sleep(min(_LOOK_S, head_s / 4, body_s / 4))
+            patience.look(self._server.server_state.connections)
 
     async def _close_door(self) -> None:
         """Take in who stands before it first; closing resets whoever is not accepted yet."""
