@@ -97,9 +97,7 @@ def _race(atoms: Array, weights: Array) -> Array:
     return np.asarray(law / law.sum(), dtype=np.float64)
 
 
-def _above_the_highest_start(
-    atoms: Array, weights: Array
-) -> tuple[IntArray, Array, Array, Array]:
+def _above_the_highest_start(atoms: Array, weights: Array) -> tuple[IntArray, Array, Array, Array]:
     """Arm, value, mass below and own mass of the atoms that can win, by value; (N,) each.
 
     An atom below the lowest one of some arm always loses. Equal atoms of an arm are one.

@@ -64,8 +64,12 @@ class Watch:
         scores[self.wakers[now]] = self.proposals[now]
 
 
-def watch(a: Array, b: Array, *, rounds: int, rng: np.random.Generator) -> Watch:
-    """Decide who sleeps for how long, from shapes (R, K), all at least 1."""
+def watch(a: Array, b: Array, *, rng: np.random.Generator) -> Watch:
+    """Decide who sleeps for how long, from shapes (R, K), all at least 1.
+
+    Always for as many rounds as a level is kept, so that the random numbers that are used do not
+    depend on how many of them will be played.
+    """
     mean = a / (a + b)
     leader = mean.argmax(1)[:, np.newaxis]
     near = np.take_along_axis(mean, leader, axis=1)
@@ -78,13 +82,13 @@ def watch(a: Array, b: Array, *, rounds: int, rng: np.random.Generator) -> Watch
     wait = np.minimum(steps, _NEVER).astype(np.int64)
     since = np.zeros(a.size, dtype=np.int64)
     since[asleep] = wait + 1
-    waking = np.flatnonzero(wait < rounds)
+    waking = np.flatnonzero(wait < _ROUNDS)
     waking = waking[wait[waking].argsort(kind="stable")]
     wakers = asleep[waking]
     always = np.flatnonzero(since == 0)
     return Watch(
         order=np.concatenate([always, wakers]),
-        awake=(always.size + wait[waking].searchsorted(np.arange(rounds + 1))).tolist(),
+        awake=(always.size + wait[waking].searchsorted(np.arange(_ROUNDS + 1))).tolist(),
         since=since,
         level=(x / (1.0 - x))[:, 0],
         wakers=wakers,
@@ -140,7 +144,7 @@ def _watched(shapes: Array, rewards: Array, *, chosen: IntArray, rng: np.random.
     """As many rounds as one `Watch` holds: until a sleeper was chosen."""
     size: int = rewards.shape[0]
     replications, n_arms = rewards.shape[1:]
-    seen = watch(shapes[0], shapes[1], rounds=size, rng=rng)
+    seen = watch(shapes[0], shapes[1], rng=rng)
     flat = shapes.reshape(2, -1)
     a, b = flat
     offsets = starts((replications,), n_arms)

@@ -20,7 +20,7 @@ def _shapes(arms: tuple[list[float], list[float]], replications: int) -> np.ndar
 
 def test_arms_that_hardly_ever_win_sleep_and_the_leader_does_not() -> None:
     a, b = _shapes(SEPARATED, 200)
-    seen = watch(a, b, rounds=10, rng=np.random.default_rng(1))
+    seen = watch(a, b, rng=np.random.default_rng(1))
     first = seen.since.reshape(200, 5)
     assert (first[:, 0] == 0).all()
     assert (first[:, 2] > 0).all()

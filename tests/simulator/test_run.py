@@ -76,7 +76,7 @@ def test_the_seed_decides_everything() -> None:
 @pytest.mark.parametrize(
     ("policy", "environment"),
     [
-        (BETA_TS, ARMS),
+        (KL_UCB, ARMS),
         (EXP3Policy(gamma=0.1), ARMS),
         (LinTSPolicy(), LinearContextual.random(n_arms=3, dim=4)),
     ],
@@ -84,6 +84,7 @@ def test_the_seed_decides_everything() -> None:
 def test_the_size_of_blocks_changes_no_decision(
     policy: Policy[Any, Any], environment: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Except by Thompson sampling of clicks, whose sleepers are told anew with every block."""
     whole = race({"it": policy}, environment)
     monkeypatch.setattr(unit, "_BLOCK_ROUNDS", 7)
     cut = race({"it": policy}, environment).traces["it"]
