@@ -30,7 +30,7 @@ regression*, section 2: the length of a safe step.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, TypeVar, cast
+from typing import Generic, Self, TypeVar, cast
 
 import numpy as np
 
@@ -78,6 +78,11 @@ class LogisticPolicy(Policy[S, P], Generic[S, P]):
     lambda_: float
     lr: float
     window: int
+
+    @classmethod
+    def example(cls) -> Self:
+        """A window that the first observations soon leave."""
+        return cls(window=8)  # type: ignore[call-arg]
 
     def init(self, *, n_arms: int, dim: int = 0) -> S:
         """The state before the first interaction; ``dim`` is at least 1."""

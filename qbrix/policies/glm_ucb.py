@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self, cast
+from typing import cast
 
 import numpy as np
 
@@ -96,11 +96,6 @@ class GLMUCBPolicy(LogisticPolicy[Designed, GeneralisedRidge]):
         propensities_cost="K d^2",
         update_cost="w d^2 + d^3",
     )
-
-    @classmethod
-    def example(cls) -> Self:
-        """A window that the first observations soon leave."""
-        return cls(window=8)
 
     def prepare(self, state: Designed) -> GeneralisedRidge:
         """Coefficients, curvature and spread of every arm."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 
@@ -79,11 +78,6 @@ class LogisticUCBPolicy(LogisticPolicy[Laplace, Ridge]):
         propensities_cost="K d^2",
         update_cost="w d^2 + d^3",
     )
-
-    @classmethod
-    def example(cls) -> Self:
-        """A window that the first observations soon leave."""
-        return cls(window=8)
 
     def propensities(
         self, prepared: Ridge, context: Array | None = None, *, mask: BoolArray | None = None

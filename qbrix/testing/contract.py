@@ -5,16 +5,22 @@ A law is a function of its subject whose docstring states it; it raises when the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from inspect import cleandoc
+from typing import Any, cast
 from unittest import SkipTest
+
+from qbrix.errors import InvalidParameter
 
 __all__ = [
     "Check",
     "ContractViolation",
+    "check_skips",
     "expect",
+    "instances",
+    "kept_laws",
     "law_name",
     "not_applicable",
     "refusal",
@@ -100,3 +106,31 @@ def law_name(law: Callable[..., None]) -> str:
 def sentence(law: Callable[..., None]) -> str:
     """The first paragraph of a law's docstring, on one line."""
     return " ".join(cleandoc(law.__doc__ or "").split("\n\n")[0].split())
+
+
+def kept_laws(checks: Iterable[Check]) -> list[str]:
+    """Run every check that applies; the laws that were kept, as sentences."""
+    kept = []
+    for check in checks:
+        try:
+            check()
+        except SkipTest:
+            continue
+        kept.append(check.law)
+    return kept
+
+
+def instances(given: Any, *, of: type[Any]) -> list[Any]:
+    """One or many subjects or their classes as subjects; a class stands for its ``example()``."""
+    many = [given] if isinstance(given, (of, type)) else list(given)
+    return [cast("Any", item).example() if isinstance(item, type) else item for item in many]
+
+
+def check_skips(skip: Mapping[str, str], *, laws: set[str], names: set[str]) -> None:
+    """Raise `InvalidParameter` unless each skip has a reason and names a law, or a check of one."""
+    for key, reason in skip.items():
+        name, _, law = key.rpartition("-")
+        if law not in laws or (name and name not in names):
+            raise InvalidParameter(f"skip names {key!r}, which is no check; laws: {sorted(laws)}")
+        if not reason.strip():
+            raise InvalidParameter(f"skip of {key!r} has no reason; write down why")

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from unittest import SkipTest
 
 from qbrix.environments import Environment
-from qbrix.errors import InvalidParameter
 from qbrix.testing import environment_chance, environment_laws
-from qbrix.testing.contract import Check, law_name, sentence
+from qbrix.testing.contract import Check, check_skips, instances, kept_laws, law_name, sentence
 
 __all__ = ["check_environment", "environment_checks"]
 
@@ -62,14 +60,7 @@ def check_environment(
     >>> len(check_environment(Bernoulli([0.2, 0.7]))) > 10
     True
     """
-    kept = []
-    for check in environment_checks(environment, skip=skip):
-        try:
-            check()
-        except SkipTest:
-            continue
-        kept.append(check.law)
-    return kept
+    return kept_laws(environment_checks(environment, skip=skip))
 
 
 def environment_checks(
@@ -90,9 +81,10 @@ def environment_checks(
         Keys are names of laws (``spec_leads_back``) or of checks
         (``Adversarial-seeds_and_replications_differ``).
     """
-    given = [environments] if isinstance(environments, (Environment, type)) else list(environments)
-    subjects = [item.example() if isinstance(item, type) else item for item in given]
-    reasons = _reasons(skip or {}, {type(item).__name__ for item in subjects})
+    subjects = instances(environments, of=Environment)
+    reasons = skip or {}
+    laws = {law_name(law) for law in _LAWS}
+    check_skips(reasons, laws=laws, names={type(item).__name__ for item in subjects})
     checks = []
     for environment in subjects:
         name = type(environment).__name__
@@ -101,15 +93,3 @@ def environment_checks(
             reason = reasons.get(f"{name}-{label}", reasons.get(label))
             checks.append(Check(name, label, sentence(law), partial(law, environment), reason))
     return checks
-
-
-def _reasons(skip: Mapping[str, str], names: set[str]) -> Mapping[str, str]:
-    """The skips, once each has a reason and names something."""
-    laws = {law_name(law) for law in _LAWS}
-    for key, reason in skip.items():
-        name, _, law = key.rpartition("-")
-        if law not in laws or (name and name not in names):
-            raise InvalidParameter(f"skip names {key!r}, which is no check; laws: {sorted(laws)}")
-        if not reason.strip():
-            raise InvalidParameter(f"skip of {key!r} has no reason; write down why")
-    return skip

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, partial
-from unittest import SkipTest
 
-from qbrix.errors import InvalidParameter
 from qbrix.policies import IdentificationPolicy, Policy
 from qbrix.testing import chance_laws, identification_laws, interface_laws, learning_laws
-from qbrix.testing.contract import Check, expect, law_name, not_applicable, sentence
+from qbrix.testing.contract import (
+    Check,
+    check_skips,
+    expect,
+    instances,
+    kept_laws,
+    law_name,
+    not_applicable,
+    sentence,
+)
 from qbrix.testing.elsewhere import digests_elsewhere, digests_here
 from qbrix.testing.subject import AnyPolicy
 
@@ -77,14 +84,7 @@ def check_policy(
     >>> len(check_policy(get("exp3"))) > 15
     True
     """
-    kept = []
-    for check in policy_checks(policy, skip=skip):
-        try:
-            check()
-        except SkipTest:
-            continue
-        kept.append(check.law)
-    return kept
+    return kept_laws(policy_checks(policy, skip=skip))
 
 
 def policy_checks(
@@ -104,8 +104,11 @@ def policy_checks(
     skip : mapping to reasons, optional
         Keys are names of laws (``beats_uniform``) or of checks (``RandomPolicy-beats_uniform``).
     """
-    subjects = _instances(policies)
-    reasons = _reasons(skip or {}, subjects)
+    subjects: list[AnyPolicy] = instances(policies, of=Policy)
+    reasons = skip or {}
+    laws = (*_LAWS, *_IDENTIFICATION_LAWS, check_bits_are_the_same_everywhere)
+    names = {type(policy).__name__ for policy in subjects}
+    check_skips(reasons, laws={law_name(law) for law in laws}, names=names)
     fold = _Elsewhere(subjects)
     checks = []
     for number, policy in enumerate(subjects):
@@ -156,25 +159,3 @@ class _Elsewhere:
             len(set(found.values())) == 1,
             "; ".join(f"{place} has state {digest[:16]}" for place, digest in found.items()),
         )
-
-
-def _instances(
-    policies: AnyPolicy | type[AnyPolicy] | Iterable[AnyPolicy | type[AnyPolicy]],
-) -> list[AnyPolicy]:
-    given = [policies] if isinstance(policies, (Policy, type)) else list(policies)
-    return [item.example() if isinstance(item, type) else item for item in given]
-
-
-def _reasons(skip: Mapping[str, str], subjects: list[AnyPolicy]) -> Mapping[str, str]:
-    """The skips, once each has a reason and names something."""
-    laws = {
-        law_name(law) for law in (*_LAWS, *_IDENTIFICATION_LAWS, check_bits_are_the_same_everywhere)
-    }
-    names = {type(policy).__name__ for policy in subjects}
-    for key, reason in skip.items():
-        policy_name, _, law = key.rpartition("-")
-        if law not in laws or (policy_name and policy_name not in names):
-            raise InvalidParameter(f"skip names {key!r}, which is no check; laws: {sorted(laws)}")
-        if not reason.strip():
-            raise InvalidParameter(f"skip of {key!r} has no reason; write down why")
-    return skip

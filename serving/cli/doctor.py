@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings
 import qbrix
 from qbrix.errors import QbrixError, Unavailable
 from serving.loading import trusted_keys
-from serving.proxy.intake import suffices
+from serving.proxy.agent.intake import suffices
 from serving.settings import (
     CortexSettings,
     MotorSettings,

@@ -38,7 +38,7 @@ def set_password(*, email: str) -> None:
 
 
 async def _invite(tenant: str, *, email: str, role: str) -> str:
-    from serving.proxy.members import new_invite
+    from serving.proxy.people.members import new_invite
     from serving.storage.audit import Actor, acting
 
     lifetime_s = read_settings(ProxySettings).invite_s
@@ -53,8 +53,8 @@ async def _invite(tenant: str, *, email: str, role: str) -> str:
 
 
 async def _set_password(email: str, password: str) -> None:
-    from serving.proxy.passwords import Passwords
-    from serving.proxy.standings import announce
+    from serving.proxy.people.passwords import Passwords
+    from serving.proxy.people.standings import announce
     from serving.storage.audit import Actor, acting
 
     passwords = Passwords(read_settings(ProxySettings))

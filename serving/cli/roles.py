@@ -45,10 +45,10 @@ def cortex(**flags: Any) -> None:
 
 
 async def _proxy(settings: ProxySettings, shared: SharedSettings) -> None:
-    from serving.proxy.app import build_app
     from serving.proxy.gateway import Gateway, Trust
     from serving.proxy.grpc.server import public_server
-    from serving.proxy.server import HttpServer
+    from serving.proxy.http.app import build_app
+    from serving.proxy.http.server import HttpServer
 
     trust = Trust(
         token_keys=read_secrets(settings.token_key_file, setting="PROXY_TOKEN_KEY_FILE"),

@@ -25,8 +25,8 @@ def create_key(*, tenant: str, name: str, role: str) -> None:
 
 
 async def _create_key(shared: SharedSettings, *, tenant: str, name: str, role: str) -> str:
-    from serving.proxy.api_keys import mint
-    from serving.proxy.auth import ROLES
+    from serving.proxy.people.api_keys import mint
+    from serving.proxy.people.auth import ROLES
     from serving.storage.audit import Actor, acting
     from serving.storage.connect import open_stores
 

@@ -13,24 +13,24 @@ from qbrix.bundle import TrustedKeys
 from qbrix.errors import QbrixError
 from serving.entropy import Entropy
 from serving.loading import PolicyLoader
-from serving.proxy.agent import Agent
-from serving.proxy.api_keys import ApiKeys
-from serving.proxy.arms import Arms
-from serving.proxy.auth import Authenticator
-from serving.proxy.controls import Controls
-from serving.proxy.decisions import DecisionLog
-from serving.proxy.encoding import RecentKeys
-from serving.proxy.experiments import Experiments
+from serving.proxy.agent.decisions import DecisionLog
+from serving.proxy.agent.encoding import RecentKeys
+from serving.proxy.agent.intake import FeedbackIntake
+from serving.proxy.agent.service import Agent
+from serving.proxy.experiments.arms import Arms
+from serving.proxy.experiments.controls import Controls
+from serving.proxy.experiments.hyper_parameters import HyperParameters
+from serving.proxy.experiments.insights import Insights
+from serving.proxy.experiments.pools import Pools
+from serving.proxy.experiments.promotion import Promotion
+from serving.proxy.experiments.records import Records
+from serving.proxy.experiments.service import Experiments
 from serving.proxy.gates.service import Gates
-from serving.proxy.hot import Doors
-from serving.proxy.hyper_parameters import HyperParameters
-from serving.proxy.insights import Insights
-from serving.proxy.intake import FeedbackIntake
-from serving.proxy.people import People
-from serving.proxy.pools import Pools
-from serving.proxy.promotion import Promotion
-from serving.proxy.rate_limits import RateLimits
-from serving.proxy.records import Records
+from serving.proxy.http.hot import Doors
+from serving.proxy.people.api_keys import ApiKeys
+from serving.proxy.people.auth import Authenticator
+from serving.proxy.people.rate_limits import RateLimits
+from serving.proxy.people.service import People
 from serving.settings import ProxySettings
 from serving.storage import keys
 from serving.storage.base import Stores
@@ -92,35 +92,14 @@ class Gateway:
         self.records = Records(catalog, stores.ledger, ttl_s=settings.record_ttl_s)
         self.intake = FeedbackIntake(settings, stores.intake, self.metrics, shards=shards)
         self.decisions = DecisionLog(settings, stores.intake, self.metrics)
-        self.agent = Agent(
-            records=self.records,
-            selector=selector,
-            sealer=TokenSealer(trust.token_keys),
-            intake=self.intake,
-            decisions=self.decisions,
-            metrics=self.metrics,
-            acknowledged=RecentKeys(limit=settings.remembered_feedback),
-            entropy=Entropy(),
-        )
+        self.agent = self._make_agent(trust)
         self.pools = Pools(catalog=catalog)
         self.experiments = self._make_experiments(loader)
         self.insights = Insights(experiments=self.experiments, insight=stores.insight)
         self.gates = Gates(catalog=catalog, experiments=self.experiments)
         self.arms = Arms(catalog=catalog, pools=self.pools, experiments=self.experiments)
-        self.promotion = Promotion(
-            catalog=catalog,
-            experiments=self.experiments,
-            controls=self.experiments.controls,
-            trusted=trust.bundle_keys,
-            deadline_s=settings.promotion_deadline_s,
-        )
-        self.doors = Doors(
-            auth=self.auth,
-            limits=self.limits,
-            metrics=self.metrics,
-            limit_bytes=settings.body_limit_bytes,
-            draining=lambda: self.draining,
-        )
+        self.promotion = self._make_promotion(trust)
+        self.doors = self._make_doors()
         self.pulses: dict[str, Pulse] = {
             "redis": channel.ping,
             "motor": selector.ping,
@@ -168,6 +147,36 @@ class Gateway:
         await self.auth.close()
         self.people.passwords.close()
         await self.records.close()
+
+    def _make_agent(self, trust: Trust) -> Agent:
+        return Agent(
+            records=self.records,
+            selector=self.selector,
+            sealer=TokenSealer(trust.token_keys),
+            intake=self.intake,
+            decisions=self.decisions,
+            metrics=self.metrics,
+            acknowledged=RecentKeys(limit=self.settings.remembered_feedback),
+            entropy=Entropy(),
+        )
+
+    def _make_promotion(self, trust: Trust) -> Promotion:
+        return Promotion(
+            catalog=self.stores.catalog,
+            experiments=self.experiments,
+            controls=self.experiments.controls,
+            trusted=trust.bundle_keys,
+            deadline_s=self.settings.promotion_deadline_s,
+        )
+
+    def _make_doors(self) -> Doors:
+        return Doors(
+            auth=self.auth,
+            limits=self.limits,
+            metrics=self.metrics,
+            limit_bytes=self.settings.body_limit_bytes,
+            draining=lambda: self.draining,
+        )
 
     def _make_experiments(self, loader: PolicyLoader) -> Experiments:
         catalog, channel = self.stores.catalog, self.stores.channel

@@ -16,7 +16,7 @@ from argon2 import PasswordHasher
 from qbrix.bundle import SigningKey, TrustedKeys, export, load
 from qbrix.policies.beta_ts import BetaTSPolicy
 from serving.cli import main
-from serving.proxy.sign_in import new_user
+from serving.proxy.people.sign_in import new_user
 from serving.storage.base import Stores
 from serving.storage.connect import open_stores
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from serving.proxy.standings import Mark
+from serving.proxy.people.standings import Mark
 from serving.storage import keys
 from tests.proxy.outage import AWAY, switch, switched_stores
 from tests.proxy.people import AUTH, PASSWORD, join, register

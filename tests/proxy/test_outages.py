@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from qbrix.errors import Unavailable
-from serving.proxy.intake import FeedbackIntake, suffices
+from serving.proxy.agent.intake import FeedbackIntake, suffices
 from serving.settings import ProxySettings
 from serving.storage.base import FeedbackEvent
 from serving.telemetry import ProxyMetrics

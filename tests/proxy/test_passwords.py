@@ -10,7 +10,7 @@ import pytest
 from argon2 import extract_parameters
 
 from qbrix.errors import Unavailable
-from serving.proxy.passwords import Passwords
+from serving.proxy.people.passwords import Passwords
 from serving.settings import ProxySettings
 from tests.proxy.people import AUTH, register
 from tests.proxy.world import open_world

@@ -6,7 +6,7 @@ import pytest
 from fastapi import Request
 
 from qbrix.errors import RateLimited
-from serving.proxy.rate_limits import Window, address_of
+from serving.proxy.people.rate_limits import Window, address_of
 from tests.proxy.people import AUTH, register
 from tests.proxy.world import open_world, settle
 

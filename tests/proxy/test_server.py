@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from qbrix.errors import Unavailable
-from serving.proxy.app import build_app
-from serving.proxy.server import HttpServer
+from serving.proxy.http.app import build_app
+from serving.proxy.http.server import HttpServer
 from serving.settings import ProxySettings
 from tests.proxy.outage import SteerableIntake, switched_stores
 from tests.proxy.world import World, open_world

@@ -10,8 +10,8 @@ import jwt
 import msgspec
 import pytest
 
-from serving.proxy.principals import ROLES
-from serving.proxy.signed_tokens import SignedTokens
+from serving.proxy.people.principals import ROLES
+from serving.proxy.people.signed_tokens import SignedTokens
 from serving.storage.records_accounts import UserRecord
 
 KEY, OLD_KEY = bytes(range(32)), bytes(range(32, 64))

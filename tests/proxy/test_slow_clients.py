@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from serving.proxy.app import build_app
-from serving.proxy.server import HttpServer
+from serving.proxy.http.app import build_app
+from serving.proxy.http.server import HttpServer
 from serving.settings import ProxySettings
 from tests.proxy.world import World, open_world
 

@@ -14,9 +14,9 @@ from qbrix.bundle import TrustedKeys
 from serving.cortex.service import Cortex
 from serving.loading import PolicyLoader
 from serving.motor.service import Motor
-from serving.proxy.app import build_app
-from serving.proxy.auth import ROLES, Principal
 from serving.proxy.gateway import Gateway, Trust
+from serving.proxy.http.app import build_app
+from serving.proxy.people.auth import ROLES, Principal
 from serving.settings import MotorSettings, ProxySettings
 from serving.storage.base import FeedbackEvent, Stores
 from serving.storage.memory import memory_stores

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator
 
-from serving.proxy.bodies import Body, refuse_null
+from serving.proxy.documents.base import Body, refuse_null
 from serving.proxy.gates.operators import OPERATORS, canonical
 
 __all__ = ["EvaluateRequest", "GatePatch", "GateRequest", "RuleRequest", "minutes", "read_time"]

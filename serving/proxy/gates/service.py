@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qbrix.errors import Conflict, NotFound
-from serving.proxy.experiments import Experiments
+from serving.proxy.experiments.records import ExperimentView
+from serving.proxy.experiments.service import Experiments
 from serving.proxy.gates.bodies import GatePatch, GateRequest
 from serving.proxy.gates.reading import gate_of, patched_gate
-from serving.proxy.records import ExperimentView
 from serving.storage.base import Catalog, GateRecord
 
 __all__ = ["Gates"]

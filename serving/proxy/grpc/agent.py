@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from serving.proxy.auth import Principal
+from serving.proxy.agent.messages import FeedbackRequest, SelectContext, SelectRequest
 from serving.proxy.gateway import Gateway
-from serving.proxy.messages import FeedbackRequest, SelectContext, SelectRequest
+from serving.proxy.people.auth import Principal
 from serving.wire.public.agent import read_feedback, read_select, write_feedback, write_select
 
 __all__ = ["feedback", "select"]

@@ -8,8 +8,8 @@ from typing import Annotated, Any, TypeVar
 from pydantic import Field, ValidationError
 
 from qbrix.errors import InvalidRequest
-from serving.proxy.bodies import Body
-from serving.proxy.plain import check_plain, sentences
+from serving.proxy.documents.base import Body
+from serving.proxy.documents.plain import check_plain, sentences
 
 __all__ = ["Page", "validated"]
 

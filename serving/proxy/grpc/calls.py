@@ -11,9 +11,9 @@ import structlog
 
 from qbrix.errors import QbrixError
 from serving.errors import INTERNAL, translate
-from serving.proxy.auth import Principal, credential_of
+from serving.proxy.documents.plain import request_name
 from serving.proxy.gateway import Gateway
-from serving.proxy.plain import request_name
+from serving.proxy.people.auth import Principal, credential_of
 from serving.storage.audit import Actor, acting
 from serving.telemetry import Spread
 from serving.wire.server import Method

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from serving.proxy import views
-from serving.proxy.auth import Principal
+from serving.proxy.documents import views
+from serving.proxy.documents.bodies import ExperimentCreate, ExperimentPatch
+from serving.proxy.experiments.wanted import changed_experiment, new_experiment
 from serving.proxy.gates.bodies import GateRequest
 from serving.proxy.gateway import Gateway
 from serving.proxy.grpc.bodies import Page, validated
-from serving.proxy.models import ExperimentCreate, ExperimentPatch
-from serving.proxy.wanted import changed_experiment, new_experiment
+from serving.proxy.people.auth import Principal
 from serving.wire.public import experiments as wire
 from serving.wire.public.pools import read_pool_id
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from serving.proxy import views
-from serving.proxy.auth import Principal
+from serving.proxy.documents import views
 from serving.proxy.gates.bodies import GatePatch, GateRequest
 from serving.proxy.gateway import Gateway
 from serving.proxy.grpc.bodies import validated
+from serving.proxy.people.auth import Principal
 from serving.wire.public import gates as wire
 
 __all__ = ["create_gate", "delete_gate", "get_gate", "update_gate"]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from serving.proxy import views
-from serving.proxy.auth import Principal
+from serving.proxy.documents import views
+from serving.proxy.documents.bodies import PoolCreate, PoolPatch
 from serving.proxy.gateway import Gateway
 from serving.proxy.grpc.bodies import Page, validated
-from serving.proxy.models import PoolCreate, PoolPatch
+from serving.proxy.people.auth import Principal
 from serving.wire.public import pools as wire
 
 __all__ = ["create_pool", "delete_pool", "get_pool", "list_pools", "update_pool"]

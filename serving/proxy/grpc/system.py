@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from qbrix.errors import InvalidRequest
-from serving.proxy.catalogue import REWARD_TYPES, list_policies
+from serving.proxy.experiments.catalogue import REWARD_TYPES, list_policies
 from serving.proxy.gateway import Gateway
 from serving.wire.convert import write_health
 from serving.wire.public.system import read_list_policies, write_policies

@@ -1,0 +1,1 @@
+"""Select and feedback: what happens for every visitor."""

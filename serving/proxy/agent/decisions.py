@@ -1,0 +1,110 @@
+"""The decision log on its way to the archive: numbered, buffered, best effort."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import deque
+
+import structlog
+
+from qbrix.errors import Unavailable
+from serving.proxy.experiments.records import ExperimentView
+from serving.settings import ProxySettings
+from serving.storage.base import DecisionEvent, Intake
+from serving.telemetry import ProxyMetrics
+from serving.wire.selection import Outcome, Query
+
+__all__ = ["DecisionLog"]
+
+_log = structlog.get_logger("proxy")
+
+_TOGETHER = 1000
+_PAUSE_S = 0.05
+_RETRY_S = 1.0
+
+
+class DecisionLog:
+    """Decisions by shard; what does not fit the buffer is dropped, counted, and seen as a gap."""
+
+    def __init__(self, settings: ProxySettings, intake: Intake, metrics: ProxyMetrics) -> None:
+        self.proxy = secrets.token_hex(16)
+        self._limit = settings.decision_buffer
+        self._intake = intake
+        self._metrics = metrics
+        self._number = 0
+        self._waiting: dict[int, deque[DecisionEvent]] = {}
+        self._size = 0
+        self._wake = asyncio.Event()
+
+    def __len__(self) -> int:
+        return self._size
+
+    def add(
+        self,
+        view: ExperimentView,
+        query: Query,
+        outcome: Outcome,
+        *,
+        source: str,
+        context_id: str,
+        now_ms: int,
+    ) -> None:
+        """Number the decision and keep it until the next write; never waits."""
+        self._number += 1
+        if self._size >= self._limit:
+            self._metrics.dropped.add()
+            return
+        shard = view.record.shard
+        waiting = self._waiting.get(shard)
+        if waiting is None:
+            waiting = self._waiting[shard] = deque()
+        waiting.append(
+            DecisionEvent(
+                self.proxy,
+                self._number,
+                query.experiment,
+                context_id,
+                outcome.epoch,
+                query.decision_id,
+                outcome.arm,
+                outcome.u,
+                outcome.low,
+                outcome.propensity,
+                outcome.version,
+                source,
+                query.context,
+                now_ms,
+            )
+        )
+        self._size += 1
+        if not self._wake.is_set():
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Write for ever, a moment after the first decision of a group came."""
+        while True:
+            await self._wake.wait()
+            await asyncio.sleep(_PAUSE_S)
+            if not await self.flush():
+                await asyncio.sleep(_RETRY_S)
+
+    async def flush(self) -> bool:
+        """Write what waits; False when the store is away and something still waits."""
+        self._wake.clear()
+        try:
+            for shard, waiting in list(self._waiting.items()):
+                while waiting:
+                    await self._write(shard, waiting)
+        except Unavailable as error:
+            _log.warning("decisions_wait", waiting=self._size, error=str(error))
+            self._wake.set()
+            return False
+        return True
+
+    async def _write(self, shard: int, waiting: deque[DecisionEvent]) -> None:
+        group = [waiting[index] for index in range(min(len(waiting), _TOGETHER))]
+        await self._intake.append_decisions(shard, group)
+        for _ in group:
+            waiting.popleft()
+        self._size -= len(group)

@@ -1,0 +1,259 @@
+"""Select and feedback, apart from any transport."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+
+from qbrix.errors import NotFound, QbrixError, TokenRejected
+from serving.entropy import Entropy
+from serving.errors import translate
+from serving.proxy.agent.contexts import encode_context
+from serving.proxy.agent.decisions import DecisionLog
+from serving.proxy.agent.encoding import (
+    RecentKeys,
+    check_reward,
+    new_decision_id,
+    wall_ms,
+)
+from serving.proxy.agent.intake import FeedbackIntake
+from serving.proxy.agent.messages import (
+    BatchFeedback,
+    BatchResults,
+    BatchSelect,
+    BatchSelection,
+    FeedbackRequest,
+    FeedbackResult,
+    SelectContext,
+    Selection,
+    SelectRequest,
+)
+from serving.proxy.experiments.records import ExperimentView, Records
+from serving.proxy.people.auth import Principal
+from serving.storage.base import FeedbackEvent
+from serving.telemetry import ProxyMetrics
+from serving.tokens import DecisionToken, TokenSealer
+from serving.wire.selection import Outcome, Query, Selector
+
+__all__ = ["Agent"]
+
+_log = structlog.get_logger("proxy")
+
+_GATE_FAILURES = (ArithmeticError, LookupError, RecursionError, TypeError, ValueError)
+_TOGETHER = 256  # of a batch, between two looks at everybody else
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Agent:
+    """Answers which arm and takes rewards; touches no store but the intake."""
+
+    records: Records
+    selector: Selector
+    sealer: TokenSealer
+    intake: FeedbackIntake
+    decisions: DecisionLog
+    metrics: ProxyMetrics
+    acknowledged: RecentKeys
+    entropy: Entropy
+
+    async def select(self, principal: Principal, request: SelectRequest) -> Selection:
+        """One decision; raises NotFound, ShapeError, InvalidRequest, Unavailable."""
+        view = await self._view(principal, request.experiment_id)
+        now_ms = wall_ms()
+        if not view.record.enabled:
+            return self._paused(view, request.context, now_ms=now_ms)
+        query = self._query(view, request.context, request.decision_id, now_ms=now_ms)
+        forced = self._forced(view, request.context, now_ms=now_ms)
+        if forced is not None:
+            return self._answer(view, query, forced, request.context.id, now_ms, gate=True)
+        (outcome,) = await self.selector.decide([query])
+        view = await self._with_arm(view, outcome)
+        return self._answer(view, query, outcome, request.context.id, now_ms)
+
+    async def select_batch(self, principal: Principal, request: BatchSelect) -> BatchSelection:
+        """One decision per context, in order; raises as `select` for the first that cannot be."""
+        view = await self._view(principal, request.experiment_id)
+        if not view.record.enabled:
+            now_ms = wall_ms()
+            return BatchSelection(
+                [self._paused(view, one, now_ms=now_ms) for one in request.contexts]
+            )
+        decisions: list[Selection] = []
+        for start in range(0, len(request.contexts), _TOGETHER):
+            contexts = request.contexts[start : start + _TOGETHER]
+            now_ms = wall_ms()
+            queries = [self._query(view, context, None, now_ms=now_ms) for context in contexts]
+            forced = [self._forced(view, context, now_ms=now_ms) for context in contexts]
+            open_to_all = [q for q, arm in zip(queries, forced, strict=True) if arm is None]
+            drawn = await self.selector.decide(open_to_all) if open_to_all else []
+            for outcome in drawn:
+                view = await self._with_arm(view, outcome)
+            answers = iter(drawn)
+            for context, query, own in zip(contexts, queries, forced, strict=True):
+                found = next(answers) if own is None else own
+                gate = own is not None
+                decisions.append(self._answer(view, query, found, context.id, now_ms, gate=gate))
+            await asyncio.sleep(0)  # others want to be served between the groups
+        return BatchSelection(decisions)
+
+    async def feedback(self, principal: Principal, request: FeedbackRequest) -> FeedbackResult:
+        """One reward, on disk on return; raises TokenRejected, SupportError, Unavailable."""
+        if not request.request_id:
+            return self._counted("empty", accepted=False, duplicate=False)
+        token = self.sealer.open(request.request_id, tenant=principal.tenant)
+        view = await self._view_for_feedback(token)
+        record = view.record
+        check_reward(request.reward, support=record.support, reward_range=record.reward_range)
+        key = (token.experiment, token.epoch, token.decision_id, request.feedback_id)
+        if key in self.acknowledged:
+            return self._counted("duplicate", accepted=True, duplicate=True)
+        await self.intake.append(record.shard, _event(token, request))
+        self.acknowledged.add(key)
+        return self._counted("accepted", accepted=True, duplicate=False)
+
+    async def feedback_batch(self, principal: Principal, request: BatchFeedback) -> BatchResults:
+        """One result per item, in order; what is refused says why and spoils no other."""
+        results: list[FeedbackResult] = []
+        for start in range(0, len(request.items), _TOGETHER):
+            items = request.items[start : start + _TOGETHER]
+            results += await asyncio.gather(*(self._tried(principal, item) for item in items))
+        return BatchResults(results)
+
+    async def _tried(self, principal: Principal, item: FeedbackRequest) -> FeedbackResult:
+        try:
+            return await self.feedback(principal, item)
+        except QbrixError as error:
+            return FeedbackResult(False, False, f"{translate(error).code}: {error}")
+
+    async def _view(self, principal: Principal, experiment: str) -> ExperimentView:
+        known = self.records.known(principal.tenant, experiment)
+        return known or await self.records.get(principal.tenant, experiment)
+
+    async def _with_arm(
+        self, view: ExperimentView, outcome: Outcome | QbrixError
+    ) -> ExperimentView:
+        """The view, read again when an arm was chosen that came a moment ago."""
+        if isinstance(outcome, QbrixError) or outcome.arm < len(view.arms):
+            return view
+        return await self.records.renewed(view.record.tenant, view.record.id)
+
+    def _paused(self, view: ExperimentView, context: SelectContext, *, now_ms: int) -> Selection:
+        """The control arm, whatever the context is; logged, with nothing to give feedback for."""
+        decision = new_decision_id(now_ms, self.entropy.take(10))
+        query = Query(view.record.tenant, view.record.id, decision)
+        outcome = Outcome(view.control, 0.0, 0.0, 1.0, (), 0, 0, 0)
+        self.decisions.add(
+            view, query, outcome, source="default", context_id=context.id, now_ms=now_ms
+        )
+        self.metrics.decisions.add("paused")
+        return Selection(view.arms[view.control], None, True)
+
+    def _forced(
+        self, view: ExperimentView, context: SelectContext, *, now_ms: int
+    ) -> Outcome | None:
+        """What the gate gives; a gate that fails gives the control arm, never the bandit."""
+        if view.gate is None:
+            return None
+        try:
+            arm = view.gate.forced(context.id, context.metadata or {}, now_ms=now_ms)
+        except _GATE_FAILURES as error:
+            self.metrics.gate_failures.add()
+            _log.error("gate_failed", experiment=view.record.id, error=repr(error))
+            arm = view.control
+        return None if arm is None else Outcome(arm, 0.0, 0.0, 1.0, (), 0, 0, 0)
+
+    def _query(
+        self,
+        view: ExperimentView,
+        context: SelectContext,
+        decision_id: str | None,
+        *,
+        now_ms: int,
+    ) -> Query:
+        return Query(
+            view.record.tenant,
+            view.record.id,
+            decision_id or new_decision_id(now_ms, self.entropy.take(10)),
+            encode_context(context, shape=view.context),
+        )
+
+    def _answer(
+        self,
+        view: ExperimentView,
+        query: Query,
+        outcome: Outcome | QbrixError,
+        context_id: str,
+        now_ms: int,
+        *,
+        gate: bool = False,
+    ) -> Selection:
+        if isinstance(outcome, QbrixError):
+            raise outcome
+        token = DecisionToken(
+            query.tenant,
+            query.experiment,
+            query.decision_id,
+            outcome.epoch,
+            outcome.version,
+            now_ms,
+            outcome.arm,
+            outcome.u,
+            outcome.low,
+            outcome.propensity,
+            gate,
+            outcome.recorded,
+            query.context,
+        )
+        source = "gate" if gate else "policy"
+        self.decisions.add(
+            view, query, outcome, source=source, context_id=context_id, now_ms=now_ms
+        )
+        self.metrics.decisions.add(source)
+        if gate:
+            return Selection(view.arms[outcome.arm], self.sealer.seal(token), True)
+        self.metrics.state_age_s.observe(outcome.age_ms / 1000)
+        return Selection(
+            view.arms[outcome.arm],
+            self.sealer.seal(token),
+            False,
+            outcome.propensity,
+            outcome.version,
+            outcome.age_ms,
+        )
+
+    async def _view_for_feedback(self, token: DecisionToken) -> ExperimentView:
+        view = self.records.known(token.tenant, token.experiment)
+        if view is not None:
+            return view
+        try:
+            return await self.records.get(token.tenant, token.experiment)
+        except NotFound:
+            raise TokenRejected(
+                "deleted", f"the experiment {token.experiment} of this request_id was deleted"
+            ) from None
+
+    def _counted(self, result: str, *, accepted: bool, duplicate: bool) -> FeedbackResult:
+        self.metrics.feedback.add(result)
+        return FeedbackResult(accepted, duplicate)
+
+
+def _event(token: DecisionToken, request: FeedbackRequest) -> FeedbackEvent:
+    return FeedbackEvent(
+        token.experiment,
+        token.epoch,
+        token.decision_id,
+        request.feedback_id,
+        token.arm,
+        request.reward,
+        token.u,
+        token.low,
+        token.propensity,
+        token.version,
+        token.gate,
+        token.recorded,
+        token.context,
+        token.decided_ms,
+        wall_ms(),
+    )

@@ -1,0 +1,1 @@
+"""Experiments and pools: made, changed, promoted, looked at."""

@@ -1,0 +1,1 @@
+"""REST: the application, its routes and its document."""

@@ -1,0 +1,213 @@
+"""The routes that carry the traffic: plain ASGI, dispatched before the framework does any work."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import msgspec
+import structlog
+from fastapi import FastAPI
+from starlette.types import Message, Receive, Scope, Send
+
+from qbrix.errors import InvalidRequest, QbrixError
+from serving.errors import INTERNAL, Answer, translate
+from serving.proxy.people.auth import Authenticator, Principal, credential_of
+from serving.proxy.people.rate_limits import RateLimits
+from serving.telemetry import ProxyMetrics, Spread
+
+__all__ = ["Doors", "HotRoute", "HotRoutes", "read_body"]
+
+_log = structlog.get_logger("proxy")
+
+T = TypeVar("T")
+Header = tuple[bytes, bytes]
+
+_CORS: list[Header] = [
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", b"Retry-After"),
+]
+_NONE: list[Header] = []
+_CLOSE: Header = (b"connection", b"close")
+_ONLY_POST: list[Header] = [*_CORS, (b"allow", b"POST, OPTIONS")]
+_NOT_ALLOWED = Answer(
+    status=405,
+    code="METHOD_NOT_ALLOWED",
+    detail="this route takes POST only",
+    grpc="UNIMPLEMENTED",
+)
+_JSON: Header = (b"content-type", b"application/json")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Doors:
+    """What every hot route needs to let a request in."""
+
+    auth: Authenticator
+    limits: RateLimits
+    metrics: ProxyMetrics
+    limit_bytes: int
+    draining: Callable[[], bool]
+
+
+class HotRoute(Generic[T]):
+    """One POST: credential, scope, strict body, ``handle``, answer."""
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        scope: str,
+        message: type[T],
+        handle: Callable[[Principal, T], Awaitable[object]],
+        answer: type[object],
+        status: int,
+        doors: Doors,
+        timed: Spread | None = None,
+    ) -> None:
+        self.path = path
+        self.message = message
+        self.answer = answer
+        self.status = status
+        self._scope = scope
+        self._handle = handle
+        self._doors = doors
+        self._timed = timed
+        self._decoder = msgspec.json.Decoder(message)
+        self._encode = msgspec.json.Encoder().encode
+        self._known = doors.auth.known
+        self._requests = doors.metrics.requests
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        started_s = time.perf_counter()
+        asked = dict(scope["headers"])
+        status, headers = self.status, _NONE
+        try:
+            body = self._encode(await self._answered(asked, receive))
+        except QbrixError as error:
+            answer = translate(error)
+            status, headers, body = answer.status, _error_headers(answer), encode_error(answer)
+        except Exception as error:  # noqa: BLE001 - no framework stands behind this route
+            _log.error("request_failed", path=self.path, exc_info=error)
+            status, body = INTERNAL.status, encode_error(INTERNAL)
+        self._requests.add(self.path, status)
+        if self._timed is not None:
+            self._timed.observe(time.perf_counter() - started_s)
+        if b"origin" in asked:
+            headers = [*headers, *_CORS]
+        if self._doors.draining():
+            headers = [*headers, _CLOSE]
+        await send(_start(status, headers, body))
+        await send({"type": "http.response.body", "body": body})
+
+    async def _answered(self, asked: Mapping[bytes, bytes], receive: Receive) -> object:
+        credential = credential_of(asked)
+        principal = self._known(credential) or await self._doors.auth.authenticate(credential)
+        principal.require(self._scope)
+        self._doors.limits.take(principal)
+        message = await receive()
+        body: bytes = message.get("body", b"")
+        if message.get("more_body", False) or len(body) > self._doors.limit_bytes:
+            body = await _read_on(message, receive, limit_bytes=self._doors.limit_bytes)
+        return await self._handle(principal, self._decode(body))
+
+    def _decode(self, body: bytes) -> T:
+        try:
+            return self._decoder.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise InvalidRequest(f"the body cannot be read: {error}") from None
+
+
+class HotRoutes:
+    """The whole ASGI application: hot paths go to their route at once, all else to ``app``.
+
+    While draining, every answer asks the client to open its next connection elsewhere.
+    """
+
+    def __init__(
+        self,
+        app: FastAPI,
+        *,
+        routes: Mapping[str, HotRoute[Any]],
+        draining: Callable[[], bool],
+    ) -> None:
+        self.app = app
+        self._routes = routes
+        self._draining = draining
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Dispatch by path and method."""
+        route = self._routes.get(scope["path"]) if scope["type"] == "http" else None
+        if route is None:
+            await self.app(scope, receive, self._closing(send))
+        elif scope["method"] == "POST":
+            await route(scope, receive, send)
+        elif scope["method"] == "OPTIONS":
+            await respond(send, status=200, headers=_preflight(scope), body=b"{}")
+        else:
+            await respond(send, status=405, headers=_ONLY_POST, body=encode_error(_NOT_ALLOWED))
+
+    def _closing(self, send: Send) -> Send:
+        async def closing(message: Message) -> None:
+            if message["type"] == "http.response.start" and self._draining():
+                message["headers"] = [*message["headers"], _CLOSE]
+            await send(message)
+
+        return closing
+
+
+async def read_body(receive: Receive, *, limit_bytes: int) -> bytes:
+    """The whole body; a longer one is read to its end and refused, so that nothing is reset."""
+    return await _read_on(await receive(), receive, limit_bytes=limit_bytes)
+
+
+async def _read_on(message: Message, receive: Receive, *, limit_bytes: int) -> bytes:
+    chunks, size = [], 0
+    while True:
+        if message["type"] == "http.disconnect":
+            raise InvalidRequest("the client went away before the body was complete")
+        size += len(message.get("body", b""))
+        if size <= limit_bytes:
+            chunks.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            break
+        message = await receive()
+    if size > limit_bytes:
+        raise InvalidRequest(
+            f"the body has more than {limit_bytes} bytes; send less at once",
+            code="PAYLOAD_TOO_LARGE",
+        )
+    return b"".join(chunks)
+
+
+async def respond(send: Send, *, status: int, headers: list[Header], body: bytes) -> None:
+    """Send one JSON answer."""
+    await send(_start(status, headers, body))
+    await send({"type": "http.response.body", "body": body})
+
+
+def _start(status: int, headers: list[Header], body: bytes) -> Message:
+    length = (b"content-length", b"%d" % len(body))
+    return {"type": "http.response.start", "status": status, "headers": [_JSON, length, *headers]}
+
+
+def _preflight(scope: Scope) -> list[Header]:
+    asked = dict(scope["headers"]).get(b"access-control-request-headers", b"X-API-Key")
+    return [
+        *_CORS,
+        (b"access-control-allow-methods", b"POST, OPTIONS"),
+        (b"access-control-allow-headers", asked),
+        (b"access-control-max-age", b"86400"),
+    ]
+
+
+def encode_error(answer: Answer) -> bytes:
+    """The error body as JSON."""
+    return msgspec.json.encode(answer.body())
+
+
+def _error_headers(answer: Answer) -> list[Header]:
+    return [(name.lower().encode(), value.encode()) for name, value in answer.headers().items()]

@@ -1,0 +1,1 @@
+"""People, credentials and limits: who asks, and how often."""
