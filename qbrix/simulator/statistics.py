@@ -54,6 +54,13 @@ def interval(values: Array, *, confidence: float = 0.95) -> tuple[Array, Array, 
     -------
     mean, low, high : Array, shape (...)
         ``low`` and ``high`` are NaN for a single replication.
+
+    Notes
+    -----
+    Student's t takes the mean for normal. Regret is skewed (a few replications lose much), and with
+    few of them the interval is then too short: of nominal 95 % intervals of a policy's regret we
+    saw 89 % cover at R = 10. Choose R of 100 or more for single means; differences between policies
+    of one race are resampled instead (`paired_differences`) and hold earlier.
     """
     from scipy.special import stdtrit
 
