@@ -85,6 +85,7 @@ class Publisher:
         try:
             record = await asyncio.to_thread(published, live, term=term)
             prepared_s = self._clock() - began
+            failpoint("cortex.before_publish")
             await self._channel.publish(record)
         except Unavailable:
             raise

@@ -34,6 +34,7 @@ POINTS = {
     "ledger.after_rows": 2,
     "ledger.before_commit": 2,
     "cortex.after_commit": 1,
+    "cortex.before_publish": 3,
     "cortex.after_publish": 3,
     "cortex.after_trim": 1,
     "cortex.control_before_commit": 1,
@@ -58,14 +59,14 @@ async def stores(urls: tuple[str, str]) -> AsyncIterator[Stores]:
     await opened.close()
 
 
-def test_every_failpoint_is_tried() -> None:
+def test_every_failpoint_of_learning_is_tried() -> None:
     source = Path(serving.__file__).parent
     named = {
         name
         for file in source.rglob("*.py")
         for name in re.findall(r'failpoint\("([^"]+)"\)', file.read_text("utf-8"))
     }
-    assert named == set(POINTS)
+    assert {name for name in named if not name.startswith("intake.")} == set(POINTS)
 
 
 async def _ended(process: ForkServerProcess) -> int | None:

@@ -8,6 +8,7 @@ from collections import deque
 import structlog
 
 from qbrix.errors import Unavailable
+from serving.failpoints import failpoint
 from serving.settings import ProxySettings
 from serving.storage.base import FeedbackEvent, Intake
 from serving.telemetry import ProxyMetrics
@@ -87,7 +88,10 @@ class FeedbackIntake:
         try:
             while waiting:
                 group = [waiting.popleft() for _ in range(min(len(waiting), _TOGETHER))]
-                _acknowledge(group, await self._append(shard, [event for event, _ in group]))
+                failpoint("intake.before_write")
+                failure = await self._append(shard, [event for event, _ in group])
+                failpoint("intake.after_write")
+                _acknowledge(group, failure)
         finally:
             del self._writers[shard]
 
