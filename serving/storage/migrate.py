@@ -22,19 +22,19 @@ _LOCK = zlib.crc32(b"qbrix.migrate")
 _TIMEOUT_S = 10.0
 
 
-async def migrate(url: str) -> str:
-    """The revision that the database has afterwards: the newest one."""
+async def migrate(url: str, *, to: str | None = None) -> str:
+    """The revision that the database has afterwards: ``to``, or the newest one."""
     with translated():
         connection = await asyncpg.connect(url, timeout=_TIMEOUT_S, statement_cache_size=0)
         try:
-            wanted = head()
+            wanted = to or head()
             if await _revision(connection) == wanted:
                 return wanted
             async with connection.transaction():
                 await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
                 found = await _revision(connection)
                 if found != wanted:
-                    await connection.execute(_sql(found))
+                    await connection.execute(_sql(found, wanted))
             return wanted
         finally:
             await connection.close(timeout=_TIMEOUT_S)
@@ -66,8 +66,8 @@ async def _revision(connection: Connection) -> str | None:
     return revision
 
 
-def _sql(found: str | None) -> str:
-    """The statements from revision ``found`` to the newest one."""
+def _sql(found: str | None, wanted: str) -> str:
+    """The statements from revision ``found`` to ``wanted``."""
     from alembic.config import Config
     from alembic.runtime.environment import EnvironmentContext
     from alembic.script import ScriptDirectory
@@ -78,10 +78,10 @@ def _sql(found: str | None) -> str:
     environment = EnvironmentContext(
         Config(),
         script,
-        fn=lambda revision, _: script._upgrade_revs("head", revision),
+        fn=lambda revision, _: script._upgrade_revs(wanted, revision),
         as_sql=True,
         starting_rev=found,
-        destination_rev="head",
+        destination_rev=wanted,
     )
     try:
         with environment:

@@ -41,6 +41,7 @@ ROW_COLUMNS = (
     "feedback_id",
     *_NUMBERS,
     *_MATRICES,
+    "committed_ms",
 )
 
 
@@ -58,9 +59,9 @@ async def store_batches(
     )
 
 
-def ledger_rows(experiment: str, batch: Batch) -> Iterator[tuple[Any, ...]]:
+def ledger_rows(experiment: str, committed: CommittedBatch) -> Iterator[tuple[Any, ...]]:
     """Rows of a batch in the order of ROW_COLUMNS."""
-    rows = batch.rows
+    batch, rows = committed.batch, committed.batch.rows
     if rows is None:
         return iter(())
     n = len(rows)
@@ -73,6 +74,7 @@ def ledger_rows(experiment: str, batch: Batch) -> Iterator[tuple[Any, ...]]:
         *(getattr(rows, name).tolist() for name in _NUMBERS.values()),
         _raw(rows.contexts, n),
         _raw(rows.recorded, n),
+        [committed.committed_ms] * n,
         strict=True,
     )
 

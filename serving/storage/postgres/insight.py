@@ -44,7 +44,7 @@ WITH new AS (
     SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::bigint[],
         $6::uuid[], $7::bigint[], $8::float8[], $9::float8[], $10::float8[], $11::bigint[],
         $12::text[], $13::bytea[], $14::bigint[])
-    ON CONFLICT (proxy, number) DO NOTHING
+    ON CONFLICT (proxy, number, decided_ms) DO NOTHING
     RETURNING experiment, context_id, arm, source, decided_ms
 ), met AS (
     INSERT INTO decision_contexts (experiment, context)

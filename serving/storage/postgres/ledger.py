@@ -122,10 +122,12 @@ class PostgresLedger:
             return []
         rows = await self._database.fetch(
             "SELECT * FROM ledger WHERE experiment = $1 AND version BETWEEN $2 AND $3"
-            " ORDER BY version, ordinal",
+            " AND committed_ms BETWEEN $4 AND $5 ORDER BY version, ordinal",
             experiment,
             heads[0]["version"],
             heads[-1]["version"],
+            min(head["committed_ms"] for head in heads),
+            max(head["committed_ms"] for head in heads),
         )
         by_version = {
             version: list(group) for version, group in groupby(rows, itemgetter("version"))
@@ -191,7 +193,7 @@ class PostgresLedger:
         row = await self._database.row(
             "SELECT ledger.*, context_width, recorded_width"
             " FROM ledger_keys JOIN experiments ON experiments.id = experiment"
-            " JOIN ledger USING (experiment, version, ordinal)"
+            " JOIN ledger USING (experiment, version, ordinal, committed_ms)"
             " JOIN batches USING (experiment, version)"
             " WHERE ledger_keys.decision_id = $1 AND tenant = $2 ORDER BY version LIMIT 1",
             decision_id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 import asyncpg
@@ -26,7 +27,15 @@ from serving.storage.records import (
 
 __all__ = ["PostgresStep"]
 
-_KEY_COLUMNS = ("decision_id", "experiment", "epoch", "feedback_id", "version", "ordinal")
+_KEY_COLUMNS = (
+    "decision_id",
+    "experiment",
+    "epoch",
+    "feedback_id",
+    "version",
+    "ordinal",
+    "committed_ms",
+)
 
 
 class PostgresStep:
@@ -145,18 +154,16 @@ class PostgresStep:
         failpoint("ledger.after_batches")
         rows = list(
             chain.from_iterable(
-                ledger_rows(experiment, committed.batch) for experiment, committed in self._batches
+                ledger_rows(experiment, committed) for experiment, committed in self._batches
             )
         )
         if not rows:
             return
         await self._connection.copy_records_to_table("ledger", records=rows, columns=ROW_COLUMNS)
         failpoint("ledger.after_ledger")
-        epoch_at = ROW_COLUMNS.index("epoch")
+        key = itemgetter(*map(ROW_COLUMNS.index, _KEY_COLUMNS))
         await self._connection.copy_records_to_table(
-            "ledger_keys",
-            records=[(row[3], row[0], row[epoch_at], row[4], row[1], row[2]) for row in rows],
-            columns=_KEY_COLUMNS,
+            "ledger_keys", records=[key(row) for row in rows], columns=_KEY_COLUMNS
         )
         at = [ROW_COLUMNS.index(name) for name in ("experiment", "received_ms", "arm", "reward")]
         await self._connection.execute(SUM_REWARDS, *([row[i] for row in rows] for i in at))
