@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from grpc_reflection.v1alpha import reflection
 
 from qbrix.errors import InvalidParameter, Unavailable
 from serving.wire.health import SERVICE as HEALTH
 from serving.wire.health import Health
+from serving.wire.reflection import add_reflection
 
 __all__ = ["Certificate", "GrpcServer", "Method"]
 
@@ -78,8 +78,7 @@ class GrpcServer:
                 },
             )
         if reflects:
-            names = (*services, HEALTH, reflection.SERVICE_NAME)
-            reflection.enable_server_reflection(names, self._server)
+            add_reflection(self._server, (*services, HEALTH))
         self._address = address
         self._certificate = certificate
 

@@ -170,22 +170,27 @@ async def test_health_is_told_by_service_and_ends_with_the_drain() -> None:
         await speaker.call("ListPools")
 
 
-async def test_reflection_shows_the_services_and_every_field_number() -> None:
+@pytest.mark.parametrize("package", ["grpc.reflection.v1", "grpc.reflection.v1alpha"])
+async def test_reflection_shows_the_services_and_every_field_number(package: str) -> None:
     async with speaking() as speaker:
         asked = [
             reflection_pb2.ServerReflectionRequest(list_services=""),
             reflection_pb2.ServerReflectionRequest(
                 file_containing_symbol="qbrix.proxy.ProxyService"
             ),
+            reflection_pb2.ServerReflectionRequest(
+                file_containing_symbol=f"{package}.ServerReflection"
+            ),
         ]
-        path = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+        path = f"/{package}.ServerReflection/ServerReflectionInfo"
         stream: Any = speaker.channel.stream_stream(path)
         call = stream(iter([one.SerializeToString() for one in asked]), timeout=10)
-        listed, described = [
+        listed, described, itself = [
             reflection_pb2.ServerReflectionResponse.FromString(data) async for data in call
         ]
         assert [one.name for one in listed.list_services_response.service] == [
             "grpc.health.v1.Health",
+            "grpc.reflection.v1.ServerReflection",
             "grpc.reflection.v1alpha.ServerReflection",
             "qbrix.proxy.ProxyService",
         ]
@@ -195,6 +200,8 @@ async def test_reflection_shows_the_services_and_every_field_number() -> None:
         ]
         (proxy,) = [file for file in files if file.package == "qbrix.proxy"]
         assert [method.name for method in proxy.service[0].method] == list(METHODS)
+        (own,) = itself.file_descriptor_response.file_descriptor_proto
+        assert FileDescriptorProto.FromString(own).package == package
 
 
 @asynccontextmanager
