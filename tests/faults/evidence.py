@@ -1,0 +1,123 @@
+"""What the stores hold after a run, read past the roles; and the wait until it can be judged."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from qbrix.errors import Unavailable
+from serving.storage.base import CommittedBatch, DeadLetter, DecisionEvent, StateRecord, Stores
+from serving.tokens import DecisionToken, TokenSealer
+from tests.faults.history import Attempt, History
+
+__all__ = ["Evidence", "RewardKey", "Secrets", "gather", "reward_key", "wait_until_learned"]
+
+# experiment, epoch, decision id, feedback id: what makes a reward the same one
+RewardKey = tuple[str, int, str, str]
+
+_ALL = 100_000
+_LOOK_S = 0.1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Secrets:
+    """What only the servers know, and who has to judge them."""
+
+    draw_key: bytes
+    token_key: bytes
+    tenant: str
+
+    def opener(self) -> TokenSealer:
+        """Opens the tokens that the clients were given, however old they say that they are."""
+        return TokenSealer([self.token_key], lifetime_s=400 * 86_400.0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evidence:
+    """The ledger and all copies of what follows from it, by experiment."""
+
+    batches: Mapping[str, Sequence[CommittedBatch]]
+    published: Mapping[str, StateRecord | None]
+    snapshots: Mapping[str, StateRecord | None]
+    dead: Sequence[DeadLetter] = ()
+    decisions: Sequence[DecisionEvent] = ()
+    backlog: int = 0
+    counters: Mapping[str, float] = field(default_factory=dict)
+
+
+def reward_key(attempt: Attempt, token: DecisionToken) -> RewardKey:
+    """The key under which the ledger counts a reward."""
+    return (token.experiment, token.epoch, token.decision_id, attempt.feedback_id)
+
+
+async def gather(stores: Stores, experiments: Sequence[str]) -> Evidence:
+    """Everything about these experiments."""
+    ledger = stores.ledger
+    letters: list[DeadLetter] = []
+    decided: list[DecisionEvent] = []
+    for name in experiments:
+        letters += await stores.archive.dead_letters(name, limit=_ALL)
+        found, _ = await ledger.decisions(name, after=0, limit=_ALL)
+        decided += found
+    records = [await ledger.experiment(name) for name in experiments]
+    shards = {record.shard for record in records if record is not None}
+    return Evidence(
+        batches={name: await ledger.batches(name, after=-1, limit=_ALL) for name in experiments},
+        published={name: await stores.channel.fetch(name) for name in experiments},
+        snapshots={name: await ledger.snapshot(name) for name in experiments},
+        dead=letters,
+        decisions=decided,
+        backlog=sum([await stores.intake.backlog(shard) for shard in shards]),
+    )
+
+
+async def wait_until_learned(
+    stores: Stores,
+    history: History,
+    experiments: Sequence[str],
+    secrets: Secrets,
+    *,
+    within_s: float,
+) -> Evidence:
+    """The evidence, once everything acknowledged is counted and published; or when time is up.
+
+    It does not judge: what is still missing at the end is found by the checker.
+    """
+    ends = time.monotonic() + within_s
+    while True:
+        try:
+            found = await gather(stores, experiments)
+        except Unavailable:
+            if time.monotonic() > ends:
+                raise
+        else:
+            if time.monotonic() > ends or _is_settled(found, history, experiments, secrets):
+                return found
+        await asyncio.sleep(_LOOK_S)
+
+
+def _is_settled(
+    found: Evidence, history: History, experiments: Sequence[str], secrets: Secrets
+) -> bool:
+    for name in experiments:
+        published = found.published[name]
+        if published is None or published.version != found.batches[name][-1].batch.version:
+            return False
+    opener = secrets.opener()
+    counted = {
+        (decision, feedback)
+        for batches in found.batches.values()
+        for one in batches
+        if one.batch.rows is not None
+        for decision, feedback in zip(
+            one.batch.rows.decision_ids, one.batch.rows.feedback_ids, strict=True
+        )
+    }
+    wanted = {
+        (opener.open(one.request_id, tenant=secrets.tenant).decision_id, one.feedback_id)
+        for one in history.of("feedback")
+        if one.outcome == "ok" and one.experiment in experiments
+    }
+    return found.backlog == 0 and wanted <= counted

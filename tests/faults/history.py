@@ -1,0 +1,83 @@
+"""What clients sent and what came back: the one thing about a run that no server can rewrite."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+__all__ = ["Attempt", "History", "Mark", "Outcome"]
+
+# ok: acknowledged · failed: refused for good · unknown: it may have been taken all the same
+Outcome: TypeAlias = Literal["ok", "failed", "unknown"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attempt:
+    """One request; ``said`` is the answer's body, ``status`` 0 when there was none."""
+
+    kind: Literal["select", "feedback"]
+    experiment: str
+    sent_s: float
+    ended_s: float
+    outcome: Outcome
+    status: int
+    request_id: str = ""
+    feedback_id: str = ""
+    reward: float = 0.0
+    context: tuple[float, ...] = ()
+    said: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mark:
+    """Something that the test did to the servers, or saw of them."""
+
+    at_s: float
+    what: Literal["fault", "healed", "recovered", "redis lost its data", "proxy died"]
+    detail: str = ""
+
+
+class History:
+    """Attempts in the order in which they ended, and the marks between them."""
+
+    def __init__(self) -> None:
+        self.attempts: list[Attempt] = []
+        self.marks: list[Mark] = []
+
+    def of(self, kind: Literal["select", "feedback"]) -> Iterator[Attempt]:
+        """Attempts of one kind."""
+        return (one for one in self.attempts if one.kind == kind)
+
+    def recoveries_s(self) -> list[float]:
+        """Seconds from every heal to the recovery that followed it."""
+        found: list[float] = []
+        healed: Mark | None = None
+        for mark in self.marks:
+            if mark.what == "healed":
+                healed = mark
+            elif mark.what == "recovered" and healed is not None:
+                found.append(mark.at_s - healed.at_s)
+                healed = None
+        return found
+
+    def write(self, path: Path) -> None:
+        """One line of JSON for each attempt and mark."""
+        entries: list[Mark | Attempt] = [*self.marks, *self.attempts]
+        lines = [json.dumps(asdict(one)) for one in entries]
+        path.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> History:
+        """What `write` wrote."""
+        history = cls()
+        for line in path.read_text("utf-8").splitlines():
+            found = json.loads(line)
+            if "what" in found:
+                history.marks.append(Mark(**found))
+            else:
+                found["context"] = tuple(found["context"])
+                history.attempts.append(Attempt(**found))
+        return history
