@@ -114,7 +114,7 @@ async def test_metrics_count_what_was_answered() -> None:
             'qbrix_feedback_total{result="accepted"} 1.0',
             'qbrix_feedback_total{result="duplicate"} 1.0',
             "qbrix_select_seconds_count 3.0",
-            "qbrix_intake_group_sum 1.0",
+            "qbrix_intake_group_events_sum 1.0",
             "qbrix_decisions_waiting 3.0",
         ):
             assert line in text.splitlines()
