@@ -22,7 +22,8 @@ from qbrix.evaluation.decisions import Decisions
 from qbrix.evaluation.replayed import ReplayedDecision, replay_decision
 from qbrix.evaluation.rows import claim_of_row, concatenate
 from qbrix.evaluation.verification import LogVerification, verify_log
-from qbrix.ledger import Batch, Deployment, Disposition, Resolver, Rows, fold, genesis
+from qbrix.ledger import Batch, Deployment, Disposition, Replay, Resolver, Rows
+from qbrix.ledger.course import stands, taken_back
 from qbrix.types import Array, IntArray
 
 if TYPE_CHECKING:
@@ -79,6 +80,20 @@ class LoggedData:
         return concatenate([item.batch.rows for item in self.batches if item.batch.rows])
 
     @property
+    def effective(self) -> Rows:
+        """What was learned and still stands, in the order in which it was learned.
+
+        Rewards as they came, what a closed window came to, and what stood for a reward that never
+        came; without what is late, forced by a gate, of a decision of an earlier epoch, or taken
+        back later. Estimates of what a policy earns are made from these rows.
+        """
+        batches = [item.batch for item in self.batches if item.batch.rows is not None]
+        without = taken_back(batches)
+        return concatenate(
+            [batch.rows.where(stands(batch, without)) for batch in batches if batch.rows]
+        )
+
+    @property
     def arms(self) -> IntArray:
         """Arms of all feedback, shape (n,)."""
         return self.rows.arms
@@ -112,13 +127,10 @@ class LoggedData:
             At the first version whose digests differ. State digests are not compared from a
             policy on whose bits are only close.
         """
-        deployment: Deployment | None = None
+        replay = Replay(self.experiment, self.resolver)
         exact = True
         for logged in self.batches:
-            if deployment is None:
-                deployment = genesis(self.experiment, logged.batch, self.resolver)
-            else:
-                deployment = fold(deployment, logged.batch, self.resolver)
+            deployment = replay.take(logged.batch)
             exact = exact and deployment.policy.capabilities.bits == "exact"
             _check_digests(logged, deployment, exact=exact)
             yield deployment

@@ -11,6 +11,7 @@ import numpy as np
 
 from qbrix.checks import check_mask
 from qbrix.errors import InvalidParameter
+from qbrix.ledger.attribution import Attribution
 from qbrix.support import RewardRange, check_range
 from qbrix.types import BoolArray
 
@@ -54,6 +55,8 @@ class Configuration:
     reward_range : (float, float), optional
         Smallest and largest reward that is accepted; the policy learns ``(r - low) / (high - low)``
         while the ledger keeps r.
+    attribution : Attribution
+        Which rewards of a decision count, and when.
     """
 
     policy: PolicyRef
@@ -62,6 +65,7 @@ class Configuration:
     floor: float = 0.0
     retired: tuple[int, ...] = ()
     reward_range: RewardRange | None = None
+    attribution: Attribution = field(default_factory=Attribution)
 
     def __post_init__(self) -> None:
         if self.n_arms < 1:
@@ -84,8 +88,11 @@ class Configuration:
     def to_json(self) -> str:
         """Canonical JSON: sorted keys, no spaces, shortest floats; it is what digests cover."""
         told = asdict(self)
-        if self.reward_range is None:  # as it was written before there were ranges
+        # What is not set is written as it was before it could be.
+        if self.reward_range is None:
             del told["reward_range"]
+        if self.attribution == Attribution():
+            del told["attribution"]
         return json.dumps(told, sort_keys=True, separators=(",", ":"))
 
     @classmethod
@@ -97,6 +104,8 @@ class Configuration:
         if "reward_range" in read:
             low, high = read["reward_range"]
             read["reward_range"] = (low, high)
+        if "attribution" in read:
+            read["attribution"] = Attribution(**read["attribution"])
         return cls(**read)
 
 

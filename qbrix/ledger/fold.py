@@ -3,33 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
 from qbrix.errors import StateMismatch
-from qbrix.ledger.configuration import Configuration, Control, PolicyRef
+from qbrix.ledger.configuration import Configuration
+from qbrix.ledger.course import Course, Resolver, advance, retracts
 from qbrix.ledger.decide import Decider
 from qbrix.ledger.rows import Batch
 from qbrix.policies.base import Policy
 from qbrix.state import State, digest
-from qbrix.support import rescaled
 from qbrix.types import Array
 
 __all__ = ["Deployment", "Resolver", "fold", "genesis"]
 
 _BEFORE_ALL = "0" * 64
-
-
-class Resolver(Protocol):
-    """Finds the code, and perhaps the state, that a configuration refers to."""
-
-    def policy(self, ref: PolicyRef) -> Policy[Any, Any]:
-        """The policy with its hyper-parameters."""
-        ...
-
-    def bundle_state(self, ref: PolicyRef) -> State:
-        """The state that the policy's bundle carries."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -59,6 +47,17 @@ class Deployment:
     ledger_digest: str
     state_digest: str
 
+    @property
+    def course(self) -> Course:
+        """The same without what led there."""
+        return Course(
+            epoch=self.epoch,
+            version=self.version,
+            configuration=self.configuration,
+            policy=self.policy,
+            state=self.state,
+        )
+
     def decider(self, *, law: Array | None = None) -> Decider:
         """Prepare the state (off the hot path) for any number of decisions."""
         return Decider(
@@ -77,14 +76,19 @@ def genesis(experiment: str, batch: Batch, resolver: Resolver) -> Deployment:
             f"experiment {experiment} begins with version {batch.version}, "
             "expected the control change of version 0"
         )
-    configuration = batch.control.configuration
-    policy = resolver.policy(configuration.policy)
-    state = _started(policy, batch.control, resolver)
-    return _chained(None, experiment, batch, configuration, policy, state)
+    return _chained(None, experiment, batch, advance(None, batch, resolver))
 
 
-def fold(deployment: Deployment, batch: Batch, resolver: Resolver) -> Deployment:
+def fold(
+    deployment: Deployment, batch: Batch, resolver: Resolver, *, refolded: Course | None = None
+) -> Deployment:
     """The deployment after ``batch``, which must be the next version.
+
+    Parameters
+    ----------
+    refolded : Course, optional
+        What would decide now if what ``batch`` takes back had never come (see `refold`); needed for
+        a batch with retractions. `Replay` finds it by itself.
 
     Raises
     ------
@@ -98,54 +102,32 @@ def fold(deployment: Deployment, batch: Batch, resolver: Resolver) -> Deployment
             f"experiment {deployment.experiment} is at version {deployment.version}, "
             f"the batch makes version {batch.version}; fold the batches in order"
         )
-    if batch.control is not None:
-        configuration = batch.control.configuration
-        policy = resolver.policy(configuration.policy)
-        if batch.control.start == "keep":
-            state = deployment.state
-            if configuration.n_arms != deployment.configuration.n_arms:
-                state = policy.grow(state, n_arms=configuration.n_arms)
-        else:
-            state = _started(policy, batch.control, resolver)
-    else:
-        assert batch.rows is not None
-        configuration, policy = deployment.configuration, deployment.policy
-        learned = batch.rows.interactions()
-        if configuration.reward_range is not None:
-            paid = rescaled(learned.rewards, configuration.reward_range)
-            learned = replace(learned, rewards=paid)
-        state = policy.update(deployment.state, learned) if learned.arms.size else deployment.state
-    return _chained(deployment, deployment.experiment, batch, configuration, policy, state)
-
-
-def _started(policy: Policy[Any, Any], control: Control, resolver: Resolver) -> State:
-    configuration = control.configuration
-    if control.start == "bundle":
-        return resolver.bundle_state(configuration.policy)
-    initial: State = policy.init(n_arms=configuration.n_arms, dim=configuration.dim)
-    return initial
+    course = deployment.course
+    if retracts(batch):
+        if refolded is None or refolded.version != deployment.version:
+            raise StateMismatch(
+                f"version {batch.version} of experiment {deployment.experiment} takes back what "
+                "was learned before; fold the ledger with qbrix.ledger.Replay, which remembers it"
+            )
+        course = refolded
+    return _chained(deployment, deployment.experiment, batch, advance(course, batch, resolver))
 
 
 def _chained(
-    before: Deployment | None,
-    experiment: str,
-    batch: Batch,
-    configuration: Configuration,
-    policy: Policy[Any, Any],
-    state: State,
+    before: Deployment | None, experiment: str, batch: Batch, course: Course
 ) -> Deployment:
     ledger = hashlib.sha256((before.ledger_digest if before else _BEFORE_ALL).encode())
     ledger.update(batch.to_bytes())
     states = hashlib.sha256((before.state_digest if before else _BEFORE_ALL).encode())
-    states.update(f"{batch.epoch}.{batch.version}\n{configuration.to_json()}\n".encode())
-    states.update(digest(state).encode())
+    states.update(f"{batch.epoch}.{batch.version}\n{course.configuration.to_json()}\n".encode())
+    states.update(digest(course.state).encode())
     return Deployment(
         experiment=experiment,
         epoch=batch.epoch,
         version=batch.version,
-        configuration=configuration,
-        policy=policy,
-        state=state,
+        configuration=course.configuration,
+        policy=course.policy,
+        state=course.state,
         ledger_digest=ledger.hexdigest(),
         state_digest=states.hexdigest(),
     )

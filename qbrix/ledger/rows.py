@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Any
 
 import numpy as np
@@ -13,20 +12,15 @@ from numpy.typing import NDArray
 
 from qbrix.errors import StateMismatch
 from qbrix.ledger.configuration import Configuration, Control
-from qbrix.types import Array, IntArray, Interactions
+from qbrix.ledger.disposition import FOLDING, Disposition
+from qbrix.types import Array, BoolArray, IntArray, Interactions
 
-__all__ = ["Batch", "Disposition", "Rows"]
+__all__ = ["Batch", "Rows"]
 
-_MAGIC = b"QBBT\x01"
-
-
-class Disposition(IntEnum):
-    """Why a row is folded or only recorded."""
-
-    FOLDED = 0
-    GATE = 1
-    LATE = 2
-    OLD_EPOCH = 3
+# Format 2 differs by the dispositions that a reader of format 1 would fold wrongly; what can be
+# written in format 1 is.
+_MAGICS = (b"QBBT\x01", b"QBBT\x02")
+_LAST_OF_FORMAT_1 = Disposition.OLD_EPOCH
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -64,9 +58,20 @@ class Rows:
     def __len__(self) -> int:
         return len(self.decision_ids)
 
-    def interactions(self) -> Interactions:
-        """The folded rows as the policy sees them, shape (n',)."""
-        keep = self.dispositions == Disposition.FOLDED
+    def where(self, keep: BoolArray) -> Rows:
+        """The rows of ``keep`` (n,), in order."""
+        chosen = np.flatnonzero(keep).tolist()
+        columns: dict[str, Any] = {name: getattr(self, name) for name in (*_COLUMNS, *_MATRICES)}
+        return Rows(
+            decision_ids=tuple([self.decision_ids[index] for index in chosen]),
+            feedback_ids=tuple([self.feedback_ids[index] for index in chosen]),
+            **{name: value if value is None else value[keep] for name, value in columns.items()},
+        )
+
+    def interactions(self, keep: BoolArray | None = None) -> Interactions:
+        """The rows that are learned, or those of ``keep`` (n,), as the policy sees them: (n',)."""
+        if keep is None:
+            keep = np.isin(self.dispositions, FOLDING)
         return Interactions(
             arms=self.arms[keep],
             rewards=self.rewards[keep],
@@ -135,15 +140,21 @@ class Batch:
                 header[name] = None if matrix is None else matrix.shape[1]
                 parts += [] if matrix is None else [matrix.astype("<f8").tobytes()]
         text = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
-        return b"".join([_MAGIC, struct.pack("<I", len(text)), text, *parts])
+        return b"".join([self._magic, struct.pack("<I", len(text)), text, *parts])
+
+    @property
+    def _magic(self) -> bytes:
+        kinds = None if self.rows is None else self.rows.dispositions
+        return _MAGICS[kinds is not None and bool((kinds > _LAST_OF_FORMAT_1).any())]
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Batch:
         """Read `to_bytes`; raises `StateMismatch` for another format or a wrong length."""
-        prefix = len(_MAGIC) + 4
-        if data[: len(_MAGIC)] != _MAGIC or len(data) < prefix:
-            raise StateMismatch("these bytes are not a qbrix batch of format 1")
-        body = prefix + struct.unpack_from("<I", data, len(_MAGIC))[0]
+        size = len(_MAGICS[0])
+        prefix = size + 4
+        if data[:size] not in _MAGICS or len(data) < prefix:
+            raise StateMismatch("these bytes are not a qbrix batch of format 1 or 2")
+        body = prefix + struct.unpack_from("<I", data, size)[0]
         header = json.loads(data[prefix:body])
         epoch, version = header["epoch"], header["version"]
         if "reason" in header:
