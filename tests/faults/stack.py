@@ -104,11 +104,22 @@ class FaultStack:
 
     def stop(self) -> None:
         """End everything, whatever state it is in."""
+        self._let_go()
+        self._running.close()
+
+    def mend(self) -> None:
+        """Undo whatever was done, and wait until all is well."""
+        self._let_go()
+        self.clock_file.unlink(missing_ok=True)
+        for server in (self.postgres, self.valkey):
+            server.start()
+        self.wait_ready()
+
+    def _let_go(self) -> None:
         for wire in self.wires.values():
             wire.heal()
         for pid in list(self._paused):
             self.send_pid(pid, signal.SIGCONT)
-        self._running.close()
 
     @property
     def url(self) -> str:

@@ -1,0 +1,146 @@
+"""One experiment with faults: clients at work, what is done to the servers, and the judgement."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from qbrix.errors import Unavailable
+from serving.storage.base import Stores
+from tests.faults.checker import Verdict, check
+from tests.faults.evidence import RewardKey, Secrets, wait_until_learned
+from tests.faults.history import History, Mark
+from tests.faults.load import Experiment, Load, make_experiments
+from tests.faults.stack import FaultStack
+
+__all__ = ["PATIENCE_S", "Trial", "trial"]
+
+# What a loaded machine cannot break; `python -m benchmarks.recovery` holds the bar of 10 s.
+PATIENCE_S = 60.0
+_LOOK_S = 0.02
+
+
+@dataclass(kw_only=True)
+class Trial:
+    """Clients over a stack, and what was seen of them."""
+
+    stack: FaultStack
+    stores: Stores
+    history: History
+    load: Load
+    experiments: list[Experiment]
+    secrets: Secrets
+    poisoned: set[RewardKey] = field(default_factory=set)
+    verdict: Verdict | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The experiments' ids."""
+        return [one.id for one in self.experiments]
+
+    async def attempts(self, more: int) -> None:
+        """Until the clients have made so many more attempts, whatever came of them."""
+        wanted = len(self.history.attempts) + more
+        await self.sees(lambda: len(self.history.attempts) >= wanted, what=f"{more} attempts")
+
+    async def sees(
+        self, true: Callable[[], bool], *, what: str, within_s: float = PATIENCE_S
+    ) -> None:
+        """Until something holds, while the clients go on."""
+        ends = time.monotonic() + within_s
+        while not true():
+            assert time.monotonic() < ends, f"{within_s:.0f} s passed before {what}"
+            await asyncio.sleep(_LOOK_S)
+
+    async def does(self, fault: Callable[..., Any], *arguments: Any) -> Any:
+        """Do something to the servers while the clients go on, and write it down."""
+        self.mark("fault", f"{fault.__name__} {arguments}")
+        return await asyncio.to_thread(fault, *arguments)
+
+    def mark(self, what: Any, detail: str = "") -> None:
+        """Write down what is done to the servers."""
+        self.history.marks.append(Mark(at_s=time.monotonic(), what=what, detail=detail))
+
+    async def recovers(self) -> float:
+        """Seconds from now, when nothing is broken any more, until a new reward is learned."""
+        began_s = time.monotonic()
+        self.mark("healed")
+        token = await self.load.canary(within_s=PATIENCE_S)
+        decision = self.secrets.opener().open(token, tenant=self.secrets.tenant).decision_id
+        while not await self._learned(decision):
+            assert time.monotonic() - began_s < PATIENCE_S, "learning does not go on"
+            await asyncio.sleep(_LOOK_S)
+        self.mark("recovered")
+        return time.monotonic() - began_s
+
+    async def _learned(self, decision: str) -> bool:
+        """Whether the reward of this decision is in the ledger, and what it made is published."""
+        experiment = self.experiments[0].id
+        try:
+            batches = await self.stores.ledger.batches(experiment, after=-1, limit=100_000)
+            published = await self.stores.channel.fetch(experiment)
+        except Unavailable:
+            return False
+        for stored in reversed(batches):
+            rows = stored.batch.rows
+            if rows is not None and decision in rows.decision_ids:
+                return published is not None and published.version >= stored.batch.version
+        return False
+
+
+@asynccontextmanager
+async def trial(
+    stack: FaultStack, *, name: str, seed: int = 1, most: int = 600, workers: int = 4
+) -> AsyncIterator[Trial]:
+    """Clients that make ``most`` decisions while the body does its worst; judged at its end."""
+    rng = np.random.default_rng(seed)
+    async with stack.stores() as stores:
+        experiments = await make_experiments(stack.url, stack.api_key, name=f"{name} {seed}")
+        record = await stores.ledger.experiment(experiments[0].id)
+        assert record is not None
+        secrets = Secrets(
+            draw_key=stack.secret("draw"), token_key=stack.secret("token"), tenant=record.tenant
+        )
+        history = History()
+        async with Load(
+            lambda: stack.url, stack.api_key, experiments, history, rng=rng, most=most
+        ) as load:
+            made = Trial(
+                stack=stack,
+                stores=stores,
+                history=history,
+                load=load,
+                experiments=experiments,
+                secrets=secrets,
+            )
+            working = asyncio.create_task(load.run(workers=workers))
+            try:
+                yield made
+                load.stop()
+                await working
+                await load.settle()
+                await _judge(made)
+            finally:
+                working.cancel()
+                history.write(stack.folders.logs / f"history {name} {seed}.jsonl")
+
+
+async def _judge(made: Trial) -> None:
+    evidence = await wait_until_learned(
+        made.stores, made.history, made.names, made.secrets, within_s=PATIENCE_S
+    )
+    made.verdict = check(
+        made.history,
+        evidence,
+        made.secrets,
+        poisoned=made.poisoned,
+        recovery_s=PATIENCE_S,
+    )
+    made.verdict.demand()
+    assert made.verdict.counts.accepted > 0, "a run in which nothing was learned proves nothing"
