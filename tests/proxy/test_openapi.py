@@ -89,6 +89,19 @@ async def test_every_route_tells_what_can_go_wrong_and_who_may_come() -> None:
                 assert statuses >= {"400", "404", "429"}, where
 
 
+async def test_every_answer_tells_what_is_in_it() -> None:
+    async with open_world() as world:
+        document = await _document(world)
+        for path, method, operation in _operations(document):
+            for status, response in operation["responses"].items():
+                shape = response.get("content", {}).get("application/json", {}).get("schema")
+                if status < "400" and shape is not None:
+                    shape = shape.get("items", shape)
+                    name = shape.get("$ref", "").removeprefix("#/components/schemas/")
+                    named = name and "properties" in document["components"]["schemas"][name]
+                    assert named or shape["additionalProperties"] is not True, (path, method)
+
+
 async def test_any_input_is_answered_as_the_document_says() -> None:
     async with open_world(sign_ins_per_address=0) as world:
         server = HttpServer(build_app(world.gateway), ProxySettings(http_port=0))

@@ -11,7 +11,7 @@ import msgspec
 
 from qbrix.errors import InvalidRequest
 
-__all__ = ["check_plain", "decode_strictly", "request_name", "sentences"]
+__all__ = ["check_once", "check_plain", "decode_strictly", "request_name", "sentences"]
 
 MAX_DEPTH = 32
 
@@ -28,8 +28,13 @@ def decode_strictly(body: bytes) -> Any:
         _check_texts(value)
     if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
         _check_depth(value)
-    json.loads(body, object_pairs_hook=_once)
+    check_once(body)
     return value
+
+
+def check_once(body: bytes) -> None:
+    """Raise InvalidRequest where a key of a JSON object comes twice; the body must be JSON."""
+    json.loads(body, object_pairs_hook=_once)
 
 
 def check_plain(value: Any) -> Any:

@@ -8,6 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from serving.proxy.documents.answers import (
+    EvaluationAnswer,
+    ExperimentAnswer,
+    GateAnswer,
+    PoolAnswer,
+)
+from serving.proxy.documents.downloads import BatchAnswer, DecisionAnswer, StateAnswer
 from serving.proxy.experiments.portfolio import to_wire
 from serving.proxy.experiments.records import ExperimentView
 from serving.storage.base import (
@@ -25,7 +32,7 @@ def iso(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, tz=UTC).isoformat()
 
 
-def pool(record: PoolRecord) -> dict[str, Any]:
+def pool(record: PoolRecord) -> PoolAnswer:
     """Pool, arms by index."""
     return {
         "id": record.id,
@@ -45,7 +52,7 @@ def pool(record: PoolRecord) -> dict[str, Any]:
     }
 
 
-def experiment(view: ExperimentView) -> dict[str, Any]:
+def experiment(view: ExperimentView) -> ExperimentAnswer:
     """Experiment with its pool embedded."""
     record = view.record
     return {
@@ -63,7 +70,7 @@ def experiment(view: ExperimentView) -> dict[str, Any]:
             "default_reward": None,
             "aggregation": "first",
             "exploration_floor": record.floor,
-            "reward_range": record.reward_range,
+            "reward_range": None if record.reward_range is None else list(record.reward_range),
         },
         "bundle": record.bundle,
         "created_at": iso(record.created_ms),
@@ -74,7 +81,7 @@ def experiment(view: ExperimentView) -> dict[str, Any]:
     }
 
 
-def gate(view: ExperimentView) -> dict[str, Any]:
+def gate(view: ExperimentView) -> GateAnswer:
     """The gate of an experiment."""
     assert view.gate is not None
     record, default = view.gate.record, view.gate.default
@@ -107,7 +114,7 @@ def gate(view: ExperimentView) -> dict[str, Any]:
 
 def evaluation(
     view: ExperimentView, context_id: str, metadata: dict[str, Any], *, now_ms: int
-) -> dict[str, Any]:
+) -> EvaluationAnswer:
     """Where a context would go."""
     assert view.gate is not None
     record = view.gate.record
@@ -135,7 +142,7 @@ def evaluation(
     }
 
 
-def state(record: StateRecord) -> dict[str, Any]:
+def state(record: StateRecord) -> StateAnswer:
     """What decides now."""
     law = None if record.law is None else np.frombuffer(record.law, dtype="<f8").tolist()
     return {
@@ -152,7 +159,7 @@ def state(record: StateRecord) -> dict[str, Any]:
     }
 
 
-def batch(committed: CommittedBatch) -> dict[str, Any]:
+def batch(committed: CommittedBatch) -> BatchAnswer:
     """One batch of the ledger, in the byte form that the digests cover."""
     return {
         "version": committed.batch.version,
@@ -164,7 +171,7 @@ def batch(committed: CommittedBatch) -> dict[str, Any]:
     }
 
 
-def decision(event: DecisionEvent) -> dict[str, Any]:
+def decision(event: DecisionEvent) -> DecisionAnswer:
     """One logged decision."""
     return {
         "decision_id": event.decision_id,

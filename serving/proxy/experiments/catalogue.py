@@ -10,14 +10,18 @@ from qbrix.policies import Capabilities, Policy, policies
 from qbrix.policies.catalogue import summary_of
 from qbrix.support import RewardSupport, includes
 from serving.proxy.agent.contexts import MAX_DIM
+from serving.proxy.documents.answers import PolicyAnswer, PolicyParameter, WireType
 from serving.proxy.experiments.portfolio import AUTO
 
 __all__ = ["REWARD_TYPES", "list_policies", "requested_policy"]
 
 REWARD_TYPES: tuple[RewardSupport, ...] = ("binary", "bounded", "continuous")
-_WIRE_TYPES = {int: "integer", float: "number"}  # the wire lists no others; all are accepted
+_WIRE_TYPES: dict[type, WireType] = {
+    int: "integer",
+    float: "number",
+}  # the wire lists no others; all are accepted
 
-_DIM = {
+_DIM: PolicyParameter = {
     "name": "dim",
     "type": "integer",
     "required": True,
@@ -27,7 +31,7 @@ _DIM = {
 }
 
 
-def list_policies(reward_type: str | None = None) -> list[dict[str, Any]]:
+def list_policies(reward_type: str | None = None) -> list[PolicyAnswer]:
     """Every policy, or those that learn from rewards of a type."""
     listed = (_described(policy) for policy in policies)
     return [item for item in listed if reward_type is None or reward_type in item["reward_types"]]
@@ -38,7 +42,7 @@ def requested_policy(name: str) -> type[Policy[Any, Any]]:
     return library_class(AUTO if name in ("", "auto") else name)
 
 
-def _described(policy: type[Policy[Any, Any]]) -> dict[str, Any]:
+def _described(policy: type[Policy[Any, Any]]) -> PolicyAnswer:
     specs = [spec for spec in policy.parameter_specs() if spec.type in _WIRE_TYPES]
     params = [_described_parameter(spec) for spec in specs]
     contextual = policy.capabilities.context
@@ -51,7 +55,7 @@ def _described(policy: type[Policy[Any, Any]]) -> dict[str, Any]:
     }
 
 
-def _reward_types(capabilities: Capabilities) -> list[str]:
+def _reward_types(capabilities: Capabilities) -> list[RewardSupport]:
     own = capabilities.reward_types
     return [
         kind
@@ -60,7 +64,7 @@ def _reward_types(capabilities: Capabilities) -> list[str]:
     ]
 
 
-def _described_parameter(spec: ParameterSpec) -> dict[str, Any]:
+def _described_parameter(spec: ParameterSpec) -> PolicyParameter:
     return {
         "name": spec.name,
         "type": _WIRE_TYPES[spec.type],

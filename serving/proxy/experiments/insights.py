@@ -5,8 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, TypeVar
+from typing import TypeVar
 
+from serving.proxy.documents.downloads import (
+    ArmSelections,
+    ArmSeries,
+    ArmTotals,
+    Cumulative,
+    CumulativeSeries,
+    Funnel,
+    Rewards,
+    RewardSeries,
+    Selections,
+    SelectionSeries,
+    Totals,
+)
 from serving.proxy.experiments.service import Experiments
 from serving.storage.base import Insight
 from serving.storage.base_insight import RewardSum, SelectionSum, Span
@@ -23,7 +36,7 @@ class Insights:
     experiments: Experiments
     insight: Insight
 
-    async def experiment(self, tenant: str, experiment: str, span: Span) -> dict[str, Any]:
+    async def experiment(self, tenant: str, experiment: str, span: Span) -> Totals:
         """Totals."""
         await self.experiments.get(tenant, experiment)
         made = await self.insight.selections(experiment, span=span, interval_ms=None)
@@ -41,7 +54,7 @@ class Insights:
             "max_reward": max((one.largest for one in paid), default=None),
         }
 
-    async def arms(self, tenant: str, experiment: str, span: Span) -> dict[str, Any]:
+    async def arms(self, tenant: str, experiment: str, span: Span) -> ArmTotals:
         """Totals of every arm of the pool."""
         view = await self.experiments.get(tenant, experiment)
         made = await self.insight.selections(experiment, span=span, interval_ms=None)
@@ -64,11 +77,11 @@ class Insights:
 
     async def timeseries(
         self, tenant: str, experiment: str, span: Span, *, interval_ms: int
-    ) -> dict[str, Any]:
+    ) -> SelectionSeries:
         """Selections by interval."""
         await self.experiments.get(tenant, experiment)
         made = await self.insight.selections(experiment, span=span, interval_ms=interval_ms)
-        data = [
+        data: list[Selections] = [
             {
                 "timestamp_ms": start_ms,
                 "selections": sum(one.selections for one in some),
@@ -76,15 +89,15 @@ class Insights:
             }
             for start_ms, some in _by_interval(made)
         ]
-        return _series(experiment, interval_ms, data)
+        return {"experiment_id": experiment, "interval_ms": interval_ms, "data": data}
 
     async def rewards(
         self, tenant: str, experiment: str, span: Span, *, interval_ms: int
-    ) -> dict[str, Any]:
+    ) -> RewardSeries:
         """Rewards by the interval in which they came."""
         await self.experiments.get(tenant, experiment)
         paid = await self.insight.rewards(experiment, span=span, interval_ms=interval_ms)
-        data = [
+        data: list[Rewards] = [
             {
                 "timestamp_ms": start_ms,
                 "avg_reward": _mean(some),
@@ -92,16 +105,16 @@ class Insights:
             }
             for start_ms, some in _by_interval(paid)
         ]
-        return _series(experiment, interval_ms, data)
+        return {"experiment_id": experiment, "interval_ms": interval_ms, "data": data}
 
     async def arms_timeseries(
         self, tenant: str, experiment: str, span: Span, *, interval_ms: int
-    ) -> dict[str, Any]:
+    ) -> ArmSeries:
         """Selections by interval and arm."""
         view = await self.experiments.get(tenant, experiment)
         names = {arm.index: arm.name for arm in view.pool.arms}
         made = await self.insight.selections(experiment, span=span, interval_ms=interval_ms)
-        data = [
+        data: list[ArmSelections] = [
             {
                 "timestamp_ms": start_ms,
                 "arms": [
@@ -115,9 +128,9 @@ class Insights:
             }
             for start_ms, some in _by_interval(made)
         ]
-        return _series(experiment, interval_ms, data)
+        return {"experiment_id": experiment, "interval_ms": interval_ms, "data": data}
 
-    async def funnel(self, tenant: str, experiment: str, span: Span) -> dict[str, Any]:
+    async def funnel(self, tenant: str, experiment: str, span: Span) -> Funnel:
         """How many selections got feedback."""
         await self.experiments.get(tenant, experiment)
         made = await self.insight.selections(experiment, span=span, interval_ms=None)
@@ -135,11 +148,11 @@ class Insights:
 
     async def cumulative(
         self, tenant: str, experiment: str, span: Span, *, interval_ms: int
-    ) -> dict[str, Any]:
+    ) -> CumulativeSeries:
         """Rewards added up to the end of each interval."""
         await self.experiments.get(tenant, experiment)
         paid = await self.insight.rewards(experiment, span=span, interval_ms=interval_ms)
-        data = []
+        data: list[Cumulative] = []
         total, count = 0.0, 0
         for start_ms, some in _by_interval(paid):
             total += sum(one.total for one in some)
@@ -147,11 +160,7 @@ class Insights:
             data.append(
                 {"timestamp_ms": start_ms, "cumulative_reward": total, "cumulative_count": count}
             )
-        return _series(experiment, interval_ms, data)
-
-
-def _series(experiment: str, interval_ms: int, data: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"experiment_id": experiment, "interval_ms": interval_ms, "data": data}
+        return {"experiment_id": experiment, "interval_ms": interval_ms, "data": data}
 
 
 def _by_interval(sums: Iterable[S]) -> list[tuple[int, list[S]]]:

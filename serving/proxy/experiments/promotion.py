@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any
 
 from qbrix.bundle import Bundle, TrustedKeys
 from qbrix.errors import BundleError, Unavailable
+from serving.proxy.documents.answers import Promoted
 from serving.proxy.experiments.controls import Controls
 from serving.proxy.experiments.service import Experiments
 from serving.storage.base import Catalog, ControlRequest
@@ -25,7 +25,7 @@ class Promotion:
     trusted: TrustedKeys
     deadline_s: float
 
-    async def promote(self, tenant: str, experiment: str, data: bytes) -> dict[str, Any]:
+    async def promote(self, tenant: str, experiment: str, data: bytes) -> Promoted:
         """Epoch, version and certificate; raises NotFound, BundleError, Unavailable."""
         record = (await self.experiments.get(tenant, experiment)).record
         bundle = await asyncio.to_thread(self._admitted, data)
@@ -51,7 +51,7 @@ class Promotion:
         return bundle
 
 
-def _answer(settled: ControlRequest, bundle: Bundle) -> dict[str, Any]:
+def _answer(settled: ControlRequest, bundle: Bundle) -> Promoted:
     outcome = settled.outcome
     if settled.status == "rejected":
         raise BundleError(outcome.get("reason", "trace"), outcome.get("message", "refused"))

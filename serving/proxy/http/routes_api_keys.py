@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from serving.proxy.documents.answers import Message
 from serving.proxy.gateway import Gateway
 from serving.proxy.http.strict import Caller, Gate, StrictRoute
 from serving.proxy.people import views as account_views
-from serving.proxy.people.answers import ApiKey, Message, NewApiKey
+from serving.proxy.people.answers import ApiKey, NewApiKey
 from serving.proxy.people.bodies import KeyCreate, KeyPatch
 from serving.storage.base import ApiKeyRecord
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
 from qbrix.errors import NotFound
 from serving.proxy.documents import views
+from serving.proxy.documents.downloads import (
+    DecisionPage,
+    FoundDecision,
+    LedgerPage,
+    StateAnswer,
+)
 from serving.proxy.experiments.records import is_digest
 from serving.proxy.http.described import BUNDLE
 from serving.proxy.http.strict import Gate, StrictRoute, allow
@@ -21,7 +27,7 @@ Reader = Annotated[Principal, allow("experiment:read")]
 
 
 @router.get("/experiments/{experiment_id}/state")
-async def get_state(experiment_id: str, caller: Reader, gateway: Gate) -> dict[str, Any]:
+async def get_state(experiment_id: str, caller: Reader, gateway: Gate) -> StateAnswer:
     """What decides now."""
     await gateway.experiments.get(caller.tenant, experiment_id)
     record = await gateway.stores.ledger.snapshot(experiment_id)
@@ -37,7 +43,7 @@ async def get_ledger(
     gateway: Gate,
     after: Annotated[int, Query(ge=-1, le=2**62)] = -1,
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
-) -> dict[str, Any]:
+) -> LedgerPage:
     """Batches behind a version, in order."""
     await gateway.experiments.get(caller.tenant, experiment_id)
     found = await gateway.stores.ledger.batches(experiment_id, after=after, limit=limit)
@@ -55,7 +61,7 @@ async def get_decisions(
     gateway: Gate,
     after: Annotated[int, Query(ge=0, le=2**62)] = 0,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
-) -> dict[str, Any]:
+) -> DecisionPage:
     """Archived decisions behind a cursor."""
     await gateway.experiments.get(caller.tenant, experiment_id)
     found, cursor = await gateway.stores.ledger.decisions(experiment_id, after=after, limit=limit)
@@ -67,7 +73,7 @@ async def get_decisions(
 
 
 @router.get("/decisions/{decision_id}")
-async def get_decision(decision_id: str, caller: Reader, gateway: Gate) -> dict[str, Any]:
+async def get_decision(decision_id: str, caller: Reader, gateway: Gate) -> FoundDecision:
     """One archived decision."""
     event = await gateway.stores.ledger.find_decision(caller.tenant, decision_id)
     return {"experiment_id": event.experiment, **views.decision(event)}

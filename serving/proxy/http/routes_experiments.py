@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
 from serving.proxy.documents import views
+from serving.proxy.documents.answers import ExperimentAnswer, ExperimentPage, Message, Promoted
 from serving.proxy.documents.bodies import ExperimentCreate, ExperimentPatch
 from serving.proxy.experiments.wanted import changed_experiment, new_experiment
 from serving.proxy.http.described import BUNDLE, errors
@@ -29,7 +30,7 @@ _TAKES_BUNDLE = {"requestBody": {"required": True, "content": BUNDLE}}
 @router.post("", status_code=201, responses=errors(404, 409))
 async def create_experiment(
     body: ExperimentCreate, caller: Writer, gateway: Gate
-) -> dict[str, Any]:
+) -> ExperimentAnswer:
     """Make an experiment; it answers selects at once."""
     return views.experiment(await gateway.experiments.create(caller.tenant, new_experiment(body)))
 
@@ -42,7 +43,7 @@ async def list_experiments(
     offset: Offset = 0,
     search: Search = None,
     enabled: bool | None = None,
-) -> dict[str, Any]:
+) -> ExperimentPage:
     """List experiments, newest first."""
     found = await gateway.experiments.list(
         caller.tenant, limit=limit, offset=offset, search=search, enabled=enabled
@@ -52,7 +53,7 @@ async def list_experiments(
 
 
 @router.get("/{experiment_id}")
-async def get_experiment(experiment_id: str, caller: Reader, gateway: Gate) -> dict[str, Any]:
+async def get_experiment(experiment_id: str, caller: Reader, gateway: Gate) -> ExperimentAnswer:
     """Get an experiment."""
     return views.experiment(await gateway.experiments.get(caller.tenant, experiment_id))
 
@@ -60,29 +61,27 @@ async def get_experiment(experiment_id: str, caller: Reader, gateway: Gate) -> d
 @router.patch("/{experiment_id}", responses=errors(409))
 async def patch_experiment(
     experiment_id: str, body: ExperimentPatch, caller: Writer, gateway: Gate
-) -> dict[str, Any]:
+) -> ExperimentAnswer:
     """Pause, rename, change hyper-parameters; what was learned stays."""
     change = changed_experiment(body)
     return views.experiment(await gateway.experiments.change(caller.tenant, experiment_id, change))
 
 
 @router.post("/{experiment_id}/reset", responses=errors(409))
-async def reset_experiment(experiment_id: str, caller: Writer, gateway: Gate) -> dict[str, Any]:
+async def reset_experiment(experiment_id: str, caller: Writer, gateway: Gate) -> ExperimentAnswer:
     """Learn anew in a new epoch; the log is kept."""
     return views.experiment(await gateway.experiments.reset(caller.tenant, experiment_id))
 
 
 @router.delete("/{experiment_id}")
-async def delete_experiment(experiment_id: str, caller: Deleter, gateway: Gate) -> dict[str, Any]:
+async def delete_experiment(experiment_id: str, caller: Deleter, gateway: Gate) -> Message:
     """Delete an experiment; its ledger stays."""
     await gateway.experiments.delete(caller.tenant, experiment_id)
     return {"message": f"experiment {experiment_id} was deleted"}
 
 
 @router.post("/{experiment_id}/promote", responses=errors(409), openapi_extra=_TAKES_BUNDLE)
-async def promote(
-    experiment_id: str, request: Request, caller: Writer, gateway: Gate
-) -> dict[str, Any]:
+async def promote(experiment_id: str, request: Request, caller: Writer, gateway: Gate) -> Promoted:
     """Let a signed bundle decide, after its golden trace was replayed."""
     limit_bytes = gateway.settings.bundle_limit_bytes
     data = await read_body(request.receive, limit_bytes=limit_bytes)

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
 from qbrix.errors import InvalidRequest
+from serving.proxy.documents.downloads import (
+    ArmSeries,
+    ArmTotals,
+    CumulativeSeries,
+    Funnel,
+    RewardSeries,
+    SelectionSeries,
+    Totals,
+)
 from serving.proxy.http.strict import Gate, StrictRoute, allow
 from serving.proxy.people.auth import Principal
 from serving.storage.base_insight import Span
@@ -30,17 +39,13 @@ Within = Annotated[Span, Depends(_span)]
 
 
 @router.get("/{experiment_id}")
-async def get_totals(
-    experiment_id: str, caller: Reader, gateway: Gate, span: Within
-) -> dict[str, Any]:
+async def get_totals(experiment_id: str, caller: Reader, gateway: Gate, span: Within) -> Totals:
     """Totals of an experiment."""
     return await gateway.insights.experiment(caller.tenant, experiment_id, span)
 
 
 @router.get("/{experiment_id}/arms")
-async def get_arms(
-    experiment_id: str, caller: Reader, gateway: Gate, span: Within
-) -> dict[str, Any]:
+async def get_arms(experiment_id: str, caller: Reader, gateway: Gate, span: Within) -> ArmTotals:
     """Totals of every arm."""
     return await gateway.insights.arms(caller.tenant, experiment_id, span)
 
@@ -48,7 +53,7 @@ async def get_arms(
 @router.get("/{experiment_id}/timeseries")
 async def get_timeseries(
     experiment_id: str, caller: Reader, gateway: Gate, span: Within, interval_ms: Interval = 3600000
-) -> dict[str, Any]:
+) -> SelectionSeries:
     """Selections by interval; empty intervals are left out."""
     return await gateway.insights.timeseries(
         caller.tenant, experiment_id, span, interval_ms=interval_ms
@@ -58,7 +63,7 @@ async def get_timeseries(
 @router.get("/{experiment_id}/timeseries/rewards")
 async def get_reward_timeseries(
     experiment_id: str, caller: Reader, gateway: Gate, span: Within, interval_ms: Interval = 3600000
-) -> dict[str, Any]:
+) -> RewardSeries:
     """Rewards by interval."""
     return await gateway.insights.rewards(
         caller.tenant, experiment_id, span, interval_ms=interval_ms
@@ -68,7 +73,7 @@ async def get_reward_timeseries(
 @router.get("/{experiment_id}/timeseries/arms")
 async def get_arm_timeseries(
     experiment_id: str, caller: Reader, gateway: Gate, span: Within, interval_ms: Interval = 3600000
-) -> dict[str, Any]:
+) -> ArmSeries:
     """Selections by interval and arm."""
     return await gateway.insights.arms_timeseries(
         caller.tenant, experiment_id, span, interval_ms=interval_ms
@@ -76,9 +81,7 @@ async def get_arm_timeseries(
 
 
 @router.get("/{experiment_id}/funnel")
-async def get_funnel(
-    experiment_id: str, caller: Reader, gateway: Gate, span: Within
-) -> dict[str, Any]:
+async def get_funnel(experiment_id: str, caller: Reader, gateway: Gate, span: Within) -> Funnel:
     """Selections and feedback."""
     return await gateway.insights.funnel(caller.tenant, experiment_id, span)
 
@@ -86,7 +89,7 @@ async def get_funnel(
 @router.get("/{experiment_id}/cumulative")
 async def get_cumulative(
     experiment_id: str, caller: Reader, gateway: Gate, span: Within, interval_ms: Interval = 3600000
-) -> dict[str, Any]:
+) -> CumulativeSeries:
     """Rewards added up."""
     return await gateway.insights.cumulative(
         caller.tenant, experiment_id, span, interval_ms=interval_ms

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 
 from serving.proxy.documents import views
+from serving.proxy.documents.answers import ExperimentAnswer, Message, PoolAnswer, PoolPage
 from serving.proxy.documents.bodies import PoolCreate, PoolPatch
 from serving.proxy.http.described import errors
 from serving.proxy.http.strict import Gate, StrictRoute, allow
@@ -24,7 +25,7 @@ Deleter = Annotated[Principal, allow("pool:delete")]
 
 
 @router.post("", status_code=201, responses=errors(409))
-async def create_pool(body: PoolCreate, caller: Writer, gateway: Gate) -> dict[str, Any]:
+async def create_pool(body: PoolCreate, caller: Writer, gateway: Gate) -> PoolAnswer:
     """Make a pool of arms."""
     arms = [(arm.name, arm.metadata) for arm in body.arms]
     return views.pool(await gateway.pools.create(caller.tenant, name=body.name, arms=arms))
@@ -33,22 +34,20 @@ async def create_pool(body: PoolCreate, caller: Writer, gateway: Gate) -> dict[s
 @router.get("")
 async def list_pools(
     caller: Reader, gateway: Gate, limit: Limit = 100, offset: Offset = 0
-) -> dict[str, Any]:
+) -> PoolPage:
     """List pools, newest first."""
     found = await gateway.pools.list(caller.tenant, limit=limit, offset=offset)
     return {"pools": [views.pool(record) for record in found], "limit": limit, "offset": offset}
 
 
 @router.get("/{pool_id}")
-async def get_pool(pool_id: str, caller: Reader, gateway: Gate) -> dict[str, Any]:
+async def get_pool(pool_id: str, caller: Reader, gateway: Gate) -> PoolAnswer:
     """Get a pool."""
     return views.pool(await gateway.pools.get(caller.tenant, pool_id))
 
 
 @router.patch("/{pool_id}", responses=errors(409))
-async def patch_pool(
-    pool_id: str, body: PoolPatch, caller: Writer, gateway: Gate
-) -> dict[str, Any]:
+async def patch_pool(pool_id: str, body: PoolPatch, caller: Writer, gateway: Gate) -> PoolAnswer:
     """Rename a pool; add, rename, retire or revive arms."""
     changed = await gateway.arms.change(
         caller.tenant, pool_id, name=body.name, arms=body.arms or ()
@@ -57,7 +56,7 @@ async def patch_pool(
 
 
 @router.delete("/{pool_id}", responses=errors(409))
-async def delete_pool(pool_id: str, caller: Deleter, gateway: Gate) -> dict[str, Any]:
+async def delete_pool(pool_id: str, caller: Deleter, gateway: Gate) -> Message:
     """Delete a pool without experiments."""
     await gateway.pools.delete(caller.tenant, pool_id)
     return {"message": f"pool {pool_id} was deleted"}
@@ -66,7 +65,7 @@ async def delete_pool(pool_id: str, caller: Deleter, gateway: Gate) -> dict[str,
 @router.get("/{pool_id}/experiments")
 async def list_pool_experiments(
     pool_id: str, caller: Annotated[Principal, allow("pool:read")], gateway: Gate
-) -> list[dict[str, Any]]:
+) -> list[ExperimentAnswer]:
     """List the experiments of a pool."""
     await gateway.pools.get(caller.tenant, pool_id)
     found = await gateway.experiments.list(caller.tenant, limit=500, offset=0, pool_id=pool_id)

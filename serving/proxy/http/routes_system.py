@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Response
 
 import qbrix
 from qbrix.errors import QbrixError
+from serving.proxy.documents.answers import PolicyList
 from serving.proxy.experiments.catalogue import list_policies
 from serving.proxy.http.described import errors
 from serving.proxy.http.strict import Caller, Gate, StrictRoute, allow
@@ -46,7 +47,7 @@ async def livez() -> dict[str, str]:
 
 
 @public.get("/readyz", responses=errors(503))
-async def readyz(gateway: Gate, response: Response) -> dict[str, Any]:
+async def readyz(gateway: Gate, response: Response) -> dict[str, str]:
     """Whether traffic should come here; feedback may be refused all the same."""
     if not gateway.ready:
         response.status_code = 503
@@ -68,7 +69,7 @@ async def metrics(gateway: Gate) -> Response:
 @private.get("/policies")
 async def policies(
     caller: Caller, reward_type: Literal["binary", "bounded", "continuous"] | None = None
-) -> dict[str, Any]:
+) -> PolicyList:
     """Policies with their hyper-parameters."""
     return {"policies": list_policies(reward_type)}
 

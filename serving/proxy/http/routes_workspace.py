@@ -6,13 +6,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from serving.proxy.documents.answers import Message
 from serving.proxy.http.described import errors
 from serving.proxy.http.strict import Caller, Gate, StrictRoute, allow_admin
 from serving.proxy.people import views
 from serving.proxy.people.answers import (
     AuditPage,
     InvitePage,
-    Message,
     NewInvite,
     Roles,
     User,

@@ -14,7 +14,6 @@ __all__ = [
     "Invite",
     "InvitePage",
     "Invited",
-    "Message",
     "NewApiKey",
     "NewInvite",
     "NewPassword",
@@ -32,10 +31,6 @@ class Config(TypedDict):
     signup_open: bool
     edition: str
     email_enabled: bool
-
-
-class Message(TypedDict):
-    message: str
 
 
 class User(TypedDict):
