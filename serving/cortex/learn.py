@@ -25,6 +25,7 @@ class Learned:
     batches: list[tuple[Batch, Deployment]] = field(default_factory=list)
     dead: list[Dead] = field(default_factory=list)
     duplicates: int = 0
+    failures: list[str] = field(default_factory=list)  # what the policy's update said, each time
 
 
 def learn(
@@ -97,6 +98,7 @@ def _fold_isolating(
     except QbrixError as error:
         if len(indices) == 1:
             learned.dead.append(Dead(columns.events[indices[0]], str(error)))
+            learned.failures.append(str(error))
             return
         half = len(indices) // 2
         _fold_isolating(learned, columns, indices[:half], resolver)

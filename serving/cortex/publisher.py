@@ -14,6 +14,7 @@ from serving.cortex.deployments import Live
 from serving.cortex.published import published
 from serving.failpoints import failpoint
 from serving.storage.base import Channel
+from serving.telemetry import CortexMetrics
 
 __all__ = ["Publisher"]
 
@@ -26,17 +27,24 @@ _PREPARE_SHARE = 10  # preparing takes at most a tenth of a motor's time
 class Publisher:
     """Publishes what the ledger has committed; what it cannot publish it tries again."""
 
-    def __init__(self, channel: Channel, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        *,
+        metrics: CortexMetrics | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._channel = channel
+        self._metrics = metrics or CortexMetrics()
         self._clock = clock
-        self._waiting: dict[str, tuple[Live, int]] = {}
+        self._waiting: dict[str, tuple[Live, int, float]] = {}
         self._due: dict[str, float] = {}
         self._offered = asyncio.Event()
         self._publishing = asyncio.Lock()
 
     def offer(self, live: Live, *, term: int) -> None:
         """This is the head now; an earlier one that still waits is left out."""
-        self._waiting[live.record.id] = (live, term)
+        self._waiting[live.record.id] = (live, term, time.monotonic())
         self._offered.set()
 
     def forget_all(self) -> None:
@@ -80,18 +88,22 @@ class Publisher:
         found = self._waiting.get(experiment)
         if found is None:
             return
-        live, term = found
+        live, term, offered_s = found
         began = self._clock()
         try:
             record = await asyncio.to_thread(published, live, term=term)
             prepared_s = self._clock() - began
             failpoint("cortex.before_publish")
-            await self._channel.publish(record)
+            taken = await self._channel.publish(record)
         except Unavailable:
             raise
         except QbrixError as error:
             _log.error("not_published", experiment=experiment, error=str(error))
             prepared_s = 0.0
+            self._metrics.publications.add("failed")
+        else:
+            self._metrics.publications.add("published" if taken else "outdated")
+            self._metrics.publish_s.observe(time.monotonic() - offered_s)
         failpoint("cortex.after_publish")
         self._due[experiment] = began + max(_INTERVAL_S, _PREPARE_SHARE * prepared_s)
         if self._waiting.get(experiment) is found:

@@ -10,6 +10,7 @@ from serving.cortex.worker import ShardWorker
 from serving.loading import PolicyLoader
 from serving.storage import keys
 from serving.storage.base import Stores
+from serving.telemetry import CortexMetrics
 
 __all__ = ["Cortex"]
 
@@ -30,8 +31,10 @@ class Cortex:
         holder: str,
         lease_ttl_s: float = 5.0,
         lease_renew_s: float = 1.0,
+        metrics: CortexMetrics | None = None,
     ) -> None:
         self.holder = holder
+        self.metrics = metrics or CortexMetrics()
         self._stores = stores
         self._workers = [
             ShardWorker(
@@ -41,6 +44,7 @@ class Cortex:
                     stores.ledger, shard, holder=holder, ttl_s=lease_ttl_s, renew_s=lease_renew_s
                 ),
                 shard=shard,
+                metrics=self.metrics,
             )
             for shard in shards
         ]

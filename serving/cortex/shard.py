@@ -25,6 +25,7 @@ from serving.failpoints import failpoint
 from serving.loading import PolicyLoader
 from serving.storage import keys
 from serving.storage.base import ControlRequest, DecisionEvent, FeedbackEvent, Read, Stores
+from serving.telemetry import CortexMetrics
 
 __all__ = ["Shard"]
 
@@ -39,15 +40,23 @@ class Shard:
     """One shard's place in its streams and the heads of its experiments, in one term."""
 
     def __init__(
-        self, stores: Stores, loader: PolicyLoader, publisher: Publisher, *, number: int
+        self,
+        stores: Stores,
+        loader: PolicyLoader,
+        publisher: Publisher,
+        *,
+        number: int,
+        metrics: CortexMetrics,
     ) -> None:
         self._stores = stores
         self._loader = loader
         self._publisher = publisher
         self._number = number
+        self._metrics = metrics
         self._deployments = Deployments(stores.ledger, loader)
         self._snapshots = Snapshots()
         self._places: tuple[Place, Place] | None = None  # of feedback and of decisions
+        self._trimmed: tuple[Place, Place] | None = None
         self._term = 0
         self._limit = _LIMIT
 
@@ -59,7 +68,7 @@ class Shard:
     def forget(self) -> None:
         """Nothing that is in memory can be relied on."""
         self._term = 0
-        self._places = None
+        self._places = self._trimmed = None
         self._deployments.forget_all()
         self._snapshots.forget_all()
         self._publisher.forget_all()
@@ -69,9 +78,9 @@ class Shard:
         if term != self._term:
             await self._begin(term)
         worked = controls and await self._apply_controls()
-        if await self._learn() or worked:
-            return True
-        return await self._write_owed()
+        worked = await self._learn() or worked
+        await self._trim()
+        return worked or await self._write_owed()
 
     @contextmanager
     def _committing(self) -> Iterator[None]:
@@ -88,7 +97,9 @@ class Shard:
         try:
             yield
         finally:
-            slow = time.monotonic() - began_s > _LONG_S
+            took_s = time.monotonic() - began_s
+            self._metrics.step_s.observe(took_s)
+            slow = took_s > _LONG_S
             self._limit = max(self._limit // 2, 1) if slow else min(2 * self._limit, _LIMIT)
 
     async def _begin(self, term: int) -> None:
@@ -139,11 +150,12 @@ class Shard:
                 feedback=feedback,
                 decisions=decisions,
                 places=places,
+                metrics=self._metrics,
             )
+        self._metrics.step_events.observe(len(feedback.events) + len(decisions.events))
         self._places = places
         for live in moved:
             self._publisher.offer(live, term=self._term)
-        await self._trim(places)
         return True
 
     async def _read(
@@ -158,7 +170,11 @@ class Shard:
         )
         return feedback, decisions
 
-    async def _trim(self, places: tuple[Place, Place]) -> None:
+    async def _trim(self) -> None:
+        """Tell the streams what the ledger has; also for a predecessor who did not live to."""
+        places = self._places
+        if places is None or places == self._trimmed:
+            return
         feedback, decisions = places
         await self._stores.intake.trim(
             self._number,
@@ -166,6 +182,7 @@ class Shard:
             feedback=feedback.position,
             decisions=decisions.position,
         )
+        self._trimmed = places
         failpoint("cortex.after_trim")
 
     async def _follow_incarnation(self) -> tuple[Place, Place]:
@@ -220,11 +237,13 @@ class Shard:
                 await commit_rejection(
                     ledger, shard=shard, term=term, request=request, error=error, live=live
                 )
+            self._metrics.controls.add(request.reason, "rejected")
             return
         with self._committing():
             applied = await commit_change(
                 ledger, self._snapshots, shard=shard, term=term, request=request, change=change
             )
+        self._metrics.controls.add(request.reason, "applied" if applied else "cancelled")
         if applied:
             self._deployments.put(change.live)
             self._publisher.offer(change.live, term=term)

@@ -17,6 +17,7 @@ from serving.cortex.learn import Learned, learn
 from serving.cortex.published import snapshot_of
 from serving.cortex.snapshots import Snapshots
 from serving.cortex.times import now_ms
+from serving.cortex.told import Told
 from serving.failpoints import failpoint
 from serving.storage import codec
 from serving.storage.base import (
@@ -30,6 +31,7 @@ from serving.storage.base import (
     Read,
 )
 from serving.storage.rows import are_ids, is_id
+from serving.telemetry import CortexMetrics
 
 __all__ = [
     "Place",
@@ -63,9 +65,11 @@ async def commit_feedback(
     feedback: Read[FeedbackEvent],
     decisions: Read[DecisionEvent],
     places: Sequence[Place],
+    metrics: CortexMetrics,
 ) -> list[Live]:
     """Count what was read exactly once; the heads that it moved."""
     failpoint("cortex.before_step")
+    told = Told()
     groups = _by_experiment(feedback.events)
     heads, dead = await _heads(deployments, groups)
     async with ledger.step(shard, term=term) as step:
@@ -77,6 +81,7 @@ async def commit_feedback(
                 learn, live.deployment, groups[name], known=known, resolver=live.resolver
             )
             dead += learned.dead
+            told.learned(name, learned)
             if learned.batches:
                 moved.append(await _append(step, live, learned))
         failpoint("cortex.after_fold")
@@ -87,6 +92,8 @@ async def commit_feedback(
         for place in places:
             await step.move(place.stream, incarnation=place.incarnation, position=place.position)
     failpoint("cortex.after_commit")
+    told.tell(metrics, dead=len(dead), damaged=len(feedback.damaged) + len(decisions.damaged))
+    metrics.archived.add_many(len(decisions.events))
     for live in moved:
         deployments.put(live)
         (snapshots.took if live in due else snapshots.owe)(live)

@@ -16,6 +16,7 @@ from serving.cortex.publisher import Publisher
 from serving.cortex.shard import Shard
 from serving.loading import PolicyLoader
 from serving.storage.base import Stores
+from serving.telemetry import CortexMetrics
 
 __all__ = ["ShardWorker"]
 
@@ -30,16 +31,26 @@ _PATIENCE_S = 10.0
 class ShardWorker:
     """Learns everything that concerns one shard, while it holds the shard's lease."""
 
-    def __init__(self, stores: Stores, loader: PolicyLoader, lease: Lease, *, shard: int) -> None:
+    def __init__(
+        self,
+        stores: Stores,
+        loader: PolicyLoader,
+        lease: Lease,
+        *,
+        shard: int,
+        metrics: CortexMetrics,
+    ) -> None:
         self._intake = stores.intake
         self._number = shard
+        self._metrics = metrics
         self._lease = lease
-        self._publisher = Publisher(stores.channel)
-        self._shard = Shard(stores, loader, self._publisher, number=shard)
+        self._publisher = Publisher(stores.channel, metrics=metrics)
+        self._shard = Shard(stores, loader, self._publisher, number=shard, metrics=metrics)
         self._busy = asyncio.Lock()
         self._wake = asyncio.Event()
         self._checked_s = -math.inf
         self._worked_s = time.monotonic()
+        self._refusal: str | None = None
         self._stopping = False
 
     @property
@@ -51,6 +62,26 @@ class ShardWorker:
     def healthy(self) -> bool:
         """Whether the stores answered lately, and nothing keeps the shard from moving on."""
         return self._lease.known and time.monotonic() - self._worked_s < _PATIENCE_S
+
+    @property
+    def number(self) -> int:
+        """The shard."""
+        return self._number
+
+    @property
+    def position(self) -> str | None:
+        """Up to where feedback was learned; None while nobody here leads."""
+        return self._shard.position
+
+    @property
+    def hindrance(self) -> str | None:
+        """What keeps the shard from moving on; None when nothing does, or somebody else leads."""
+        if not self._lease.known:
+            return "the ledger does not say who leads"
+        idle_s = time.monotonic() - self._worked_s
+        if self._refusal is None and idle_s >= _PATIENCE_S:
+            return f"a step has been under way for {idle_s:.0f} s"
+        return self._refusal
 
     def wake(self) -> None:
         """A control change may be waiting."""
@@ -94,10 +125,13 @@ class ShardWorker:
                     worked = await self._round(controls=self._controls_due())
             except (Conflict, Unavailable) as error:
                 _log.warning("round_refused", shard=self._number, error=str(error))
+                self._refusal = str(error)
+                self._metrics.rounds_refused.add()
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, _BACKOFF_S[1])
                 continue
             pause_s = _BACKOFF_S[0]
+            self._refusal = None
             self._worked_s = time.monotonic()
             if not worked:
                 await self._idle()
