@@ -6,6 +6,7 @@ The stores, by what they promise:
 * `Accounts` (Postgres): people, workspaces, sessions; `Audit`, who wrote what.
 * `Insight` (Postgres): sums over the decision log and the ledger, current to their last commit.
 * `Ledger` (Postgres): what was learned, append-only. One transaction a step, fenced by the term.
+* `Archive` (Postgres): upkeep of both, and what could not be learned.
 * `Intake` (Redis streams): feedback and decisions on their way to the ledger. Durable when the
   call returns, read in order, trimmed only behind what the ledger has committed.
 * `Channel` (Redis keys and pub/sub): copies of states and wake-up calls. Everything in it can be
@@ -18,10 +19,18 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from serving.storage.base_accounts import Accounts, Audit
+from serving.storage.base_archive import Archive, Retention, Tended
 from serving.storage.base_catalog import Catalog
 from serving.storage.base_insight import Insight
 from serving.storage.base_ledger import Ledger, LedgerStep
-from serving.storage.base_streams import Channel, Intake, Read
+from serving.storage.base_streams import (
+    Appended,
+    Channel,
+    Intake,
+    Outlook,
+    Read,
+    ShardOutlook,
+)
 from serving.storage.records import (
     ApiKeyRecord,
     ArmRecord,
@@ -41,6 +50,8 @@ from serving.storage.records_gates import GateRecord, RuleRecord
 __all__ = [
     "Accounts",
     "ApiKeyRecord",
+    "Appended",
+    "Archive",
     "ArmRecord",
     "Audit",
     "Catalog",
@@ -57,12 +68,16 @@ __all__ = [
     "Key",
     "Ledger",
     "LedgerStep",
+    "Outlook",
     "PoolRecord",
     "Promotion",
     "Read",
+    "Retention",
     "RuleRecord",
+    "ShardOutlook",
     "StateRecord",
     "Stores",
+    "Tended",
 ]
 
 
@@ -75,6 +90,7 @@ class Stores:
     audit: Audit
     insight: Insight
     ledger: Ledger
+    archive: Archive
     intake: Intake
     channel: Channel
     close: Callable[[], Awaitable[None]]

@@ -69,5 +69,5 @@ class Insight(Protocol):
         ...
 
     async def contexts(self, experiment: str, *, span: Span) -> int:
-        """How many different context ids were decided for."""
+        """How many different context ids were decided for, as far as the log knows them."""
         ...

@@ -9,7 +9,6 @@ from typing import Any, Protocol
 from serving.storage.records import (
     CommittedBatch,
     ControlRequest,
-    DeadLetter,
     DecisionEvent,
     ExperimentRecord,
     Key,
@@ -121,10 +120,6 @@ class Ledger(Protocol):
 
     async def promotions(self, experiment: str) -> list[Promotion]:
         """Oldest first."""
-        ...
-
-    async def dead_letters(self, experiment: str, *, limit: int) -> list[DeadLetter]:
-        """Newest first; ``""`` is the experiment of what could not even be read."""
         ...
 
     async def bundle(self, sha256: str) -> bytes:

@@ -7,6 +7,7 @@ from serving.storage.memory import memory_stores
 from serving.storage.postgres import (
     Database,
     PostgresAccounts,
+    PostgresArchive,
     PostgresAudit,
     PostgresCatalog,
     PostgresInsight,
@@ -33,6 +34,7 @@ async def open_stores(*, postgres_url: str, redis_url: str) -> Stores:
         audit=PostgresAudit(database),
         insight=PostgresInsight(database),
         ledger=PostgresLedger(database),
+        archive=PostgresArchive(database),
         intake=RedisIntake(connection),
         channel=RedisChannel(connection),
         close=close,

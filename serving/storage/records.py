@@ -143,7 +143,11 @@ class FeedbackEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class DecisionEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A decision for the log; ``number`` counts per ``proxy``, so that gaps can be seen."""
+    """A decision for the log; ``number`` counts per ``proxy``, so that gaps can be seen.
+
+    ``proxy`` names one life of one proxy and the shard's stream; it is empty for a decision that
+    was restored from its feedback. ``sampling`` is the probability with which the log keeps it.
+    """
 
     proxy: str
     number: Int64
@@ -159,6 +163,7 @@ class DecisionEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     source: str
     context: bytes
     decided_ms: Int64
+    sampling: float = 1.0
 
 
 class StateRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -191,11 +196,17 @@ class Promotion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """What could not be learned, as it was packed for the stream, and why."""
+    """What could not be learned, as it was packed for the stream, and why.
+
+    ``redriven_ms`` is when it was put back into the stream.
+    """
 
     experiment: str
     reason: str
     payload: bytes
+    id: int = 0
+    buried_ms: int = 0
+    redriven_ms: int | None = None
 
 
 class CommittedBatch(msgspec.Struct, frozen=True, kw_only=True):

@@ -289,7 +289,7 @@ async def test_rewards_of_a_declared_range_are_rescaled_in_the_fold_and_kept_in_
     (_, _, learned) = await stores.ledger.batches(record.id, after=-1, limit=9)
     assert learned.batch.rows is not None
     assert learned.batch.rows.rewards.tolist() == rewards[:3]
-    (letter,) = await stores.ledger.dead_letters(record.id, limit=9)
+    (letter,) = await stores.archive.dead_letters(record.id, limit=9)
     assert "outside the declared reward_range [-1.0, 3.0]" in letter.reason
 
 

@@ -220,7 +220,7 @@ async def test_poison_of_every_kind_in_the_streams_stops_nobody() -> None:
     archived, _ = await stores.ledger.decisions(record.id, after=0, limit=9)
     assert archived == [decided(record, 1)]
     letters = {
-        experiment: await stores.ledger.dead_letters(experiment, limit=9)
+        experiment: await stores.archive.dead_letters(experiment, limit=9)
         for experiment in (record.id, "b" * 32, "")
     }
     buried = {

@@ -36,6 +36,7 @@ EMPTY = "; ".join(
         "promotions",
         "dead_letters",
         "decisions",
+        "decision_numbers",
         "leases",
         "positions",
         "experiments",

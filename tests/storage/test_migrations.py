@@ -168,6 +168,6 @@ async def test_what_was_in_one_table_folds_to_the_same_digests_from_partitions(
     key, unknown = (EXPERIMENT, 0, decision_id(41), ""), (EXPERIMENT, 0, decision_id(45), "")
     async with ledger.step(0, term=term) as step:
         assert await step.known([key, unknown]) == {key}
-    (letter,) = await ledger.dead_letters("e", limit=9)
+    (letter,) = await stores.archive.dead_letters("e", limit=9)
     assert (letter.reason, letter.payload) == ("why", b"what")
     await stores.close()

@@ -7,6 +7,7 @@ from time import monotonic
 
 from serving.storage.base import Stores
 from serving.storage.memory.accounts import MemoryAccounts, MemoryAudit
+from serving.storage.memory.archive import MemoryArchive
 from serving.storage.memory.catalog import MemoryCatalog
 from serving.storage.memory.channel import MemoryChannel
 from serving.storage.memory.insight import MemoryInsight
@@ -30,6 +31,7 @@ def memory_stores(*, clock: Callable[[], float] = monotonic) -> Stores:
         audit=MemoryAudit(world),
         insight=MemoryInsight(world),
         ledger=MemoryLedger(world, clock=clock),
+        archive=MemoryArchive(world),
         intake=MemoryIntake(),
         channel=MemoryChannel(),
         close=close,

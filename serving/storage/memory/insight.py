@@ -57,7 +57,8 @@ class MemoryInsight:
 
     async def contexts(self, experiment: str, *, span: Span) -> int:
         """See `Insight`."""
-        return len({event.context_id for event in self._decisions(experiment, span)})
+        events = self._decisions(experiment, span)
+        return len({event.context_id for event in events if event.proxy})
 
     def _decisions(self, experiment: str, span: Span) -> Iterator[DecisionEvent]:
         for event in self._world.decisions.values():

@@ -98,16 +98,21 @@ class MemoryStep:
 
     async def bury(self, experiment: str, *, reason: str, payload: bytes) -> None:
         """See `LedgerStep`."""
-        letter = DeadLetter(experiment=experiment, reason=reason, payload=payload)
+        letter = DeadLetter(
+            experiment=experiment,
+            reason=reason,
+            payload=payload,
+            id=next(self._world.letter_ids),
+            buried_ms=self._world.now_ms(),
+        )
         self._writes.append(lambda: self._world.dead_letters.append(letter))
 
     async def put_decisions(self, decisions: Sequence[DecisionEvent]) -> None:
         """See `LedgerStep`."""
-        archived = self._world.decisions
+        kept, archived = self._world.decisions, self._world.archived
         new = {(event.proxy, event.number): event for event in decisions}
-        self._writes.append(
-            lambda: archived.update({key: new[key] for key in new if key not in archived})
-        )
+        self._writes.append(lambda: kept.update({key: new[key] for key in new if key not in kept}))
+        self._writes.append(lambda: archived.update(new))
 
     async def move(self, stream: str, *, incarnation: str, position: str) -> None:
         """See `LedgerStep`."""
@@ -208,11 +213,6 @@ class MemoryLedger:
     async def promotions(self, experiment: str) -> list[Promotion]:
         """See `Ledger`."""
         return [one for name, one in self._world.promotions if name == experiment]
-
-    async def dead_letters(self, experiment: str, *, limit: int) -> list[DeadLetter]:
-        """See `Ledger`."""
-        letters = reversed(self._world.dead_letters)
-        return [one for one in letters if one.experiment == experiment][:limit]
 
     async def bundle(self, sha256: str) -> bytes:
         """See `Ledger`."""

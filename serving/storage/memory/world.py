@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
@@ -62,10 +63,16 @@ class World:
     snapshots: dict[str, StateRecord] = field(default_factory=dict)
     promotions: list[tuple[str, Promotion]] = field(default_factory=list)
     decisions: dict[tuple[str, int], DecisionEvent] = field(default_factory=dict)
+    archived: set[tuple[str, int]] = field(default_factory=set)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     positions: dict[str, tuple[str, str]] = field(default_factory=dict)
     leases: dict[int, Lease] = field(default_factory=dict)
     control_ids: Iterator[int] = field(default_factory=lambda: count(1))
+    letter_ids: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def now_ms(self) -> int:
+        """The database's clock."""
+        return time.time_ns() // 1_000_000
 
     def live(self) -> list[ExperimentRecord]:
         """Experiments that were not deleted, oldest first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from serving.storage.postgres.accounts import PostgresAccounts
+from serving.storage.postgres.archive import PostgresArchive
 from serving.storage.postgres.catalog import PostgresCatalog
 from serving.storage.postgres.database import Database
 from serving.storage.postgres.insight import PostgresInsight
@@ -12,6 +13,7 @@ from serving.storage.postgres.sessions import PostgresAudit
 __all__ = [
     "Database",
     "PostgresAccounts",
+    "PostgresArchive",
     "PostgresAudit",
     "PostgresCatalog",
     "PostgresInsight",

@@ -7,7 +7,7 @@ from __future__ import annotations
 from serving.storage.base_insight import MINUTE_MS, RewardSum, SelectionSum, Span
 from serving.storage.postgres.database import Database
 
-__all__ = ["ARCHIVE_DECISIONS", "SUM_REWARDS", "PostgresInsight"]
+__all__ = ["ARCHIVE_DECISIONS", "SUM_REWARDS", "PostgresInsight", "count_new"]
 
 _SELECTIONS = """
 SELECT {interval} AS start_ms, arm, sum(selections)::bigint AS selections,
@@ -35,37 +35,57 @@ FROM (
 ) AS parts GROUP BY 1, 2 ORDER BY 1, 2
 """
 
-# New decisions and, in the same statement, what they add to the sums: one that is archived already
-# adds nothing.
-ARCHIVE_DECISIONS = """
+_COUNT_NEW = """
 WITH new AS (
     INSERT INTO decisions (proxy, number, experiment, context_id, epoch, decision_id, arm, u, low,
-        propensity, version, source, context, decided_ms)
-    SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::bigint[],
-        $6::uuid[], $7::bigint[], $8::float8[], $9::float8[], $10::float8[], $11::bigint[],
-        $12::text[], $13::bytea[], $14::bigint[])
+        propensity, version, source, context, decided_ms, sampling)
+    {source}
     ON CONFLICT (proxy, number, decided_ms) DO NOTHING
-    RETURNING experiment, context_id, arm, source, decided_ms
+    RETURNING proxy, number, experiment, context_id, arm, source, decided_ms
 ), met AS (
     INSERT INTO decision_contexts (experiment, context)
-    SELECT DISTINCT experiment, sha256(convert_to(context_id, 'UTF8')) FROM new
+    SELECT DISTINCT experiment, sha256(convert_to(context_id, 'UTF8')) FROM new WHERE proxy <> ''
     ON CONFLICT DO NOTHING RETURNING experiment
 ), counted AS (
     INSERT INTO context_counts (experiment, contexts)
     SELECT experiment, count(*) FROM met GROUP BY experiment ORDER BY experiment
     ON CONFLICT (experiment) DO UPDATE SET contexts = context_counts.contexts + excluded.contexts
+), numbered AS (
+    INSERT INTO decision_numbers AS numbers (proxy, last, archived)
+    SELECT proxy, max(number), count(*) FROM new WHERE proxy <> '' GROUP BY proxy ORDER BY proxy
+    ON CONFLICT (proxy) DO UPDATE SET
+        last = greatest(numbers.last, excluded.last),
+        archived = numbers.archived + excluded.archived
+), summed AS (
+    INSERT INTO decision_sums AS sums
+        (experiment, minute_ms, arm, selections, defaults, first_ms, last_ms)
+    SELECT experiment, decided_ms - decided_ms % 60000, arm, count(*),
+        count(*) FILTER (WHERE source <> 'policy'), min(decided_ms), max(decided_ms)
+    FROM new GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+    ON CONFLICT (experiment, minute_ms, arm) DO UPDATE SET
+        selections = sums.selections + excluded.selections,
+        defaults = sums.defaults + excluded.defaults,
+        first_ms = least(sums.first_ms, excluded.first_ms),
+        last_ms = greatest(sums.last_ms, excluded.last_ms)
 )
-INSERT INTO decision_sums AS sums
-    (experiment, minute_ms, arm, selections, defaults, first_ms, last_ms)
-SELECT experiment, decided_ms - decided_ms % 60000, arm, count(*),
-    count(*) FILTER (WHERE source <> 'policy'), min(decided_ms), max(decided_ms)
-FROM new GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
-ON CONFLICT (experiment, minute_ms, arm) DO UPDATE SET
-    selections = sums.selections + excluded.selections,
-    defaults = sums.defaults + excluded.defaults,
-    first_ms = least(sums.first_ms, excluded.first_ms),
-    last_ms = greatest(sums.last_ms, excluded.last_ms)
+SELECT count(*) FROM new
 """
+
+
+def count_new(source: str) -> str:
+    """Insert what ``source`` selects into the decision log and, in the same statement, what it adds
+    to the sums; what is archived already adds nothing. Tells how many are new.
+
+    Decisions without a proxy were restored: their unit is not known, nor what their proxy sent.
+    """
+    return _COUNT_NEW.format(source=source)
+
+
+ARCHIVE_DECISIONS = count_new("""
+    SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::bigint[],
+        $6::uuid[], $7::bigint[], $8::float8[], $9::float8[], $10::float8[], $11::bigint[],
+        $12::text[], $13::bytea[], $14::bigint[], $15::float8[])
+""")
 
 SUM_REWARDS = """
 INSERT INTO reward_sums AS sums (experiment, minute_ms, arm, count, total, smallest, largest)
@@ -83,7 +103,7 @@ ON CONFLICT (experiment, minute_ms, arm) DO UPDATE SET
 
 _CONTEXTS = """
 SELECT count(DISTINCT context_id) FROM decisions
-WHERE experiment = $1 AND decided_ms >= $2 AND decided_ms < $3
+WHERE experiment = $1 AND decided_ms >= $2 AND decided_ms < $3 AND proxy <> ''
 """
 
 _EVER = 2**62

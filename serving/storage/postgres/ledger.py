@@ -17,7 +17,6 @@ from serving.storage.postgres.step import PostgresStep
 from serving.storage.records import (
     CommittedBatch,
     ControlRequest,
-    DeadLetter,
     DecisionEvent,
     ExperimentRecord,
     Promotion,
@@ -170,16 +169,6 @@ class PostgresLedger:
             experiment,
         )
         return [Promotion(**row) for row in rows]
-
-    async def dead_letters(self, experiment: str, *, limit: int) -> list[DeadLetter]:
-        """See `Ledger`."""
-        rows = await self._database.fetch(
-            "SELECT experiment, reason, payload FROM dead_letters WHERE experiment = $1"
-            " ORDER BY id DESC LIMIT $2",
-            experiment,
-            limit,
-        )
-        return [DeadLetter(**row) for row in rows]
 
     async def bundle(self, sha256: str) -> bytes:
         """See `Ledger`."""

@@ -220,4 +220,5 @@ def _decision_row(event: DecisionEvent) -> tuple[Any, ...]:
         event.source,
         event.context,
         event.decided_ms,
+        event.sampling,
     )

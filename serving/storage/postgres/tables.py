@@ -127,6 +127,7 @@ def decision(row: Record) -> DecisionEvent:
         source=row["source"],
         context=row["context"],
         decided_ms=row["decided_ms"],
+        sampling=row["sampling"],
     )
 
 
