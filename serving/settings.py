@@ -78,13 +78,14 @@ class ProxySettings(BaseSettings):
     body_deadline_s: Seconds = 60.0
     record_ttl_s: Seconds = 5.0
     key_ttl_s: Seconds = 30.0
-    durability_check_s: Seconds = 10.0
+    durability_check_s: Seconds = 1.0
     control_wait_s: float = Field(default=2.0, ge=0)
     promotion_deadline_s: Seconds = 30.0
     motor_deadline_s: Seconds = 2.0
     intake_deadline_s: Seconds = 5.0
     intake_limit: int = Field(default=20_000, ge=1)
-    backlog_limit: int = Field(default=1_000_000, ge=1)
+    backlog_limit: int = Field(default=1_000_000, ge=1)  # unread events of a shard
+    kept_limit_bytes: int = Field(default=128 << 20, ge=1 << 10)  # acknowledged, not yet learned
     decision_buffer: int = Field(default=50_000, ge=1)
     remembered_feedback: int = Field(default=100_000, ge=0)
     drain_s: Seconds = 10.0

@@ -117,13 +117,18 @@ class Gateway:
     async def start(self) -> None:
         """Begin to listen, to write decisions and to watch the stores."""
         self.metrics.watch("qbrix_decisions_waiting", "decisions on their way", self._waiting)
+        self.metrics.watch(
+            "qbrix_feedback_kept",
+            "acknowledged feedback not known to be in the ledger yet",
+            lambda: float(self.intake.kept.events),
+        )
         await self.intake.check()
         for work in (
             self._listen(),
             self.decisions.run(),
             self.people.standings.run(),
             self.limits.run(self.stores.channel),
-            self._watch_intake(),
+            self.intake.run(),
             self._note_use(),
         ):
             task = asyncio.create_task(work)
@@ -203,11 +208,6 @@ class Gateway:
         }
         async for topic, payload in self.stores.channel.listen(*heard):
             heard[topic](payload)
-
-    async def _watch_intake(self) -> None:
-        while True:
-            await asyncio.sleep(self.settings.durability_check_s)
-            await self.intake.check()
 
     async def _note_use(self) -> None:
         while True:

@@ -8,7 +8,7 @@ from typing import Generic, Protocol, TypeVar
 
 from serving.storage.records import DecisionEvent, FeedbackEvent, StateRecord
 
-__all__ = ["Channel", "Intake", "Read"]
+__all__ = ["Appended", "Channel", "Intake", "Outlook", "Read", "ShardOutlook"]
 
 E = TypeVar("E")
 
@@ -26,11 +26,42 @@ class Read(Generic[E]):
     damaged: list[bytes]
 
 
-class Intake(Protocol):
-    """Durable streams, one for feedback and one for decisions per shard."""
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Where the last of some events lies, and how many are unread there, these included."""
 
-    async def append_feedback(self, shard: int, events: Sequence[FeedbackEvent]) -> str:
-        """Position of the last event, on disk when this returns.
+    incarnation: str
+    position: str
+    unread: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShardOutlook:
+    """A shard's stream of feedback: up to ``passed`` the ledger has it, ``unread`` events wait."""
+
+    incarnation: str
+    passed: str
+    unread: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outlook:
+    """What who sends feedback must know; ``durability`` as `Intake.durability`."""
+
+    durability: str
+    shards: dict[int, ShardOutlook]
+
+
+class Intake(Protocol):
+    """Durable streams, one for feedback and one for decisions per shard.
+
+    A shard's streams have a name, their incarnation. Streams that vanished, and a stream that does
+    not hold any more what this object appended to it, get another one: whoever read them begins
+    anew, whoever sent to them sends again.
+    """
+
+    async def append_feedback(self, shard: int, events: Sequence[FeedbackEvent]) -> Appended:
+        """Where the last event lies, on disk when this returns.
 
         Raises Unavailable otherwise; the events may be there all the same.
         """
@@ -53,18 +84,22 @@ class Intake(Protocol):
         ...
 
     async def incarnation(self, shard: int) -> str:
-        """A name that the shard's streams got when they were made; a lost stream gets another."""
+        """The name of the shard's streams."""
         ...
 
     async def trim(self, shard: int, *, incarnation: str, feedback: str, decisions: str) -> None:
-        """Drop what lies at or before these positions: the ledger has it.
+        """Drop what lies at or before these positions, and tell who sent it: the ledger has it.
 
-        Nothing is dropped when the streams have another incarnation by now.
+        Nothing happens when the streams have another incarnation by now.
         """
         ...
 
     async def backlog(self, shard: int) -> int:
-        """How many entries (of one or more events) of feedback nobody has trimmed yet."""
+        """How many events of feedback nobody has trimmed yet."""
+        ...
+
+    async def look(self, shards: Sequence[int]) -> Outlook:
+        """All that who sends must know, in one round trip."""
         ...
 
     async def durability(self) -> str:

@@ -17,9 +17,9 @@ __all__ = [
     "USERS",
     "decision_stream",
     "feedback_stream",
-    "incarnation",
     "shard_of",
     "state",
+    "streams",
 ]
 
 STATES = "qbrix:states"  # payload: the experiment whose copy was replaced
@@ -45,9 +45,9 @@ def decision_stream(shard: int) -> str:
     return f"qbrix:{{s{shard}}}:decisions"
 
 
-def incarnation(shard: int) -> str:
-    """Name that the shard's streams got when they were made."""
-    return f"qbrix:{{s{shard}}}:incarnation"
+def streams(shard: int) -> str:
+    """Hash about the shard's streams: their incarnation, and of feedback what came and went."""
+    return f"qbrix:{{s{shard}}}:streams"
 
 
 def state(experiment: str) -> str:

@@ -8,7 +8,7 @@ from typing import TypeVar
 from qbrix.errors import StateMismatch
 from serving.storage.base import Read
 
-__all__ = ["unpack_entries"]
+__all__ = ["reaches", "unpack_entries"]
 
 E = TypeVar("E")
 
@@ -33,3 +33,12 @@ def unpack_entries(
         if len(events) >= limit:
             break
     return Read(events=events, position=position, damaged=damaged)
+
+
+def reaches(passed: str, position: str) -> bool:
+    """Whether who has passed ``passed`` has passed ``position`` of the same stream."""
+    return _numbers(passed) >= _numbers(position)
+
+
+def _numbers(position: str) -> tuple[int, ...]:
+    return tuple(map(int, position.split("-")))

@@ -222,5 +222,5 @@ async def test_a_leader_that_does_not_know_it_was_replaced_is_refused(stores: St
 
 
 def test_streams_of_a_shard_share_a_hash_tag() -> None:
-    names = (keys.feedback_stream(3), keys.decision_stream(3), keys.incarnation(3))
+    names = (keys.feedback_stream(3), keys.decision_stream(3), keys.streams(3))
     assert {re.search(r"{(.*?)}", name).group(1) for name in names} == {"s3"}  # type: ignore[union-attr]

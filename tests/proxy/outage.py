@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from qbrix.errors import Unavailable
-from serving.storage.base import FeedbackEvent, Stores
+from serving.storage.base import Appended, FeedbackEvent, Stores
 from serving.storage.memory import memory_stores
 from serving.storage.memory.intake import MemoryIntake
 
@@ -47,7 +47,7 @@ class SteerableIntake(MemoryIntake):
         self.claims = "always"
         self.failure: Exception | None = None
 
-    async def append_feedback(self, shard: int, events: Any) -> str:
+    async def append_feedback(self, shard: int, events: Any) -> Appended:
         self.groups.append(len(events))
         self.asked.set()
         await self.go.wait()

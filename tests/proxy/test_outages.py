@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -25,6 +26,20 @@ async def intake_over(store: SteerableIntake, **settings: object) -> FeedbackInt
     made = FeedbackIntake(ProxySettings.model_validate(settings), store, ProxyMetrics(), shards=2)
     await made.check()
     return made
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Let others work until it is so."""
+    async with asyncio.timeout(5.0):
+        while not holds():  # noqa: ASYNC110
+            await asyncio.sleep(0.002)
+
+
+async def learned(store: SteerableIntake, shard: int) -> None:
+    """What cortex does when the ledger has everything."""
+    read = await store.read_feedback(shard, after="0", limit=10**6, block_ms=0)
+    name = await store.incarnation(shard)
+    await store.trim(shard, incarnation=name, feedback=read.position, decisions="0")
 
 
 async def test_selection_goes_on_when_every_store_is_away_and_says_how_old_it_is() -> None:
@@ -160,17 +175,117 @@ async def test_too_much_in_the_queue_is_refused_at_once() -> None:
 
 async def test_too_much_unread_in_the_stream_is_refused_until_it_is_trimmed() -> None:
     store = SteerableIntake()
-    intake = await intake_over(store, backlog_limit=1)
-    for number in range(2):
-        await intake.append(0, event(number))
-    await intake.check()
+    intake = await intake_over(store, backlog_limit=3)
+    store.go.clear()
+    waiting = [asyncio.create_task(intake.append(0, event(number))) for number in range(3)]
+    await asyncio.sleep(0)
+    store.go.set()
+    await asyncio.gather(*waiting)
+    assert len(store.groups) < 3  # events count, not entries
     with pytest.raises(Unavailable, match="too much feedback"):
         await intake.append(0, event(3))
     await intake.append(1, event(3))
-    incarnation = await store.incarnation(0)
-    await store.trim(0, incarnation=incarnation, feedback="2", decisions="0")
+    await learned(store, 0)
     await intake.check()
     await intake.append(0, event(3))
+
+
+async def test_what_was_acknowledged_is_kept_until_the_ledger_has_it() -> None:
+    store = SteerableIntake()
+    intake = await intake_over(store)
+    for number in range(200):
+        await intake.append(0, event(number))
+    await intake.append(1, event(200))
+    assert intake.kept.events == 201
+    await intake.check()
+    assert intake.kept.events == 201
+    await learned(store, 0)
+    await intake.check()
+    assert intake.kept.events == 1
+    await learned(store, 1)
+    await intake.check()
+    assert (intake.kept.events, intake.kept.size_bytes) == (0, 0)
+
+
+async def test_what_is_kept_is_sent_again_when_its_streams_are_gone() -> None:
+    store = SteerableIntake()
+    intake = await intake_over(store)
+    for number in range(300):
+        await intake.append(number % 2, event(number))
+    await learned(store, 1)
+    await intake.check()
+    store.lose()
+    store.failure = AWAY
+    await intake.check()
+    assert intake.kept.events == 150
+    store.failure = None
+    await intake.append(0, event(300))
+    await intake.check()
+    for shard, expected in ((0, {*range(0, 300, 2), 300}), (1, set())):
+        found = [int(one.decision_id, 16) for one in await store.stored(shard)]
+        assert sorted(found) == sorted(expected)
+    assert intake.kept.events == 151
+    await intake.check()
+    assert len(await store.stored(0)) == 151
+    await learned(store, 0)
+    await intake.check()
+    assert intake.kept.events == 0
+
+
+async def test_streams_that_fail_again_while_something_is_sent_again_lose_nothing() -> None:
+    store = SteerableIntake()
+    intake = await intake_over(store)
+    for number in range(300):
+        await intake.append(0, event(number))
+    store.lose()
+    store.go.clear()
+    store.asked.clear()
+    checking = asyncio.create_task(intake.check())
+    await store.asked.wait()
+    store.failure = AWAY
+    store.go.set()
+    await checking
+    assert intake.kept.events == 300
+    store.failure = None
+    await intake.check()
+    assert len({one.decision_id for one in await store.stored(0)}) == 300
+
+
+async def test_a_loss_is_mended_at_once_by_whoever_sends_next() -> None:
+    store = SteerableIntake()
+    intake = await intake_over(store, durability_check_s=3600.0)
+    looking = asyncio.create_task(intake.run())
+    await intake.append(0, event(0))
+    store.lose()
+    await intake.append(0, event(1))
+    await until(lambda: len(store.groups) == 3)
+    looking.cancel()
+    assert len(await store.stored(0)) == 2
+
+
+async def test_memory_for_what_is_kept_is_bounded() -> None:
+    store = SteerableIntake()
+    intake = await intake_over(store, kept_limit_bytes=1024)
+    sent = [intake.append(0, event(number)) for number in range(20)]
+    answers = [await asyncio.gather(one, return_exceptions=True) for one in sent]
+    refused = [answer for (answer,) in answers if isinstance(answer, Unavailable)]
+    assert 0 < len(refused) < 20
+    assert intake.kept.size_bytes < 2048
+    await learned(store, 0)
+    await intake.check()
+    await intake.append(0, event(20))
+
+
+async def test_a_store_that_promises_less_from_now_on_is_noticed() -> None:
+    store = SteerableIntake()
+    intake = await intake_over(store, durability_check_s=0.01)
+    looking = asyncio.create_task(intake.run())
+    await intake.append(0, event(0))
+    store.claims = "memory"
+    await until(lambda: intake.refusal is not None)
+    with pytest.raises(Unavailable, match="offers durability 'memory'"):
+        await intake.append(0, event(1))
+    looking.cancel()
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,54 @@ async def test_a_flushed_server_has_another_incarnation(fresh_redis_url: str) ->
     await connection.close()
 
 
+@pytest.mark.parametrize("lost", ["the stream", "its end", "what is known of it"])
+async def test_streams_that_lost_something_are_new_ones_to_whoever_sent_it(
+    fresh_redis_url: str, lost: str
+) -> None:
+    connection = RedisConnection(fresh_redis_url)
+    intake = RedisIntake(connection)
+    kept = await intake.append_feedback(0, [feedback("e", 1)])
+    gone = await intake.append_feedback(0, [feedback("e", 2)])
+    assert gone.incarnation == kept.incarnation
+    if lost == "its end":
+        await connection.command("XDEL", keys.feedback_stream(0), gone.position)
+    else:
+        known = lost == "what is known of it"
+        await connection.command("DEL", keys.streams(0) if known else keys.feedback_stream(0))
+    after = await intake.append_feedback(0, [feedback("e", 3)])
+    assert after.incarnation != gone.incarnation
+    assert (await intake.look([0])).shards[0].incarnation == after.incarnation
+    assert await RedisIntake(connection).incarnation(0) == after.incarnation
+    assert (await intake.append_feedback(0, [feedback("e", 4)])).incarnation == after.incarnation
+    await connection.close()
+
+
+async def test_what_the_ledger_has_may_vanish(fresh_redis_url: str) -> None:
+    connection = RedisConnection(fresh_redis_url)
+    intake = RedisIntake(connection)
+    place = await intake.append_feedback(0, [feedback("e", 1)])
+    await intake.trim(0, incarnation=place.incarnation, feedback=place.position, decisions="0")
+    assert (await intake.append_feedback(0, [feedback("e", 2)])).incarnation == place.incarnation
+    await connection.close()
+
+
+async def test_a_full_server_refuses_feedback_until_it_is_trimmed(fresh_redis_url: str) -> None:
+    connection = RedisConnection(fresh_redis_url)
+    intake = RedisIntake(connection)
+    try:
+        place = await intake.append_feedback(0, [feedback("e", n) for n in range(20_000)])
+        memory = await connection.command("INFO", "memory")
+        full = int(memory["used_memory"]) - (1 << 20)
+        await connection.command("CONFIG", "SET", "maxmemory", full)
+        with pytest.raises(Unavailable, match="OutOfMemory"):
+            await intake.append_feedback(0, [feedback("e", 1)])
+        await intake.trim(0, incarnation=place.incarnation, feedback=place.position, decisions="0")
+        assert (await intake.append_feedback(0, [feedback("e", 1)])).unread == 1
+    finally:
+        await connection.command("CONFIG", "SET", "maxmemory", 0)
+        await connection.close()
+
+
 async def test_a_listener_hears_again_after_the_server_came_back(tmp_path: Path) -> None:
     with EmbeddedValkey(tmp_path) as server:
         connection = RedisConnection(server.url)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 
 import structlog
 
 from qbrix.errors import Unavailable
 from serving.failpoints import failpoint
+from serving.proxy.agent.kept import Kept, KeptFeedback
 from serving.settings import ProxySettings
 from serving.storage.base import FeedbackEvent, Intake
 from serving.telemetry import ProxyMetrics
@@ -24,42 +26,49 @@ Waiting = tuple[FeedbackEvent, "asyncio.Future[None]"]
 
 
 class FeedbackIntake:
-    """Group commit per shard; an event is acknowledged when its group is on disk, never before."""
+    """Group commit per shard; an event is acknowledged when its group is on disk, never before.
+
+    What was acknowledged is kept until the ledger has passed it, and sent again when the streams
+    that held it are gone. An acknowledged reward is lost only if the store's data and this process
+    are lost together.
+    """
 
     def __init__(
         self, settings: ProxySettings, intake: Intake, metrics: ProxyMetrics, *, shards: int
     ) -> None:
+        self.kept = KeptFeedback()
         self._settings = settings
-        self._shards = shards
+        self._shards = range(shards)
         self._intake = intake
         self._metrics = metrics
         self._waiting: dict[int, deque[Waiting]] = {}
         self._writers: dict[int, asyncio.Task[None]] = {}
         self._refusal: str | None = "the durability of the feedback store is not known yet"
-        self._full: set[int] = set()
+        self._unread: dict[int, int] = {}
+        self._incarnations: dict[int, str] = {}
+        self._replaced = asyncio.Event()
+
+    async def run(self) -> None:
+        """Look after the store for ever: at once when streams were replaced, else regularly."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._settings.durability_check_s):
+                    await self._replaced.wait()
+            self._replaced.clear()
+            await self.check()
 
     async def check(self) -> None:
-        """Ask the store what its acknowledgement is worth and how much lies unread."""
-        demanded = self._settings.durability
+        """Ask the store what its acknowledgement is worth and how far the ledger has come."""
         try:
-            offered = await self._intake.durability()
-            full = {
-                shard
-                for shard in range(self._shards)
-                if await self._intake.backlog(shard) > self._settings.backlog_limit
-            }
+            outlook = await self._intake.look(self._shards)
+            for shard, seen in outlook.shards.items():
+                self._unread[shard] = seen.unread
+                self._incarnations[shard] = seen.incarnation
+                await self._send_again(shard, self.kept.settle(shard, seen))
         except Unavailable as error:
             _log.warning("durability_unknown", error=str(error))
             return
-        self._full = full
-        if suffices(offered, demanded=demanded):
-            self._refusal = None
-            return
-        self._refusal = (
-            f"the feedback store offers durability {offered!r}, {demanded!r} is demanded; "
-            "set appendfsync always and noeviction, or accept less with PROXY_DURABILITY"
-        )
-        _log.error("not_durable", offered=offered, demanded=demanded)
+        self._judge(outlook.durability)
 
     @property
     def refusal(self) -> str | None:
@@ -71,7 +80,7 @@ class FeedbackIntake:
         if self._refusal is not None:
             raise Unavailable(self._refusal, retry_after_s=self._settings.durability_check_s)
         waiting = self._waiting.setdefault(shard, deque())
-        if shard in self._full or len(waiting) >= self._settings.intake_limit:
+        if self._is_full(shard) or len(waiting) >= self._settings.intake_limit:
             raise Unavailable("too much feedback waits to be learned; send it again later")
         acknowledged: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiting.append((event, acknowledged))
@@ -84,6 +93,36 @@ class FeedbackIntake:
         while self._writers:
             await asyncio.wait(set(self._writers.values()))
 
+    def _judge(self, offered: str) -> None:
+        """Accept feedback, or say why not."""
+        demanded = self._settings.durability
+        before = self._refusal
+        self._refusal = None
+        if not suffices(offered, demanded=demanded):
+            self._refusal = (
+                f"the feedback store offers durability {offered!r}, {demanded!r} is demanded; "
+                "set appendfsync always and noeviction, or accept less with PROXY_DURABILITY"
+            )
+        if self._refusal is not None and self._refusal != before:
+            _log.error("not_durable", offered=offered, demanded=demanded)
+
+    def _is_full(self, shard: int) -> bool:
+        too_many = self._unread.get(shard, 0) >= self._settings.backlog_limit
+        return too_many or self.kept.size_bytes >= self._settings.kept_limit_bytes
+
+    async def _send_again(self, shard: int, strays: list[Kept]) -> None:
+        """Their streams are gone; what the ledger has already counts once all the same."""
+        if strays:
+            lost = sum(group.events for group in strays)
+            _log.warning("feedback_sent_again", shard=shard, events=lost)
+        try:
+            while strays:
+                events = strays[0].unpacked()
+                self.kept.add(shard, events, await self._intake.append_feedback(shard, events))
+                del strays[0]
+        finally:
+            self.kept.take_back(shard, strays)
+
     async def _write(self, shard: int, waiting: deque[Waiting]) -> None:
         try:
             while waiting:
@@ -91,6 +130,9 @@ class FeedbackIntake:
                 failpoint("intake.before_write")
                 failure = await self._append(shard, [event for event, _ in group])
                 failpoint("intake.after_write")
+                if failure is not None:  # whoever waits would meet the same store
+                    group += waiting
+                    waiting.clear()
                 _acknowledge(group, failure)
         finally:
             del self._writers[shard]
@@ -100,12 +142,19 @@ class FeedbackIntake:
         self._metrics.intake_group.observe(len(events))
         writing = asyncio.create_task(self._intake.append_feedback(shard, events))
         await asyncio.wait({writing}, timeout=self._settings.intake_deadline_s)
-        if writing.done():
-            return writing.exception()
-        writing.cancel()
-        return Unavailable(
-            "the feedback store did not answer in time; send it again, it counts once"
-        )
+        if not writing.done():
+            writing.cancel()
+            return Unavailable(
+                "the feedback store did not answer in time; send it again, it counts once"
+            )
+        if (failure := writing.exception()) is not None:
+            return failure
+        place = writing.result()
+        self._unread[shard] = place.unread
+        self.kept.add(shard, events, place)
+        if self._incarnations.setdefault(shard, place.incarnation) != place.incarnation:
+            self._replaced.set()
+        return None
 
 
 def suffices(offered: str, *, demanded: str) -> bool:

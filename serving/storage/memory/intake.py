@@ -9,7 +9,7 @@ from typing import TypeVar
 from uuid import uuid4
 
 from serving.storage import codec, keys
-from serving.storage.base import Read
+from serving.storage.base import Appended, Outlook, Read, ShardOutlook
 from serving.storage.reading import unpack_entries
 from serving.storage.records import DecisionEvent, FeedbackEvent
 
@@ -24,12 +24,15 @@ class MemoryIntake:
     def __init__(self) -> None:
         self._streams: defaultdict[str, list[tuple[int, bytes]]] = defaultdict(list)
         self._last: defaultdict[str, int] = defaultdict(int)
-        self._incarnations: dict[str, str] = {}
+        self._incarnations: dict[int, str] = {}
+        self._passed: dict[int, str] = {}
         self._arrived = asyncio.Condition()
 
-    async def append_feedback(self, shard: int, events: Sequence[FeedbackEvent]) -> str:
+    async def append_feedback(self, shard: int, events: Sequence[FeedbackEvent]) -> Appended:
         """See `Intake`."""
-        return await self._append(keys.feedback_stream(shard), codec.pack_feedback(events))
+        stream = keys.feedback_stream(shard)
+        position = await self._append(stream, codec.pack_feedback(events))
+        return Appended(self._incarnation(shard), position, self._unread(shard))
 
     async def append_decisions(self, shard: int, events: Sequence[DecisionEvent]) -> str:
         """See `Intake`."""
@@ -51,12 +54,13 @@ class MemoryIntake:
 
     async def incarnation(self, shard: int) -> str:
         """See `Intake`."""
-        return self._incarnations.setdefault(keys.incarnation(shard), uuid4().hex)
+        return self._incarnation(shard)
 
     async def trim(self, shard: int, *, incarnation: str, feedback: str, decisions: str) -> None:
         """See `Intake`."""
-        if await self.incarnation(shard) != incarnation:
+        if self._incarnation(shard) != incarnation:
             return
+        self._passed[shard] = feedback
         for stream, upto in (
             (keys.feedback_stream(shard), feedback),
             (keys.decision_stream(shard), decisions),
@@ -66,7 +70,19 @@ class MemoryIntake:
 
     async def backlog(self, shard: int) -> int:
         """See `Intake`."""
-        return len(self._streams[keys.feedback_stream(shard)])
+        return self._unread(shard)
+
+    async def look(self, shards: Sequence[int]) -> Outlook:
+        """See `Intake`."""
+        outlooks = {
+            shard: ShardOutlook(
+                incarnation=self._incarnation(shard),
+                passed=self._passed.get(shard, "0"),
+                unread=self._unread(shard),
+            )
+            for shard in shards
+        }
+        return Outlook(durability=await self.durability(), shards=outlooks)
 
     async def durability(self) -> str:
         """What is in memory only is lost with it."""
@@ -77,6 +93,14 @@ class MemoryIntake:
         self._streams.clear()
         self._last.clear()
         self._incarnations.clear()
+        self._passed.clear()
+
+    def _incarnation(self, shard: int) -> str:
+        return self._incarnations.setdefault(shard, uuid4().hex)
+
+    def _unread(self, shard: int) -> int:
+        entries = self._streams[keys.feedback_stream(shard)]
+        return sum(len(codec.unpack_feedback(entry)) for _, entry in entries)
 
     async def _append(self, stream: str, entry: bytes) -> str:
         self._last[stream] += 1

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 
-from qbrix.errors import Unavailable
 from serving.storage import codec, keys
-from serving.storage.base import Read
+from serving.storage.base import Appended, Outlook, Read, ShardOutlook
 from serving.storage.reading import unpack_entries
 from serving.storage.records import DecisionEvent, FeedbackEvent
 from serving.storage.redis.connection import RedisConnection, translated
+from serving.storage.redis.scripts import APPEND, LOOK, TRIM
 
 __all__ = ["RedisIntake"]
 
@@ -22,13 +22,8 @@ E = TypeVar("E")
 _FIELD = b"e"
 _EVENTS_PER_ENTRY = 128
 _ENTRIES_PER_READ = 64
-
-_TRIM = """
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-redis.call('XTRIM', KEYS[2], 'MINID', ARGV[2])
-redis.call('XTRIM', KEYS[3], 'MINID', ARGV[3])
-return 1
-"""
+_ASKED = "appendonly", "appendfsync", "maxmemory", "maxmemory-policy"
+_NOTHING = Appended("", "", 0)
 
 
 class RedisIntake:
@@ -36,15 +31,37 @@ class RedisIntake:
 
     def __init__(self, connection: RedisConnection) -> None:
         self._connection = connection
-        self._trim = connection.commands.register_script(_TRIM)
+        self._append = connection.commands.register_script(APPEND)
+        self._look = connection.commands.register_script(LOOK)
+        self._trim = connection.commands.register_script(TRIM)
+        self._last: dict[int, Appended] = {}  # by shard, of what this object appended
 
-    async def append_feedback(self, shard: int, events: Sequence[FeedbackEvent]) -> str:
+    async def append_feedback(self, shard: int, events: Sequence[FeedbackEvent]) -> Appended:
         """See `Intake`."""
-        return await self._append(keys.feedback_stream(shard), events, codec.pack_feedback)
+        entries: list[bytes | int] = []
+        for start in range(0, len(events), _EVENTS_PER_ENTRY):
+            together = events[start : start + _EVENTS_PER_ENTRY]
+            entries += (codec.pack_feedback(together), len(together))
+        with translated():
+            answer = await self._append(
+                keys=_feedback_keys(shard), args=(*self._who(shard), *entries)
+            )
+        incarnation, position, unread = answer
+        appended = Appended(_text(incarnation), _text(position), unread)
+        self._last[shard] = appended
+        return appended
 
     async def append_decisions(self, shard: int, events: Sequence[DecisionEvent]) -> str:
         """See `Intake`."""
-        return await self._append(keys.decision_stream(shard), events, codec.pack_decisions)
+        stream = keys.decision_stream(shard)
+        starts = range(0, len(events), _EVENTS_PER_ENTRY)
+        with translated():
+            pipeline = self._connection.commands.pipeline(transaction=False)
+            for start in starts:
+                entry = codec.pack_decisions(events[start : start + _EVENTS_PER_ENTRY])
+                pipeline.execute_command("XADD", stream, "*", _FIELD, entry)
+            positions: list[bytes] = await pipeline.execute()
+        return _text(positions[-1])
 
     async def read_feedback(
         self, shard: int, *, after: str, limit: int, block_ms: int
@@ -62,51 +79,50 @@ class RedisIntake:
 
     async def incarnation(self, shard: int) -> str:
         """See `Intake`."""
-        key = keys.incarnation(shard)
-        found = await self._connection.command("GET", key)
-        if found is None:
-            await self._connection.command("SET", key, uuid4().hex, "NX")
-            found = await self._connection.command("GET", key)
-        return _text(found)
+        with translated():
+            name, *_ = await self._look(keys=_feedback_keys(shard), args=self._who(shard))
+        return _text(name)
 
     async def trim(self, shard: int, *, incarnation: str, feedback: str, decisions: str) -> None:
         """See `Intake`."""
-        names = keys.incarnation(shard), keys.feedback_stream(shard), keys.decision_stream(shard)
+        names = (*_feedback_keys(shard), keys.decision_stream(shard))
+        places = (feedback, _behind(feedback), decisions, _behind(decisions))
         with translated():
-            await self._trim(keys=names, args=(incarnation, _behind(feedback), _behind(decisions)))
+            await self._trim(keys=names, args=(incarnation, *places))
 
     async def backlog(self, shard: int) -> int:
         """See `Intake`."""
-        return int(await self._connection.command("XLEN", keys.feedback_stream(shard)))
+        with translated():
+            *_, unread = await self._look(keys=_feedback_keys(shard), args=self._who(shard))
+        return int(unread)
+
+    async def look(self, shards: Sequence[int]) -> Outlook:
+        """See `Intake`."""
+        pipeline = self._connection.commands.pipeline(transaction=False)
+        for shard in shards:
+            pipeline.execute_command("EVAL", LOOK, 2, *_feedback_keys(shard), *self._who(shard))
+        pipeline.execute_command("CONFIG GET", *_ASKED)
+        with translated():
+            *found, settings = await pipeline.execute(raise_on_error=False)
+            for answer in found:
+                if isinstance(answer, RedisError):
+                    raise answer
+        return Outlook(
+            durability=_worth(settings),
+            shards={
+                shard: ShardOutlook(incarnation=_text(name), passed=_text(passed), unread=unread)
+                for shard, (name, passed, unread) in zip(shards, found, strict=True)
+            },
+        )
 
     async def durability(self) -> str:
-        """See `Intake`; a server that does not tell is taken for one that forgets."""
-        names = "appendonly", "appendfsync", "maxmemory", "maxmemory-policy"
-        try:
-            found = await self._connection.command("CONFIG GET", *names)
-        except Unavailable as error:
-            if isinstance(error.__cause__, ResponseError):
-                return "memory"
-            raise
-        settings = {_text(name): _text(value) for name, value in found.items()}
-        evicts = settings.get("maxmemory-policy", "").startswith("allkeys")
-        if evicts and settings.get("maxmemory", "0") != "0":
-            return "evicting"
-        if settings.get("appendonly") != "yes" or settings.get("appendfsync") == "no":
-            return "memory"
-        return settings["appendfsync"]
+        """See `Intake`."""
+        return (await self.look(())).durability
 
-    async def _append(
-        self, stream: str, events: Sequence[E], pack: Callable[[Sequence[E]], bytes]
-    ) -> str:
-        starts = range(0, len(events), _EVENTS_PER_ENTRY)
-        entries = [pack(events[start : start + _EVENTS_PER_ENTRY]) for start in starts]
-        with translated():
-            pipeline = self._connection.commands.pipeline(transaction=False)
-            for entry in entries:
-                pipeline.execute_command("XADD", stream, "*", _FIELD, entry)
-            positions: list[bytes] = await pipeline.execute()
-        return _text(positions[-1])
+    def _who(self, shard: int) -> tuple[str, str, str]:
+        """A name for streams without one, and what this object must find there."""
+        last = self._last.get(shard, _NOTHING)
+        return uuid4().hex, last.incarnation, last.position
 
     async def _read(
         self,
@@ -141,6 +157,25 @@ class RedisIntake:
         if not answer:
             return []
         return [(_text(place), fields.get(_FIELD, b"")) for place, fields in answer[0][1]]
+
+
+def _feedback_keys(shard: int) -> tuple[str, str]:
+    return keys.streams(shard), keys.feedback_stream(shard)
+
+
+def _worth(found: dict[Any, Any] | RedisError) -> str:
+    """What an acknowledgement is worth; a server that does not tell is taken to forget."""
+    if isinstance(found, ResponseError):
+        return "memory"
+    if isinstance(found, RedisError):
+        raise found
+    settings = {_text(name): _text(value) for name, value in found.items()}
+    evicts = settings.get("maxmemory-policy", "").startswith("allkeys")
+    if evicts and settings.get("maxmemory", "0") != "0":
+        return "evicting"
+    if settings.get("appendonly") != "yes" or settings.get("appendfsync") == "no":
+        return "memory"
+    return settings["appendfsync"]
 
 
 def _behind(position: str) -> str:
