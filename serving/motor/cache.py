@@ -26,13 +26,24 @@ _log = structlog.get_logger("motor")
 class Prepared:
     """A decider with the place in the ledger that it stands for."""
 
-    __slots__ = ("checked_s", "decider", "dim", "epoch", "records", "tenant", "tried_s", "version")
+    __slots__ = (
+        "checked_s",
+        "decider",
+        "dim",
+        "epoch",
+        "n_arms",
+        "records",
+        "tenant",
+        "tried_s",
+        "version",
+    )
 
-    def __init__(self, record: StateRecord, decider: Decider, *, dim: int) -> None:
+    def __init__(self, record: StateRecord, decider: Decider, *, n_arms: int, dim: int) -> None:
         self.tenant = record.tenant
         self.epoch = record.epoch
         self.version = record.version
         self.decider = decider
+        self.n_arms = n_arms
         self.dim = dim
         self.records = decider.policy.capabilities.recorded > 0
         self.checked_s = 0.0
@@ -151,7 +162,8 @@ class StateCache:
         resolver = await self._loader.resolver_for(configuration)
         decider = await asyncio.to_thread(_decider, record, configuration, resolver)
         contextual = decider.policy.capabilities.context
-        return Prepared(record, decider, dim=configuration.dim if contextual else 0)
+        dim = configuration.dim if contextual else 0
+        return Prepared(record, decider, n_arms=configuration.n_arms, dim=dim)
 
     def _swap(self, experiment: str, entry: Prepared) -> None:
         self._entries[experiment] = entry

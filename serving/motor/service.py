@@ -62,6 +62,19 @@ class Motor:
             rides.append(entry if isinstance(entry, QbrixError) else self._ride(entry, query))
         return [await ride if isinstance(ride, asyncio.Future) else ride for ride in rides]
 
+    def at_hand(self, experiment: str) -> int | None:
+        """K of the state in memory, if its policy needs no context: nobody rides, nobody waits."""
+        entry = self._states.get(experiment)
+        return None if entry is None or entry.dim else entry.n_arms
+
+    def decide_at_once(self, query: Query) -> Answer:
+        """The answer of a state that is `at_hand`."""
+        entry = self._states.get(query.experiment)
+        if entry is None:
+            return Unavailable(f"the state of experiment {query.experiment} is gone; try again")
+        age_ms = self._states.age_ms(entry)
+        return decide_one(entry, query, draw_key=self._draw_key, age_ms=age_ms)
+
     @property
     def follows(self) -> bool:
         """Whether this motor hears of state changes."""
@@ -94,8 +107,7 @@ class Motor:
     def _ride(self, entry: Prepared, query: Query) -> Answer | asyncio.Future[Answer]:
         """The answer, or the promise of one when it pays to ask the policy for several."""
         if not entry.dim:
-            age_ms = self._states.age_ms(entry)
-            return decide_one(entry, query, draw_key=self._draw_key, age_ms=age_ms)
+            return self.decide_at_once(query)
         loop = asyncio.get_running_loop()
         if not self._riding:
             loop.call_soon(self._go)

@@ -81,6 +81,14 @@ class MotorClient:
                 future.cancel()
             raise Unavailable(f"motor at {self._address} did not answer in time") from None
 
+    def at_hand(self, experiment: str) -> int | None:
+        """Nothing: every answer comes from elsewhere."""
+        return None
+
+    def decide_at_once(self, query: Query) -> Decided:
+        """Nobody can."""
+        raise Unavailable(f"no motor in this process decides for experiment {query.experiment}")
+
     async def _run(self) -> None:
         """Call until nothing waits."""
         try:

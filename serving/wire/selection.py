@@ -44,6 +44,14 @@ class Selector(Protocol):
         """One outcome or error per query, in order; raises Unavailable when nobody answers."""
         ...
 
+    def at_hand(self, experiment: str) -> int | None:
+        """How many arms the prepared state in memory has, if `decide_at_once` can answer."""
+        ...
+
+    def decide_at_once(self, query: Query) -> Outcome | QbrixError:
+        """One outcome or error; only after `at_hand` said that it can be had."""
+        ...
+
     async def ping(self) -> None:
         """Raises Unavailable when nobody answers."""
         ...

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -60,6 +62,9 @@ class Agent:
 
     async def select(self, principal: Principal, request: SelectRequest) -> Selection:
         """One decision; raises NotFound, ShapeError, InvalidRequest, Unavailable."""
+        prompt = self.prompt(principal, request)
+        if prompt is not None:
+            return prompt()
         view = await self._view(principal, request.experiment_id)
         now_ms = wall_ms()
         if not view.record.enabled:
@@ -71,6 +76,28 @@ class Agent:
         (outcome,) = await self.selector.decide([query])
         view = await self._with_arm(view, outcome)
         return self._answer(view, query, outcome, request.context.id, now_ms)
+
+    def prompt(
+        self, principal: Principal, request: SelectRequest
+    ) -> Callable[[], Selection] | None:
+        """`select` as a call that waits for nobody, where memory holds all that it needs."""
+        view = self.records.known(principal.tenant, request.experiment_id)
+        if view is None:
+            return None
+        n_arms = self.selector.at_hand(view.record.id)
+        if n_arms is None or n_arms > len(view.arms):
+            return None
+        return partial(self._select_at_once, view, request)
+
+    def _select_at_once(self, view: ExperimentView, request: SelectRequest) -> Selection:
+        now_ms = wall_ms()
+        if not view.record.enabled:
+            return self._paused(view, request.context, now_ms=now_ms)
+        query = self._query(view, request.context, request.decision_id, now_ms=now_ms)
+        forced = self._forced(view, request.context, now_ms=now_ms)
+        outcome = self.selector.decide_at_once(query) if forced is None else forced
+        gate = forced is not None
+        return self._answer(view, query, outcome, request.context.id, now_ms, gate=gate)
 
     async def select_batch(self, principal: Principal, request: BatchSelect) -> BatchSelection:
         """One decision per context, in order; raises as `select` for the first that cannot be."""

@@ -96,6 +96,7 @@ def hot_routes(gateway: Gateway) -> list[HotRoute[Any]]:
             status=200,
             doors=doors,
             timed=gateway.metrics.select_s,
+            prompt=agent.prompt,
         ),
         HotRoute(
             "/api/v1/agent/select/batch",

@@ -1,4 +1,4 @@
-"""Connections of clients that take their time, or send without end: cut off, with a word.
+"""Connections: an answer leaves in one piece; who takes his time is cut off, with a word.
 
 The server itself knows no limit for a request's head, nor for the time that head and body take.
 Looking around now and then costs the requests nothing; the head's bytes are counted only while
@@ -7,21 +7,24 @@ it is not complete.
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from serving.errors import Answer
-from serving.proxy.http.hot import encode_error
+from serving.proxy.http.hot import CLOSE, Finished, HotRoute, encode_error
 
 __all__ = ["Connection", "Patience"]
 
 Part = Literal["greeting", "head", "body"]
 
 _HEAD_LIMIT_BYTES = 128 << 10
+_NO_ROUTES: Mapping[bytes, HotRoute[Any]] = MappingProxyType({})
 _REASONS = {400: b"Bad Request", 408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
 _UNREADABLE = Answer(
     status=400, code="BAD_REQUEST", detail="this is not HTTP/1.1", grpc="INVALID_ARGUMENT"
@@ -40,15 +43,53 @@ _TOO_SLOW = Answer(
 )
 
 
+class _InOnePiece:
+    """A transport that writes once per turn of the event loop: head and body leave together."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._call_soon = asyncio.get_running_loop().call_soon
+        self._pieces: list[bytes] = []
+        self.is_closing = transport.is_closing
+        self.pause_reading = transport.pause_reading
+        self.resume_reading = transport.resume_reading
+        self.get_extra_info = transport.get_extra_info
+        self.set_protocol = transport.set_protocol
+
+    def write(self, data: bytes) -> None:
+        """Send before the loop goes on to what it finds next."""
+        if not self._pieces:
+            self._call_soon(self._flush)
+        self._pieces.append(data)
+
+    def close(self) -> None:
+        """When everything was sent."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._pieces:
+            pieces, self._pieces = self._pieces, []
+            self._transport.write(b"".join(pieces))
+
+
 class Connection(HttpToolsProtocol):
     """One client's; a request that cannot be read is answered as every other error is."""
 
     _whole: Any = None  # the scope of the latest request that arrived to its end
     _head_bytes = 0
+    _prompt: HotRoute[Any] | None = None  # what may answer at once, if all comes in one piece
+    _early = b""
+
+    def connection_made(self, transport: Any) -> None:
+        """A client has come."""
+        super().connection_made(_InOnePiece(transport))  # type: ignore[arg-type]
 
     def data_received(self, data: bytes) -> None:
         """Count what belongs to a head that is not complete."""
         super().data_received(data)
+        if self._prompt is not None:
+            self._wait_for_rest()
         if self.scope is self._whole or self._has_head():
             self._head_bytes = 0
             return
@@ -56,9 +97,29 @@ class Connection(HttpToolsProtocol):
         if self._head_bytes > _HEAD_LIMIT_BYTES and not self.transport.is_closing():
             self.refuse(_TOO_LONG)
 
+    def on_headers_complete(self) -> None:
+        """Begin to answer, or see first whether the body came along."""
+        self._prompt = self._prompt_route()
+        if self._prompt is None:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body."""
+        if self._prompt is None:
+            super().on_body(body)
+        else:
+            self._early += body
+
     def on_message_complete(self) -> None:
         """The client owes nothing any more, answered or not."""
         self._whole = self.scope
+        if self._prompt is not None:
+            done = self._prompt.at_once(self.headers, self._early)
+            if done is not None:
+                self._prompt, self._early = None, b""
+                self._answer(done)
+                return
+            self._wait_for_rest()
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -89,6 +150,31 @@ class Connection(HttpToolsProtocol):
             self.cycle.disconnected = True  # whoever waits for the rest hears that it stays away
             self.cycle.message_event.set()
         self.transport.close()
+
+    def _prompt_route(self) -> HotRoute[Any] | None:
+        """What may answer this request at once, if nothing before it is still to be answered."""
+        routes: Mapping[bytes, HotRoute[Any]] = getattr(self.app, "prompt", _NO_ROUTES)
+        route = routes.get(self.url)
+        if route is None or self.parser.get_method() != b"POST" or self.expect_100_continue:
+            return None
+        cycle: Any = self.cycle
+        idle = cycle is None or cycle.response_complete
+        return route if idle and self.parser.should_keep_alive() else None
+
+    def _wait_for_rest(self) -> None:
+        """Go the long way after all, with what came so far."""
+        early, self._prompt, self._early = self._early, None, b""
+        super().on_headers_complete()
+        super().on_body(early)
+
+    def _answer(self, done: Finished) -> None:
+        lines = [STATUS_LINE[done.status]]
+        for name, value in (*self.server_state.default_headers, *done.headers):
+            lines += (name, b": ", value, b"\r\n")
+        self.transport.write(b"".join((*lines, b"\r\n", done.body)))
+        if CLOSE in done.headers:
+            self.transport.close()
+        self.on_response_complete()
 
     def _has_head(self) -> bool:
         cycle: Any = self.cycle

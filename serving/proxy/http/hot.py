@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 import msgspec
 import structlog
@@ -18,7 +18,7 @@ from serving.proxy.people.auth import Authenticator, Principal, credential_of
 from serving.proxy.people.rate_limits import RateLimits
 from serving.telemetry import ProxyMetrics, Spread
 
-__all__ = ["Doors", "HotRoute", "HotRoutes", "read_body"]
+__all__ = ["CLOSE", "Doors", "Finished", "HotRoute", "HotRoutes", "read_body"]
 
 _log = structlog.get_logger("proxy")
 
@@ -30,7 +30,7 @@ _CORS: list[Header] = [
     (b"access-control-expose-headers", b"Retry-After"),
 ]
 _NONE: list[Header] = []
-_CLOSE: Header = (b"connection", b"close")
+CLOSE: Header = (b"connection", b"close")
 _ONLY_POST: list[Header] = [*_CORS, (b"allow", b"POST, OPTIONS")]
 _NOT_ALLOWED = Answer(
     status=405,
@@ -52,8 +52,36 @@ class Doors:
     draining: Callable[[], bool]
 
 
+class Finished(NamedTuple):
+    """An answer, ready to be written."""
+
+    status: int
+    headers: list[Header]
+    body: bytes
+
+
+class _Caught:
+    """Keeps what is raised inside: no framework stands behind these routes to answer it."""
+
+    error: Exception | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> bool:
+        if isinstance(error, Exception):
+            self.error = error
+        return self.error is not None
+
+
 class HotRoute(Generic[T]):
-    """One POST: credential, scope, strict body, ``handle``, answer."""
+    """One POST: credential, scope, strict body, ``handle``, answer.
+
+    ``prompt`` gives the answer as a call that waits for nobody, or None where it must be waited
+    for: a request of which head and body came together is then answered without a task of its own.
+    """
 
     def __init__(
         self,
@@ -66,8 +94,10 @@ class HotRoute(Generic[T]):
         status: int,
         doors: Doors,
         timed: Spread | None = None,
+        prompt: Callable[[Principal, T], Callable[[], object] | None] | None = None,
     ) -> None:
         self.path = path
+        self.prompt = prompt
         self.message = message
         self.answer = answer
         self.status = status
@@ -84,30 +114,73 @@ class HotRoute(Generic[T]):
         """Serve one request."""
         started_s = time.perf_counter()
         asked = dict(scope["headers"])
-        status, headers = self.status, _NONE
+        with _Caught() as caught:
+            done = self._done(
+                asked, self.status, self._encode(await self._answered(asked, receive))
+            )
+        if caught.error is not None:
+            done = self._refused(asked, caught.error)
+        self._count(done, started_s)
+        await send({"type": "http.response.start", "status": done.status, "headers": done.headers})
+        await send({"type": "http.response.body", "body": done.body})
+
+    def at_once(self, headers: Iterable[Header], body: bytes) -> Finished | None:
+        """The answer to one request; None, with nothing done, where it must be waited for."""
+        started_s = time.perf_counter()
+        asked = dict(headers)
+        principal = self._known(credential_of(asked))
+        if principal is None:
+            return None
+        prompt = self._prompt(principal, body)
+        if prompt is None:
+            return None
+        with _Caught() as caught:
+            self._admit(principal)
+            done = self._done(asked, self.status, self._encode(prompt()))
+        if caught.error is not None:
+            done = self._refused(asked, caught.error)
+        self._count(done, started_s)
+        return done
+
+    def _prompt(self, principal: Principal, body: bytes) -> Callable[[], object] | None:
+        if self.prompt is None or len(body) > self._doors.limit_bytes:
+            return None
         try:
-            body = self._encode(await self._answered(asked, receive))
-        except QbrixError as error:
+            return self.prompt(principal, self._decode(body))
+        except InvalidRequest:
+            return None  # told to those only who may ask
+
+    def _admit(self, principal: Principal) -> None:
+        principal.require(self._scope)
+        self._doors.limits.take(principal)
+
+    def _done(
+        self, asked: Mapping[bytes, bytes], status: int, body: bytes, more: Iterable[Header] = ()
+    ) -> Finished:
+        headers = [_JSON, (b"content-length", b"%d" % len(body)), *more]
+        if b"origin" in asked:
+            headers += _CORS
+        if self._doors.draining():
+            headers.append(CLOSE)
+        return Finished(status, headers, body)
+
+    def _refused(self, asked: Mapping[bytes, bytes], error: Exception) -> Finished:
+        if isinstance(error, QbrixError):
             answer = translate(error)
-            status, headers, body = answer.status, _error_headers(answer), encode_error(answer)
-        except Exception as error:  # noqa: BLE001 - no framework stands behind this route
+        else:
             _log.error("request_failed", path=self.path, exc_info=error)
-            status, body = INTERNAL.status, encode_error(INTERNAL)
-        self._requests.add(self.path, status)
+            answer = INTERNAL
+        return self._done(asked, answer.status, encode_error(answer), _error_headers(answer))
+
+    def _count(self, done: Finished, started_s: float) -> None:
+        self._requests.add(self.path, done.status)
         if self._timed is not None:
             self._timed.observe(time.perf_counter() - started_s)
-        if b"origin" in asked:
-            headers = [*headers, *_CORS]
-        if self._doors.draining():
-            headers = [*headers, _CLOSE]
-        await send(_start(status, headers, body))
-        await send({"type": "http.response.body", "body": body})
 
     async def _answered(self, asked: Mapping[bytes, bytes], receive: Receive) -> object:
         credential = credential_of(asked)
         principal = self._known(credential) or await self._doors.auth.authenticate(credential)
-        principal.require(self._scope)
-        self._doors.limits.take(principal)
+        self._admit(principal)
         message = await receive()
         body: bytes = message.get("body", b"")
         if message.get("more_body", False) or len(body) > self._doors.limit_bytes:
@@ -135,6 +208,9 @@ class HotRoutes:
         draining: Callable[[], bool],
     ) -> None:
         self.app = app
+        self.prompt = {
+            path.encode(): route for path, route in routes.items() if route.prompt is not None
+        }
         self._routes = routes
         self._draining = draining
 
@@ -153,7 +229,7 @@ class HotRoutes:
     def _closing(self, send: Send) -> Send:
         async def closing(message: Message) -> None:
             if message["type"] == "http.response.start" and self._draining():
-                message["headers"] = [*message["headers"], _CLOSE]
+                message["headers"] = [*message["headers"], CLOSE]
             await send(message)
 
         return closing
