@@ -45,7 +45,9 @@ class Moody(Policy[Nothing, Nothing]):
 
 @pytest.mark.parametrize("mood", [1.0, 2.0, 3.0])
 def test_a_policy_that_fails_for_one_context_answers_the_others(mood: float) -> None:
-    entry = Prepared(record(deployed()), Decider(Moody(), Nothing(pulls=np.zeros(2))), n_arms=2, dim=1)
+    entry = Prepared(
+        record(deployed()), Decider(Moody(), Nothing(pulls=np.zeros(2))), n_arms=2, dim=1
+    )
     asked = [
         Query(TENANT, "e", f"{number:032x}", np.array([mood if number == 3 else 0.0]).tobytes())
         for number in range(6)
@@ -58,7 +60,9 @@ def test_a_policy_that_fails_for_one_context_answers_the_others(mood: float) -> 
 def test_a_context_that_the_policy_refuses_is_the_asker_s_mistake() -> None:
     """Advice that is no distribution: 400 for that query, an answer for the others."""
     policy = EXP4Policy()
-    entry = Prepared(record(deployed()), Decider(policy, policy.init(n_arms=2, dim=2)), n_arms=2, dim=2)
+    entry = Prepared(
+        record(deployed()), Decider(policy, policy.init(n_arms=2, dim=2)), n_arms=2, dim=2
+    )
     asked = [
         Query(TENANT, "e", f"{number:032x}", np.array([0.5, second]).tobytes())
         for number, second in enumerate([0.5, 0.7, 0.5])
