@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from itertools import islice
 
 import numpy as np
 import structlog
@@ -17,6 +18,7 @@ from serving.loading import PolicyLoader
 from serving.publishing import is_law
 from serving.settings import MotorSettings
 from serving.storage.base import Channel, Ledger, StateRecord
+from serving.telemetry import MotorMetrics, Tally
 
 __all__ = ["Prepared", "StateCache"]
 
@@ -31,6 +33,7 @@ class Prepared:
         "decider",
         "dim",
         "epoch",
+        "failures",
         "n_arms",
         "records",
         "tenant",
@@ -38,11 +41,20 @@ class Prepared:
         "version",
     )
 
-    def __init__(self, record: StateRecord, decider: Decider, *, n_arms: int, dim: int) -> None:
+    def __init__(
+        self,
+        record: StateRecord,
+        decider: Decider,
+        *,
+        n_arms: int,
+        dim: int,
+        failures: Tally | None = None,
+    ) -> None:
         self.tenant = record.tenant
         self.epoch = record.epoch
         self.version = record.version
         self.decider = decider
+        self.failures = failures
         self.n_arms = n_arms
         self.dim = dim
         self.records = decider.policy.capabilities.recorded > 0
@@ -60,9 +72,11 @@ class StateCache:
         channel: Channel,
         ledger: Ledger,
         loader: PolicyLoader,
+        metrics: MotorMetrics | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
+        self._metrics = metrics or MotorMetrics()
         self._channel = channel
         self._ledger = ledger
         self._loader = loader
@@ -74,6 +88,19 @@ class StateCache:
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def latest(self, limit: int) -> list[tuple[str, Prepared]]:
+        """The experiments that were looked up last, at most so many."""
+        return list(islice(reversed(self._entries.items()), limit))
+
+    def ages_s(self) -> tuple[float, float] | None:
+        """How long ago the states were known to be the latest: the youngest, the oldest."""
+        if not self._entries:
+            return None
+        now_s = self._clock()
+        ends = (next(reversed(self._entries.values())), next(iter(self._entries.values())))
+        youngest, oldest = (now_s - entry.checked_s for entry in ends)
+        return youngest, oldest
 
     def get(self, experiment: str) -> Prepared | None:
         """The prepared state in memory; an old one is re-checked behind the caller's back."""
@@ -140,6 +167,7 @@ class StateCache:
     async def _fetch(self, experiment: str) -> None:
         asked_s = self._clock()
         record = await self._latest(experiment)
+        self._metrics.loads.add("absent" if record is None else "found")
         entry = self._entries.get(experiment)
         if record is None:
             if entry is None:
@@ -160,10 +188,18 @@ class StateCache:
     async def _prepare(self, record: StateRecord) -> Prepared:
         configuration = Configuration.from_json(record.configuration)
         resolver = await self._loader.resolver_for(configuration)
+        began_s = time.perf_counter()
         decider = await asyncio.to_thread(_decider, record, configuration, resolver)
+        self._metrics.prepare_s.observe(time.perf_counter() - began_s)
         contextual = decider.policy.capabilities.context
         dim = configuration.dim if contextual else 0
-        return Prepared(record, decider, n_arms=configuration.n_arms, dim=dim)
+        return Prepared(
+            record,
+            decider,
+            n_arms=configuration.n_arms,
+            dim=dim,
+            failures=self._metrics.policy_failures,
+        )
 
     def _swap(self, experiment: str, entry: Prepared) -> None:
         self._entries[experiment] = entry
@@ -180,6 +216,7 @@ class StateCache:
         self._loading.pop(experiment, None)
         if task.cancelled() or (failure := task.exception()) is None:
             return
+        self._metrics.loads.add("failed")
         _log.warning(
             "state_not_refreshed",
             experiment=experiment,

@@ -35,7 +35,7 @@ def decide_one(entry: Prepared, query: Query, *, draw_key: bytes, age_ms: int) -
         with foreign_code("decide", doing="the policy"):
             return _outcome(entry, entry.decider.decide(u), age_ms=age_ms)
     except QbrixError as error:
-        return _failed(query, error)
+        return _failed(entry, query, error)
 
 
 def decide_together(
@@ -78,9 +78,9 @@ def _drawn(
         # The library's way to say that this context is not one of the policy's, e.g. no advice.
         if isinstance(error, (InvalidParameter, ShapeError)):
             return [ShapeError(str(error))]
-        return [_failed(queries[0], error)]
+        return [_failed(entry, queries[0], error)]
     return [
-        one if one.low <= one.u < one.low + one.propensity <= 1.0 else _failed(query, one)
+        one if one.low <= one.u < one.low + one.propensity <= 1.0 else _failed(entry, query, one)
         for one, query in zip(made, queries, strict=True)
     ]
 
@@ -91,8 +91,12 @@ def _uniform(entry: Prepared, query: Query, *, draw_key: bytes) -> float:
     )
 
 
-def _failed(query: Query, found: object) -> QbrixError:
-    _log.error("policy_failed", experiment=query.experiment, found=str(found))
+def _failed(entry: Prepared, query: Query, found: object) -> QbrixError:
+    if entry.failures is not None:
+        entry.failures.add()
+    _log.error(
+        "policy_failed", experiment=query.experiment, found=str(found), request=query.request
+    )
     return Unavailable(
         f"the policy of experiment {query.experiment} failed to choose; motor's log has the cause"
     )

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from typing import Any
 
+from qbrix.errors import NotFound, QbrixError, Unavailable
+from serving.motor.deciding import Answer
 from serving.motor.service import Motor
 from serving.wire.convert import read_queries, write_decided, write_health
 from serving.wire.server import GrpcServer
@@ -13,9 +17,17 @@ __all__ = ["motor_server"]
 
 def motor_server(motor: Motor, *, address: str) -> GrpcServer:
     """A server of ``qbrix.motor.MotorService``."""
+    metrics = motor.metrics
 
     async def decide(request: bytes, _: Any) -> bytes:
-        return write_decided(await motor.decide(read_queries(request)))
+        began_s = time.perf_counter()
+        answers = await motor.decide(read_queries(request))
+        written = write_decided(answers)
+        for result, count in Counter(map(_result, answers)).items():
+            metrics.answers.add_many(count, result)
+        metrics.call_queries.observe(len(answers))
+        metrics.call_s.observe(time.perf_counter() - began_s)
+        return written
 
     async def health(_: bytes, __: Any) -> bytes:
         return write_health(serving=motor.follows)
@@ -25,3 +37,11 @@ def motor_server(motor: Motor, *, address: str) -> GrpcServer:
         address=address,
         healthy=lambda: motor.follows,
     )
+
+
+def _result(answer: Answer) -> str:
+    if not isinstance(answer, QbrixError):
+        return "decided"
+    if isinstance(answer, NotFound):
+        return "not_found"
+    return "unavailable" if isinstance(answer, Unavailable) else "refused"

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 from qbrix.errors import NotFound, QbrixError, Unavailable
 from serving.loading import PolicyLoader
 from serving.motor.cache import Prepared, StateCache
 from serving.motor.deciding import Answer, decide_one, decide_together
+from serving.motor.vitals import facts_of, show_states
 from serving.settings import MotorSettings
 from serving.storage import keys
 from serving.storage.base import Channel, Ledger
+from serving.telemetry import MotorMetrics
 from serving.wire.selection import Query
 
 __all__ = ["Motor"]
@@ -28,10 +31,15 @@ class Motor:
         ledger: Ledger,
         loader: PolicyLoader,
         draw_key: bytes,
+        metrics: MotorMetrics | None = None,
     ) -> None:
+        self.metrics = metrics or MotorMetrics()
         self._channel = channel
         self._draw_key = draw_key
-        self._states = StateCache(settings, channel=channel, ledger=ledger, loader=loader)
+        self._states = StateCache(
+            settings, channel=channel, ledger=ledger, loader=loader, metrics=self.metrics
+        )
+        show_states(self._states, self.metrics)
         self._riding: dict[Prepared, list[tuple[Query, asyncio.Future[Answer]]]] = {}
         self._listener: asyncio.Task[None] | None = None
 
@@ -79,6 +87,10 @@ class Motor:
     def follows(self) -> bool:
         """Whether this motor hears of state changes."""
         return self._listener is not None and not self._listener.done()
+
+    def facts(self) -> dict[str, Any]:
+        """How many states are in memory, and their ages."""
+        return facts_of(self._states)
 
     async def ping(self) -> None:
         """Raises Unavailable when this motor no longer follows state changes."""

@@ -27,6 +27,7 @@ def write_queries(queries: Sequence[Query]) -> bytes:
                 experiment=query.experiment,
                 decision_id=query.decision_id,
                 context=query.context,
+                request=query.request,
             )
             for query in queries
         ]
@@ -37,7 +38,7 @@ def read_queries(data: bytes) -> list[Query]:
     """The queries of a DecideRequest."""
     request = motor_pb2.DecideRequest.FromString(data)
     return [
-        Query(query.tenant, query.experiment, query.decision_id, query.context)
+        Query(query.tenant, query.experiment, query.decision_id, query.context, query.request)
         for query in request.queries
     ]
 

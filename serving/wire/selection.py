@@ -13,12 +13,16 @@ __all__ = ["Outcome", "Query", "Selector"]
 
 
 class Query(msgspec.Struct, frozen=True, array_like=True):
-    """One decision to make; ``context`` is raw little-endian float64, empty when absent."""
+    """One decision to make; ``context`` is raw little-endian float64, empty when absent.
+
+    ``request`` is the name of the request that it serves, for the log.
+    """
 
     tenant: str
     experiment: str
     decision_id: str
     context: bytes = b""
+    request: str = ""
 
 
 class Outcome(msgspec.Struct, frozen=True, array_like=True):

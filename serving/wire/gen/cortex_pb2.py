@@ -25,13 +25,17 @@ _sym_db = _symbol_database.Default()
 from serving.wire.gen import common_pb2 as common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x0c\x63ortex.proto\x12\x0cqbrix.cortex\x1a\x0c\x63ommon.proto2^\n\rCortexService\x12M\n\x06Health\x12 .qbrix.common.HealthCheckRequest\x1a!.qbrix.common.HealthCheckResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x0c\x63ortex.proto\x12\x0cqbrix.cortex\x1a\x0c\x63ommon.proto\"s\n\x0c\x43ortexHealth\x12\x38\n\x06status\x18\x01 \x01(\x0e\x32(.qbrix.common.HealthCheckResponse.Status\x12)\n\x06shards\x18\x02 \x03(\x0b\x32\x19.qbrix.cortex.ShardHealth\"\x82\x01\n\x0bShardHealth\x12\r\n\x05shard\x18\x01 \x01(\r\x12\r\n\x05leads\x18\x02 \x01(\x08\x12\x13\n\x06unread\x18\x03 \x01(\x04H\x00\x88\x01\x01\x12\x15\n\x08\x62\x65hind_s\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x11\n\thindrance\x18\x05 \x01(\tB\t\n\x07_unreadB\x0b\n\t_behind_s2W\n\rCortexService\x12\x46\n\x06Health\x12 .qbrix.common.HealthCheckRequest\x1a\x1a.qbrix.cortex.CortexHealthb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cortex_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CORTEXSERVICE']._serialized_start=44
-  _globals['_CORTEXSERVICE']._serialized_end=138
+  _globals['_CORTEXHEALTH']._serialized_start=44
+  _globals['_CORTEXHEALTH']._serialized_end=159
+  _globals['_SHARDHEALTH']._serialized_start=162
+  _globals['_SHARDHEALTH']._serialized_end=292
+  _globals['_CORTEXSERVICE']._serialized_start=294
+  _globals['_CORTEXSERVICE']._serialized_end=381
 # @@protoc_insertion_point(module_scope)

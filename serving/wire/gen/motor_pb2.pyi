@@ -8,16 +8,18 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Query(_message.Message):
-    __slots__ = ("tenant", "experiment", "decision_id", "context")
+    __slots__ = ("tenant", "experiment", "decision_id", "context", "request")
     TENANT_FIELD_NUMBER: _ClassVar[int]
     EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
     DECISION_ID_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
     tenant: str
     experiment: str
     decision_id: str
     context: bytes
-    def __init__(self, tenant: _Optional[str] = ..., experiment: _Optional[str] = ..., decision_id: _Optional[str] = ..., context: _Optional[bytes] = ...) -> None: ...
+    request: str
+    def __init__(self, tenant: _Optional[str] = ..., experiment: _Optional[str] = ..., decision_id: _Optional[str] = ..., context: _Optional[bytes] = ..., request: _Optional[str] = ...) -> None: ...
 
 class DecideRequest(_message.Message):
     __slots__ = ("queries",)
