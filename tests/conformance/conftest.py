@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 
 import httpx
 import pytest
 
 from serving.stack import Stack
+from tests.conformance.clients import Client
+from tests.conformance.people import Headers, bearer, new_key, register
+from tests.conformance.rest import Rest
+from tests.conformance.rpc import Rpc
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +33,35 @@ def http(stack: Stack) -> Iterator[httpx.Client]:
     """A client without a credential."""
     with httpx.Client(base_url=stack.url, timeout=30) as client:
         yield client
+
+
+@pytest.fixture
+def admin(http: httpx.Client) -> Headers:
+    """The credential of the admin of a new workspace."""
+    return {"X-API-Key": new_key(http, bearer(register(http)))["key"]}
+
+
+@pytest.fixture
+def rest(stack: Stack, admin: Headers) -> Iterator[Rest]:
+    """The admin over HTTP."""
+    with closing(Rest(stack.url, admin)) as client:
+        yield client
+
+
+@pytest.fixture
+def rpc(stack: Stack, admin: Headers) -> Iterator[Rpc]:
+    """The admin over gRPC."""
+    with closing(Rpc(stack.grpc_address, admin)) as client:
+        yield client
+
+
+@pytest.fixture(params=["rest", "grpc"])
+def client(request: pytest.FixtureRequest, stack: Stack, admin: Headers) -> Iterator[Client]:
+    """The admin over either."""
+    with ExitStack() as opened:
+        made: Rest | Rpc
+        if request.param == "rest":
+            made = opened.enter_context(closing(Rest(stack.url, admin)))
+        else:
+            made = opened.enter_context(closing(Rpc(stack.grpc_address, admin)))
+        yield made
