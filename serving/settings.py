@@ -87,6 +87,7 @@ class ProxySettings(BaseSettings):
     backlog_limit: int = Field(default=1_000_000, ge=1)  # unread events of a shard
     kept_limit_bytes: int = Field(default=128 << 20, ge=1 << 10)  # acknowledged, not yet learned
     decision_buffer: int = Field(default=50_000, ge=1)
+    decision_sampling: float = Field(default=1.0, gt=0, le=1)  # of the decision log
     remembered_feedback: int = Field(default=100_000, ge=0)
     drain_s: Seconds = 10.0
 
@@ -98,6 +99,7 @@ class MotorSettings(BaseSettings):
 
     host: str = "127.0.0.1"
     grpc_port: Port = 50051
+    http_port: Port = 50061  # /livez, /readyz, /metrics
     state_ttl_s: Seconds = 5.0
     absent_ttl_s: Seconds = 1.0
     load_deadline_s: Seconds = 1.0
@@ -111,8 +113,16 @@ class CortexSettings(BaseSettings):
 
     host: str = "127.0.0.1"
     grpc_port: Port = 50052
+    http_port: Port = 50062  # /livez, /readyz, /metrics
+    behind_limit_s: Seconds = 60.0  # not healthy when the oldest unread event is older
     lease_ttl_s: Seconds = 5.0
     lease_renew_s: Seconds = 1.0
+    upkeep_s: Seconds = 60.0
+    restore_after_s: Seconds = 60.0
+    # Each is at least a day more than a token lives.
+    key_retention_s: Seconds = 31 * 86_400.0
+    decision_retention_s: Seconds | None = None  # None keeps them for ever
+    ledger_retention_s: Seconds | None = None  # what is dropped can never be folded again
 
 
 def read_settings(kind: type[S], **given: Any) -> S:

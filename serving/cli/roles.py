@@ -18,7 +18,7 @@ from serving.settings import (
     read_settings,
 )
 from serving.storage.base import Stores
-from serving.telemetry import configure_logging
+from serving.telemetry import CortexMetrics, configure_logging
 from serving.wire.health import check_health
 from serving.wire.server import GrpcServer
 
@@ -114,9 +114,12 @@ async def _motor(settings: MotorSettings, shared: SharedSettings) -> None:
 
 async def _cortex(settings: CortexSettings, shared: SharedSettings) -> None:
     from serving.cortex.service import Cortex
+    from serving.cortex.upkeep import Upkeep, retention
 
     async with AsyncExitStack() as opened:
         stores, loader = await _open(shared, opened)
+        metrics = CortexMetrics()
+        keep = retention(settings)
         made = Cortex(
             stores,
             loader,
@@ -124,6 +127,8 @@ async def _cortex(settings: CortexSettings, shared: SharedSettings) -> None:
             holder=secrets.token_hex(16),
             lease_ttl_s=settings.lease_ttl_s,
             lease_renew_s=settings.lease_renew_s,
+            metrics=metrics,
+            upkeep=Upkeep(stores.archive, keep, metrics, every_s=settings.upkeep_s),
         )
         await made.start()
         opened.push_async_callback(made.stop)

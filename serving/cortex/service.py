@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Sequence
 
 from serving.cortex.lease import Lease
+from serving.cortex.upkeep import Upkeep
+from serving.cortex.vitals import Vitals
 from serving.cortex.worker import ShardWorker
 from serving.loading import PolicyLoader
 from serving.storage import keys
@@ -31,11 +33,14 @@ class Cortex:
         holder: str,
         lease_ttl_s: float = 5.0,
         lease_renew_s: float = 1.0,
+        behind_limit_s: float = 60.0,
         metrics: CortexMetrics | None = None,
+        upkeep: Upkeep | None = None,
     ) -> None:
         self.holder = holder
         self.metrics = metrics or CortexMetrics()
         self._stores = stores
+        self._upkeep = upkeep
         self._workers = [
             ShardWorker(
                 stores,
@@ -48,9 +53,12 @@ class Cortex:
             )
             for shard in shards
         ]
+        self.vitals = Vitals(
+            self._workers, stores.intake, metrics=self.metrics, behind_limit_s=behind_limit_s
+        )
         self._by_shard = dict(zip(map(str, shards), self._workers, strict=True))
         self._tasks: list[asyncio.Task[None]] = []
-        self._listener: asyncio.Task[None] | None = None
+        self._helpers: list[asyncio.Task[None]] = []
 
     @property
     def leads(self) -> int:
@@ -59,30 +67,32 @@ class Cortex:
 
     @property
     def healthy(self) -> bool:
-        """Whether every shard that this process leads moves on, and the stores answer."""
-        return all(worker.healthy for worker in self._workers)
+        """Whether every shard that this process leads keeps up, and the stores answer."""
+        return self.vitals.healthy
 
     async def start(self) -> None:
         """Begin to lead and learn."""
         self._tasks = [asyncio.create_task(worker.run()) for worker in self._workers]
-        self._listener = asyncio.create_task(self._listen())
+        self._helpers = [asyncio.create_task(work) for work in (self._listen(), self.vitals.run())]
+        if self._upkeep is not None:
+            self._helpers.append(asyncio.create_task(self._upkeep.run()))
 
     async def wait(self) -> None:
         """Until the role ends; raises what ended it."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_EXCEPTION)
-        for task in self._tasks:
-            if task.done():
+        tasks = [*self._tasks, *self._helpers]
+        if tasks:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in tasks:
+            if task.done() and not task.cancelled():
                 task.result()
 
     async def stop(self, *, deadline_s: float = 10.0) -> None:
         """Finish the steps under way, publish, give the leases back."""
         for worker in self._workers:
             worker.stop()
-        tasks = [*self._tasks]
-        if self._listener is not None:
-            self._listener.cancel()
-            tasks.append(self._listener)
+        for helper in self._helpers:
+            helper.cancel()
+        tasks = [*self._tasks, *self._helpers]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=deadline_s)
             for task in late:

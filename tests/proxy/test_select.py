@@ -236,7 +236,9 @@ async def test_every_decision_is_logged_with_a_number() -> None:
             record.shard, after="0", limit=100, block_ms=0
         )
         assert [event.number for event in read.events] == [1, 2, 3, 4, 5]
-        assert {event.proxy for event in read.events} == {world.gateway.decisions.proxy}
+        assert {event.proxy for event in read.events} == {
+            f"{world.gateway.decisions.proxy}.{record.shard}"
+        }
         for event, answer in zip(read.events, answers, strict=True):
             assert event.decision_id == (await opened(answer, world)).decision_id
             assert (event.context_id, event.source) == ("user-1", "policy")

@@ -10,6 +10,7 @@ import structlog
 
 from qbrix.errors import Unavailable
 from serving.proxy.experiments.records import ExperimentView
+from serving.sampling import is_kept
 from serving.settings import ProxySettings
 from serving.storage.base import DecisionEvent, Intake
 from serving.telemetry import ProxyMetrics
@@ -24,16 +25,30 @@ _PAUSE_S = 0.05
 _RETRY_S = 1.0
 
 
+class _Outbox:
+    """What waits for one shard's stream, numbered in the order in which it gets there."""
+
+    __slots__ = ("number", "proxy", "waiting")
+
+    def __init__(self, proxy: str) -> None:
+        self.proxy = proxy
+        self.number = 0
+        self.waiting: deque[DecisionEvent] = deque()
+
+
 class DecisionLog:
-    """Decisions by shard; what does not fit the buffer is dropped, counted, and seen as a gap."""
+    """Decisions by shard; what does not fit the buffer is dropped, counted, and seen as a gap.
+
+    What is not sampled has no number, so that a gap is always a loss.
+    """
 
     def __init__(self, settings: ProxySettings, intake: Intake, metrics: ProxyMetrics) -> None:
         self.proxy = secrets.token_hex(16)
         self._limit = settings.decision_buffer
+        self._sampling = settings.decision_sampling
         self._intake = intake
         self._metrics = metrics
-        self._number = 0
-        self._waiting: dict[int, deque[DecisionEvent]] = {}
+        self._outboxes: dict[int, _Outbox] = {}
         self._size = 0
         self._wake = asyncio.Event()
 
@@ -51,18 +66,21 @@ class DecisionLog:
         now_ms: int,
     ) -> None:
         """Number the decision and keep it until the next write; never waits."""
-        self._number += 1
+        sampling = self._sampling
+        if not is_kept(query.decision_id, sampling=sampling):
+            return
+        shard = view.record.shard
+        outbox = self._outboxes.get(shard)
+        if outbox is None:
+            outbox = self._outboxes[shard] = _Outbox(f"{self.proxy}.{shard}")
+        outbox.number += 1
         if self._size >= self._limit:
             self._metrics.dropped.add()
             return
-        shard = view.record.shard
-        waiting = self._waiting.get(shard)
-        if waiting is None:
-            waiting = self._waiting[shard] = deque()
-        waiting.append(
+        outbox.waiting.append(
             DecisionEvent(
-                self.proxy,
-                self._number,
+                outbox.proxy,
+                outbox.number,
                 query.experiment,
                 context_id,
                 outcome.epoch,
@@ -75,6 +93,7 @@ class DecisionLog:
                 source,
                 query.context,
                 now_ms,
+                sampling,
             )
         )
         self._size += 1
@@ -93,9 +112,9 @@ class DecisionLog:
         """Write what waits; False when the store is away and something still waits."""
         self._wake.clear()
         try:
-            for shard, waiting in list(self._waiting.items()):
-                while waiting:
-                    await self._write(shard, waiting)
+            for shard, outbox in list(self._outboxes.items()):
+                while outbox.waiting:
+                    await self._write(shard, outbox.waiting)
         except Unavailable as error:
             _log.warning("decisions_wait", waiting=self._size, error=str(error))
             self._wake.set()
