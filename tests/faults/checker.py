@@ -242,9 +242,16 @@ def _losses(case: _Case) -> tuple[list[str], int]:
 
 
 def _both_died_after(history: History, at_s: float) -> bool:
-    """Whether Redis' data and a proxy went together after this moment: the named case."""
-    gone = {mark.what for mark in history.marks if mark.at_s >= at_s}
-    return {"redis lost its data", "proxy died"} <= gone
+    """Whether Redis' data and a proxy went after this moment, without a recovery in between."""
+    gone: set[str] = set()
+    for mark in sorted(history.marks, key=lambda mark: mark.at_s):
+        if mark.what == "recovered":
+            gone.clear()
+        elif mark.at_s >= at_s:
+            gone.add(mark.what)
+        if {"redis lost its data", "proxy died"} <= gone:
+            return True
+    return False
 
 
 def _once(case: _Case) -> Iterator[str]:

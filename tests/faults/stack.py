@@ -30,8 +30,9 @@ __all__ = ["FaultStack"]
 LOOPBACK = "127.0.0.1"
 READY_S = 90.0
 # A process may be killed at any time, the machine may not: what fsync protects from is left out.
-QUICK = {"fsync": "off", "full_page_writes": "off"}
+QUICK = {"fsync": "off", "full_page_writes": "off", "max_connections": "40"}
 SETTINGS = {
+    "CORTEX_HTTP_PORT": "0",
     "CORTEX_LEASE_TTL_S": "1.5",
     "CORTEX_LEASE_RENEW_S": "0.3",
     "PROXY_DURABILITY_CHECK_S": "1",

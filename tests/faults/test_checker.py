@@ -288,6 +288,7 @@ def test_only_redis_and_its_proxy_together_may_lose_what_was_acknowledged(case: 
         [(late_s, "redis lost its data")],
         [(late_s, "proxy died")],
         [(0.0, "redis lost its data"), (0.0, "proxy died")],  # before it was acknowledged
+        [(late_s, "proxy died"), (late_s, "recovered"), (late_s + 1, "redis lost its data")],
     ):
         run.history.marks.clear()
         marked(run.history, *marks)

@@ -37,6 +37,7 @@ class Trial:
     experiments: list[Experiment]
     secrets: Secrets
     poisoned: set[RewardKey] = field(default_factory=set)
+    learns_within_s: float = PATIENCE_S
     verdict: Verdict | None = None
 
     @property
@@ -96,7 +97,7 @@ class Trial:
 
 @asynccontextmanager
 async def trial(
-    stack: FaultStack, *, name: str, seed: int = 1, most: int = 600, workers: int = 4
+    stack: FaultStack, *, name: str, seed: int = 1, most: int = 4000, workers: int = 4
 ) -> AsyncIterator[Trial]:
     """Clients that make ``most`` decisions while the body does its worst; judged at its end."""
     rng = np.random.default_rng(seed)
@@ -133,7 +134,7 @@ async def trial(
 
 async def _judge(made: Trial) -> None:
     evidence = await wait_until_learned(
-        made.stores, made.history, made.names, made.secrets, within_s=PATIENCE_S
+        made.stores, made.history, made.names, made.secrets, within_s=made.learns_within_s
     )
     made.verdict = check(
         made.history,
