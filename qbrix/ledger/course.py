@@ -123,6 +123,8 @@ def refold(
                 f"version {batch.version} does not follow version {course.version}; "
                 "fold the batches in order"
             )
+        if batch.rows is not None and not len(batch.rows):
+            raise StateMismatch(f"the rows of version {batch.version} are not kept any more")
         course = advance(course, batch, resolver, without=without)
     if course is None:
         raise StateMismatch("there is nothing to fold again; give the epoch's batches")

@@ -61,11 +61,14 @@ class Rows:
     def where(self, keep: BoolArray) -> Rows:
         """The rows of ``keep`` (n,), in order."""
         chosen = np.flatnonzero(keep).tolist()
-        columns: dict[str, Any] = {name: getattr(self, name) for name in (*_COLUMNS, *_MATRICES)}
+        columns: dict[str, Any] = {}
+        for name in (*_COLUMNS, *_MATRICES):
+            whole = getattr(self, name)
+            columns[name] = None if whole is None else whole[keep]
         return Rows(
             decision_ids=tuple([self.decision_ids[index] for index in chosen]),
             feedback_ids=tuple([self.feedback_ids[index] for index in chosen]),
-            **{name: value if value is None else value[keep] for name, value in columns.items()},
+            **columns,
         )
 
     def interactions(self, keep: BoolArray | None = None) -> Interactions:

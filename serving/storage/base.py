@@ -31,6 +31,7 @@ from serving.storage.base_streams import (
     Read,
     ShardOutlook,
 )
+from serving.storage.base_windows import Windows
 from serving.storage.records import (
     ApiKeyRecord,
     ArmRecord,
@@ -78,6 +79,7 @@ __all__ = [
     "StateRecord",
     "Stores",
     "Tended",
+    "Windows",
 ]
 
 
@@ -91,6 +93,7 @@ class Stores:
     insight: Insight
     ledger: Ledger
     archive: Archive
+    windows: Windows
     intake: Intake
     channel: Channel
     close: Callable[[], Awaitable[None]]

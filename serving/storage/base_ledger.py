@@ -15,6 +15,7 @@ from serving.storage.records import (
     Promotion,
     StateRecord,
 )
+from serving.storage.records_windows import Progress
 
 __all__ = ["Ledger", "LedgerStep"]
 
@@ -23,7 +24,9 @@ class LedgerStep(Protocol):
     """One transaction of cortex over one shard; all of it is committed, or nothing."""
 
     async def known(self, keys: Sequence[Key]) -> set[Key]:
-        """Those of (experiment, epoch, decision id, feedback id) that the ledger has counted."""
+        """All keys (experiment, epoch, decision id, feedback id) that the ledger has of their
+        decisions: those that it counted, and perhaps others of the same decisions.
+        """
         ...
 
     async def append(self, experiment: str, committed: CommittedBatch) -> None:
@@ -32,6 +35,18 @@ class LedgerStep(Protocol):
 
     async def put_snapshot(self, state: StateRecord) -> None:
         """Replace the experiment's latest snapshot."""
+        ...
+
+    async def put_window(self, experiment: str, progress: Progress) -> None:
+        """Remember up to which decision an experiment's windows are closed."""
+        ...
+
+    async def put_checkpoint(self, state: StateRecord) -> None:
+        """Keep a state to go back to; the older ones are thinned out."""
+        ...
+
+    async def drop_checkpoints(self, experiment: str, *, after: int) -> None:
+        """Forget the states of later versions: they know what was taken back."""
         ...
 
     async def settle_control(
@@ -47,8 +62,8 @@ class LedgerStep(Protocol):
         ...
 
     async def put_policy(self, record: ExperimentRecord) -> None:
-        """Make the stored record say what decides now: policy, parameters, bundle, support, floor
-        and reward range are those of ``record``, the rest stays.
+        """Make the stored record say what decides now: policy, parameters, bundle, support, floor,
+        reward range and attribution are those of ``record``, the rest stays.
         """
         ...
 

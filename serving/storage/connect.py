@@ -12,6 +12,7 @@ from serving.storage.postgres import (
     PostgresCatalog,
     PostgresInsight,
     PostgresLedger,
+    PostgresWindows,
 )
 from serving.storage.redis import RedisChannel, RedisConnection, RedisIntake
 
@@ -35,6 +36,7 @@ async def open_stores(*, postgres_url: str, redis_url: str) -> Stores:
         insight=PostgresInsight(database),
         ledger=PostgresLedger(database),
         archive=PostgresArchive(database),
+        windows=PostgresWindows(database),
         intake=RedisIntake(connection),
         channel=RedisChannel(connection),
         close=close,

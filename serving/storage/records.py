@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
-from qbrix.ledger import Batch
+from qbrix.ledger import Aggregation, Attribution, Batch
 from serving.storage.records_gates import GateRecord
 
 __all__ = [
@@ -82,6 +82,18 @@ class ExperimentRecord(msgspec.Struct, frozen=True, kw_only=True):
     reward_range: tuple[float, float] | None = None
     context_schema: list[dict[str, Any]] | None = None
     gate: GateRecord | None = None
+    window_s: float | None = None
+    default_reward: float | None = None
+    aggregation: Aggregation = "first"
+
+    @property
+    def attribution(self) -> Attribution:
+        """Which rewards of a decision count, and when."""
+        return Attribution(
+            window_s=self.window_s,
+            default_reward=self.default_reward,
+            aggregation=self.aggregation,
+        )
 
 
 class ApiKeyRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,7 +118,8 @@ class ControlRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A change of what decides, asked for by the proxy and made a batch by cortex.
 
     ``reason``: ``configure``, ``arms``, ``promote`` or ``reset``. ``change`` holds what it sets:
-    ``policy`` (a PolicyRef as a dict), ``floor``, ``retired``, ``n_arms``; for a promotion
+    ``policy`` (a PolicyRef as a dict), ``floor``, ``retired``, ``n_arms``, ``attribution`` (an
+    Attribution as a dict); for a promotion
     ``bundle`` (its SHA-256). What it leaves out stays as it is.
     ``status``: ``pending``, ``applied``, ``rejected`` or ``cancelled``. ``outcome``: ``epoch`` and
     ``version`` (a promotion adds ``certificate``) of an applied one, ``reason`` (a word) and
@@ -164,6 +177,7 @@ class DecisionEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     context: bytes
     decided_ms: Int64
     sampling: float = 1.0
+    recorded: tuple[float, ...] = ()
 
 
 class StateRecord(msgspec.Struct, frozen=True, kw_only=True):

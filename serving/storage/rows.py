@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 
 from qbrix.ledger import Batch, Disposition, Rows
-from serving.storage.records import DecisionEvent, Key
+from serving.storage.records import DecisionEvent, FeedbackEvent, Key
 
-__all__ = ["are_ids", "batch_keys", "decision_of", "is_id", "row_decision"]
+__all__ = ["are_ids", "batch_keys", "decision_of", "is_id", "row_decision", "row_event"]
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _HEX = re.compile(r"[0-9a-f]*")
@@ -63,4 +63,30 @@ def row_decision(experiment: str, rows: Rows, index: int) -> DecisionEvent:
         source="gate" if gate else "policy",
         context=b"" if rows.contexts is None else rows.contexts[index].tobytes(),
         decided_ms=int(rows.decided_ms[index]),
+        recorded=_recorded(rows, index),
     )
+
+
+def row_event(experiment: str, rows: Rows, index: int) -> FeedbackEvent:
+    """A reward as its row tells it."""
+    return FeedbackEvent(
+        experiment=experiment,
+        epoch=int(rows.epochs[index]),
+        decision_id=rows.decision_ids[index],
+        feedback_id=rows.feedback_ids[index],
+        arm=int(rows.arms[index]),
+        reward=float(rows.rewards[index]),
+        u=float(rows.u[index]),
+        low=float(rows.low[index]),
+        propensity=float(rows.propensities[index]),
+        version=int(rows.state_versions[index]),
+        gate=int(rows.dispositions[index]) == Disposition.GATE,
+        recorded=_recorded(rows, index),
+        context=b"" if rows.contexts is None else rows.contexts[index].tobytes(),
+        decided_ms=int(rows.decided_ms[index]),
+        received_ms=int(rows.received_ms[index]),
+    )
+
+
+def _recorded(rows: Rows, index: int) -> tuple[float, ...]:
+    return () if rows.recorded is None else tuple(rows.recorded[index].tolist())

@@ -39,6 +39,8 @@ EMPTY = "; ".join(
         "decision_numbers",
         "leases",
         "positions",
+        "windows",
+        "checkpoints",
         "experiments",
     )
 )

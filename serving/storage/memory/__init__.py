@@ -13,6 +13,7 @@ from serving.storage.memory.channel import MemoryChannel
 from serving.storage.memory.insight import MemoryInsight
 from serving.storage.memory.intake import MemoryIntake
 from serving.storage.memory.ledger import MemoryLedger
+from serving.storage.memory.windows import MemoryWindows
 from serving.storage.memory.world import World
 
 __all__ = ["memory_stores"]
@@ -32,6 +33,7 @@ def memory_stores(*, clock: Callable[[], float] = monotonic) -> Stores:
         insight=MemoryInsight(world),
         ledger=MemoryLedger(world, clock=clock),
         archive=MemoryArchive(world),
+        windows=MemoryWindows(world),
         intake=MemoryIntake(),
         channel=MemoryChannel(),
         close=close,

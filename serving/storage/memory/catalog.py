@@ -189,6 +189,9 @@ class MemoryCatalog:
             enabled=record.enabled,
             floor=record.floor,
             reward_range=record.reward_range,
+            window_s=record.window_s,
+            default_reward=record.default_reward,
+            aggregation=record.aggregation,
             updated_ms=record.updated_ms,
         )
         return None if control is None else self._world.enqueue(control)

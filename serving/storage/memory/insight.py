@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
+import numpy as np
+
 from serving.storage.base_insight import RewardSum, SelectionSum, Span
 from serving.storage.memory.world import World
 from serving.storage.records import DecisionEvent
+from serving.storage.records_windows import SENT
 
 __all__ = ["MemoryInsight"]
 
@@ -46,6 +49,7 @@ class MemoryInsight:
             rows = committed.batch.rows
             if rows is None:
                 continue
+            rows = rows.where(np.isin(rows.dispositions, list(SENT)))
             columns = (rows.received_ms.tolist(), rows.arms.tolist(), rows.rewards.tolist())
             for at_ms, arm, reward in zip(*columns, strict=True):
                 if span.holds(at_ms):

@@ -22,6 +22,7 @@ from serving.storage.records import (
     Promotion,
     StateRecord,
 )
+from serving.storage.records_windows import Progress
 from serving.storage.rows import batch_keys, decision_of
 
 __all__ = ["MemoryLedger"]
@@ -44,7 +45,8 @@ class MemoryStep:
 
     async def known(self, keys: Sequence[Key]) -> set[Key]:
         """See `LedgerStep`."""
-        return {key for key in keys if key in self._world.keys}
+        decisions = {key[2] for key in keys}
+        return {key for key in self._world.keys if key[2] in decisions}
 
     async def append(self, experiment: str, committed: CommittedBatch) -> None:
         """See `LedgerStep`."""
@@ -64,6 +66,18 @@ class MemoryStep:
     async def put_snapshot(self, state: StateRecord) -> None:
         """See `LedgerStep`."""
         self._writes.append(lambda: self._world.snapshots.update({state.experiment: state}))
+
+    async def put_window(self, experiment: str, progress: Progress) -> None:
+        """See `LedgerStep`."""
+        self._writes.append(lambda: self._world.windows.update({experiment: progress}))
+
+    async def put_checkpoint(self, state: StateRecord) -> None:
+        """See `LedgerStep`."""
+        self._writes.append(lambda: self._world.keep(state))
+
+    async def drop_checkpoints(self, experiment: str, *, after: int) -> None:
+        """See `LedgerStep`."""
+        self._writes.append(lambda: self._world.drop(experiment, after=after))
 
     async def settle_control(
         self, control_id: int, *, status: str, outcome: dict[str, Any]
@@ -93,6 +107,9 @@ class MemoryStep:
             support=record.support,
             floor=record.floor,
             reward_range=record.reward_range,
+            window_s=record.window_s,
+            default_reward=record.default_reward,
+            aggregation=record.aggregation,
         )
         self._writes.append(lambda: self._world.experiments.update({record.id: changed}))
 

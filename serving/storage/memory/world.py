@@ -9,6 +9,7 @@ from itertools import count
 
 import msgspec
 
+from qbrix.ledger.replay import spaced
 from serving.storage.records import (
     ApiKeyRecord,
     CommittedBatch,
@@ -28,6 +29,7 @@ from serving.storage.records_accounts import (
     UserRecord,
     WorkspaceRecord,
 )
+from serving.storage.records_windows import Progress
 
 __all__ = ["Lease", "World"]
 
@@ -61,6 +63,8 @@ class World:
     batches: dict[str, list[CommittedBatch]] = field(default_factory=dict)
     keys: set[Key] = field(default_factory=set)
     snapshots: dict[str, StateRecord] = field(default_factory=dict)
+    checkpoints: dict[str, dict[int, StateRecord]] = field(default_factory=dict)
+    windows: dict[str, Progress] = field(default_factory=dict)
     promotions: list[tuple[str, Promotion]] = field(default_factory=list)
     decisions: dict[tuple[str, int], DecisionEvent] = field(default_factory=dict)
     archived: set[tuple[str, int]] = field(default_factory=set)
@@ -73,6 +77,16 @@ class World:
     def now_ms(self) -> int:
         """The database's clock."""
         return time.time_ns() // 1_000_000
+
+    def keep(self, state: StateRecord) -> None:
+        """A state to go back to; the older ones are thinned out."""
+        kept = {**self.checkpoints.get(state.experiment, {}), state.version: state}
+        self.checkpoints[state.experiment] = {version: kept[version] for version in spaced(kept)}
+
+    def drop(self, experiment: str, *, after: int) -> None:
+        """Forget the states of later versions."""
+        kept = self.checkpoints.get(experiment, {})
+        self.checkpoints[experiment] = {at: kept[at] for at in kept if at <= after}
 
     def live(self) -> list[ExperimentRecord]:
         """Experiments that were not deleted, oldest first."""

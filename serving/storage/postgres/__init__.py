@@ -9,6 +9,7 @@ from serving.storage.postgres.database import Database
 from serving.storage.postgres.insight import PostgresInsight
 from serving.storage.postgres.ledger import PostgresLedger
 from serving.storage.postgres.sessions import PostgresAudit
+from serving.storage.postgres.windows import PostgresWindows
 
 __all__ = [
     "Database",
@@ -18,4 +19,5 @@ __all__ = [
     "PostgresCatalog",
     "PostgresInsight",
     "PostgresLedger",
+    "PostgresWindows",
 ]

@@ -157,8 +157,9 @@ async def _insert(connection: Connection, record: ExperimentRecord) -> None:
     await connection.execute(
         "INSERT INTO experiments (id, tenant, name, pool_id, shard, policy, parameters, dim,"
         " enabled, floor, bundle, support, reward_range, context_schema, gate, created_ms,"
-        " updated_ms)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+        " updated_ms, window_s, default_reward, aggregation)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,"
+        " $18, $19, $20)",
         record.id,
         record.tenant,
         record.name,
@@ -176,6 +177,9 @@ async def _insert(connection: Connection, record: ExperimentRecord) -> None:
         None if record.gate is None else tables.as_json(record.gate),
         record.created_ms,
         record.updated_ms,
+        record.window_s,
+        record.default_reward,
+        record.aggregation,
     )
 
 
@@ -193,7 +197,8 @@ async def _update(connection: Connection, record: ExperimentRecord) -> None:
         raise Conflict(f"the policy of experiment {record.id} was replaced; read it again")
     await connection.execute(
         "UPDATE experiments SET name = $2, parameters = $3, enabled = $4, floor = $5,"
-        " reward_range = $6, updated_ms = $7 WHERE id = $1",
+        " reward_range = $6, updated_ms = $7, window_s = $8, default_reward = $9,"
+        " aggregation = $10 WHERE id = $1",
         record.id,
         record.name,
         tables.as_json(record.parameters),
@@ -201,6 +206,9 @@ async def _update(connection: Connection, record: ExperimentRecord) -> None:
         record.floor,
         record.reward_range,
         record.updated_ms,
+        record.window_s,
+        record.default_reward,
+        record.aggregation,
     )
 
 

@@ -30,7 +30,7 @@ FROM (
     FROM reward_sums WHERE experiment = $1 AND minute_ms >= $2 AND minute_ms < $3
     UNION ALL
     SELECT received_ms, arm, 1, reward, reward, reward
-    FROM ledger WHERE experiment = $1
+    FROM ledger WHERE experiment = $1 AND disposition <= 4
         AND (received_ms >= $4 AND received_ms < $5 OR received_ms >= $6 AND received_ms < $7)
 ) AS parts GROUP BY 1, 2 ORDER BY 1, 2
 """
@@ -38,7 +38,7 @@ FROM (
 _COUNT_NEW = """
 WITH new AS (
     INSERT INTO decisions (proxy, number, experiment, context_id, epoch, decision_id, arm, u, low,
-        propensity, version, source, context, decided_ms, sampling)
+        propensity, version, source, context, decided_ms, sampling, recorded)
     {source}
     ON CONFLICT (proxy, number, decided_ms) DO NOTHING
     RETURNING proxy, number, experiment, context_id, arm, source, decided_ms
@@ -84,7 +84,7 @@ def count_new(source: str) -> str:
 ARCHIVE_DECISIONS = count_new("""
     SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::bigint[],
         $6::uuid[], $7::bigint[], $8::float8[], $9::float8[], $10::float8[], $11::bigint[],
-        $12::text[], $13::bytea[], $14::bigint[], $15::float8[])
+        $12::text[], $13::bytea[], $14::bigint[], $15::float8[], $16::bytea[])
 """)
 
 SUM_REWARDS = """

@@ -26,8 +26,10 @@ from serving.storage.rows import is_id, row_decision
 
 __all__ = ["PostgresLedger"]
 
-# How long a step may keep others from taking over when its process hangs in the middle.
-_IDLE = "30s"
+# How long a session may be silent in a step: while it folds, when it holds nothing that anybody
+# waits for, and from its first write on. The second is no longer than a lease, so that a process
+# that hangs does not keep the shard from its successor.
+_FOLDING, _WRITING = "60s", "4s"
 
 
 class PostgresLedger:
@@ -37,19 +39,16 @@ class PostgresLedger:
         self._database = database
 
     async def acquire(self, shard: int, *, holder: str, ttl_s: float) -> int | None:
-        """See `Ledger`."""
-        renewed = await self._database.write(
-            "UPDATE leases SET expires_at = clock_timestamp() + $3"
-            " WHERE shard = $1 AND holder = $2 RETURNING term",
-            shard,
-            holder,
-            timedelta(seconds=ttl_s),
-        )
-        if renewed:
-            term: int = renewed[0]["term"]
-            return term
-        async with self._database.transaction() as connection:
-            return await _take(connection, shard, holder=holder, ttl=timedelta(seconds=ttl_s))
+        """See `Ledger`; single statements, so that nobody can hang while it holds the row."""
+        ttl = timedelta(seconds=ttl_s)
+        for statement in (_RENEW, _TAKE):
+            rows = await self._database.write(statement, shard, holder, ttl)
+            if rows:
+                term: int = rows[0]["term"]
+                return term
+        if await self._database.write(_FIRST, shard):
+            return await self.acquire(shard, holder=holder, ttl_s=ttl_s)
+        return None
 
     async def release(self, shard: int, *, holder: str) -> None:
         """See `Ledger`."""
@@ -61,15 +60,16 @@ class PostgresLedger:
 
     @asynccontextmanager
     async def step(self, shard: int, *, term: int) -> AsyncIterator[PostgresStep]:
-        """See `Ledger`; nobody takes the lease over before the transaction ends."""
+        """See `Ledger`; from its first write to its end nobody takes the lease over."""
         async with self._database.transaction() as connection:
-            now: int | None = await connection.fetchval(
-                "SELECT term FROM leases WHERE shard = $1 FOR KEY SHARE", shard
-            )
-            if now != term:
-                raise Conflict(f"shard {shard} is in term {now}, this step belongs to term {term}")
-            await connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{_IDLE}'")
-            step = PostgresStep(connection)
+            await _check_term(connection, shard, term=term)
+            await _limit_silence(connection, _FOLDING)
+
+            async def begin_writing() -> None:
+                await _limit_silence(connection, _WRITING)
+                await _check_term(connection, shard, term=term, keep=True)
+
+            step = PostgresStep(connection, begin_writing)
             yield step
             await step.flush()
 
@@ -193,25 +193,30 @@ class PostgresLedger:
         return row_decision(row["experiment"], read_rows(row, [row]), 0)
 
 
-async def _take(connection: Connection, shard: int, *, holder: str, ttl: timedelta) -> int | None:
-    """A lease that was never given or has run out; a step under way keeps it with its holder."""
-    await connection.execute(
-        "INSERT INTO leases (shard, holder, term, expires_at)"
-        " VALUES ($1, '', 0, clock_timestamp()) ON CONFLICT DO NOTHING",
-        shard,
+_RENEW = (
+    "UPDATE leases SET expires_at = clock_timestamp() + $3"
+    " WHERE shard = $1 AND holder = $2 RETURNING term"
+)
+_TAKE = (
+    "WITH free AS (SELECT shard FROM leases WHERE shard = $1 AND expires_at <= clock_timestamp()"
+    " FOR UPDATE SKIP LOCKED)"
+    " UPDATE leases SET holder = $2, term = term + 1, expires_at = clock_timestamp() + $3"
+    " FROM free WHERE leases.shard = free.shard RETURNING term"
+)
+_FIRST = (
+    "INSERT INTO leases (shard, holder, term, expires_at) VALUES ($1, '', 0, clock_timestamp())"
+    " ON CONFLICT DO NOTHING RETURNING shard"
+)
+
+
+async def _check_term(connection: Connection, shard: int, *, term: int, keep: bool = False) -> None:
+    """The lease has this term, and with ``keep`` will have it until the transaction ends."""
+    now: int | None = await connection.fetchval(
+        "SELECT term FROM leases WHERE shard = $1" + (" FOR KEY SHARE" if keep else ""), shard
     )
-    free = await connection.fetchval(
-        "SELECT expires_at <= clock_timestamp() FROM leases WHERE shard = $1"
-        " FOR UPDATE SKIP LOCKED",
-        shard,
-    )
-    if not free:
-        return None
-    term: int = await connection.fetchval(
-        "UPDATE leases SET holder = $2, term = term + 1, expires_at = clock_timestamp() + $3"
-        " WHERE shard = $1 RETURNING term",
-        shard,
-        holder,
-        ttl,
-    )
-    return term
+    if now != term:
+        raise Conflict(f"shard {shard} is in term {now}, this step belongs to term {term}")
+
+
+async def _limit_silence(connection: Connection, limit: str) -> None:
+    await connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{limit}'")

@@ -30,7 +30,7 @@ _RESTORE = count_new("""
     SELECT DISTINCT ON (experiment, epoch, decision_id)
         '', ('x' || left(hash, 16))::bit(64)::bigint, experiment, '', epoch, decision_id, arm, u,
         low, propensity, state_version, CASE disposition WHEN 1 THEN 'gate' ELSE 'policy' END,
-        coalesce(context, ''), decided_ms, sampling
+        coalesce(context, ''), decided_ms, sampling, coalesce(recorded, '')
     FROM told JOIN rates USING (experiment)
     WHERE NOT EXISTS (
             SELECT 1 FROM decisions AS kept WHERE kept.decision_id = told.decision_id

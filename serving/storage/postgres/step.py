@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import struct
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from itertools import chain
 from operator import itemgetter
 from typing import Any
@@ -13,7 +15,7 @@ import asyncpg
 from qbrix.errors import Conflict
 from serving.failpoints import failpoint
 from serving.storage import codec
-from serving.storage.postgres import tables
+from serving.storage.postgres import tables, windows
 from serving.storage.postgres.batches import ROW_COLUMNS, ledger_rows, store_batches
 from serving.storage.postgres.database import Connection
 from serving.storage.postgres.insight import ARCHIVE_DECISIONS, SUM_REWARDS
@@ -24,6 +26,7 @@ from serving.storage.records import (
     Key,
     StateRecord,
 )
+from serving.storage.records_windows import SENT, Progress
 
 __all__ = ["PostgresStep"]
 
@@ -41,13 +44,17 @@ _KEY_COLUMNS = (
 class PostgresStep:
     """See `serving.storage.base.LedgerStep`."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(
+        self, connection: Connection, begin_writing: Callable[[], Awaitable[None]]
+    ) -> None:
         self._connection = connection
+        self._begin_writing = begin_writing
         self._batches: list[tuple[str, CommittedBatch]] = []
         self._snapshots: dict[str, StateRecord] = {}
         self._letters: list[tuple[str, str, bytes]] = []
         self._decisions: list[DecisionEvent] = []
         self._positions: dict[str, tuple[str, str]] = {}
+        self._later: list[Callable[[Connection], Awaitable[None]]] = []
 
     async def known(self, keys: Sequence[Key]) -> set[Key]:
         """See `LedgerStep`; one index search per decision, whatever the planner believes."""
@@ -57,13 +64,12 @@ class PostgresStep:
             "SELECT found.* FROM unnest(string_to_array($1, ',')::uuid[]) AS asked (id),"
             " LATERAL (SELECT experiment, epoch, decision_id, feedback_id FROM ledger_keys"
             " WHERE decision_id = asked.id OFFSET 0) AS found",
-            ",".join([key[2] for key in keys]),
+            ",".join({key[2] for key in keys}),
         )
-        found = {
+        return {
             (row["experiment"], row["epoch"], row["decision_id"].hex, row["feedback_id"])
             for row in rows
         }
-        return found.intersection(keys)
 
     async def append(self, experiment: str, committed: CommittedBatch) -> None:
         """See `LedgerStep`."""
@@ -73,10 +79,23 @@ class PostgresStep:
         """See `LedgerStep`."""
         self._snapshots[state.experiment] = state
 
+    async def put_window(self, experiment: str, progress: Progress) -> None:
+        """See `LedgerStep`."""
+        self._later.append(partial(windows.put_window, experiment, progress))
+
+    async def put_checkpoint(self, state: StateRecord) -> None:
+        """See `LedgerStep`."""
+        self._later.append(partial(windows.put_checkpoint, state))
+
+    async def drop_checkpoints(self, experiment: str, *, after: int) -> None:
+        """See `LedgerStep`."""
+        self._later.append(partial(windows.drop_checkpoints, experiment, after))
+
     async def settle_control(
         self, control_id: int, *, status: str, outcome: dict[str, Any]
     ) -> bool:
         """See `LedgerStep`."""
+        await self._begin_writing()
         settled = await self._connection.fetchval(
             "UPDATE controls SET status = $2, outcome = $3"
             " WHERE id = $1 AND status = 'pending' RETURNING id",
@@ -103,7 +122,8 @@ class PostgresStep:
         """See `LedgerStep`."""
         await self._connection.execute(
             "UPDATE experiments SET policy = $2, parameters = $3, bundle = $4, support = $5,"
-            " floor = $6, reward_range = $7 WHERE id = $1",
+            " floor = $6, reward_range = $7, window_s = $8, default_reward = $9,"
+            " aggregation = $10 WHERE id = $1",
             record.id,
             record.policy,
             tables.as_json(record.parameters),
@@ -111,6 +131,9 @@ class PostgresStep:
             record.support,
             record.floor,
             record.reward_range,
+            record.window_s,
+            record.default_reward,
+            record.aggregation,
         )
 
     async def bury(self, experiment: str, *, reason: str, payload: bytes) -> None:
@@ -127,6 +150,7 @@ class PostgresStep:
 
     async def flush(self) -> None:
         """Write what waits; the caller commits."""
+        await self._begin_writing()
         try:
             await self._write_batches()
         except asyncpg.UniqueViolationError as error:
@@ -134,6 +158,8 @@ class PostgresStep:
         failpoint("ledger.after_rows")
         await self._write_snapshots()
         await self._write_decisions()
+        for write in self._later:
+            await write(self._connection)
         await self._connection.executemany(
             "INSERT INTO dead_letters (experiment, reason, payload) VALUES ($1, $2, $3)",
             self._letters,
@@ -165,8 +191,10 @@ class PostgresStep:
         await self._connection.copy_records_to_table(
             "ledger_keys", records=[key(row) for row in rows], columns=_KEY_COLUMNS
         )
+        kind = ROW_COLUMNS.index("disposition")
+        sent = [row for row in rows if row[kind] in SENT]
         at = [ROW_COLUMNS.index(name) for name in ("experiment", "received_ms", "arm", "reward")]
-        await self._connection.execute(SUM_REWARDS, *([row[i] for row in rows] for i in at))
+        await self._connection.execute(SUM_REWARDS, *([row[i] for row in sent] for i in at))
 
     async def _check_next(self) -> None:
         """Each experiment goes on where its ledger ends."""
@@ -221,4 +249,5 @@ def _decision_row(event: DecisionEvent) -> tuple[Any, ...]:
         event.context,
         event.decided_ms,
         event.sampling,
+        struct.pack(f"<{len(event.recorded)}d", *event.recorded),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 from uuid import UUID
 
@@ -93,6 +94,9 @@ def experiment(row: Record) -> ExperimentRecord:
         if row["context_schema"] is not None
         else None,
         reward_range=None if row["reward_range"] is None else tuple(row["reward_range"]),
+        window_s=row["window_s"],
+        default_reward=row["default_reward"],
+        aggregation=row["aggregation"],
     )
 
 
@@ -128,6 +132,7 @@ def decision(row: Record) -> DecisionEvent:
         context=row["context"],
         decided_ms=row["decided_ms"],
         sampling=row["sampling"],
+        recorded=struct.unpack(f"<{len(row['recorded']) // 8}d", row["recorded"]),
     )
 
 
