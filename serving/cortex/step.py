@@ -111,11 +111,12 @@ async def commit_change(
 ) -> bool:
     """Make a control change the next version; False when it was cancelled meanwhile."""
     live = change.live
+    state = await asyncio.to_thread(snapshot_of, live, term=term)  # a step that writes is brisk
     async with ledger.step(shard, term=term) as step:
         if not await step.settle_control(request.id, status="applied", outcome=change.outcome):
             return False
         await step.append(live.record.id, _committed(change.batch, live.deployment))
-        await _put_snapshots(step, [live], term=term)
+        await step.put_snapshot(state)
         if change.certificate is not None:
             await step.put_promotion(
                 live.record.id,

@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import signal
+import time
 from collections.abc import AsyncIterator
 from itertools import count
 from multiprocessing.context import ForkServerProcess
@@ -144,29 +145,44 @@ async def test_killed_at_any_point_nothing_is_lost_and_nothing_counted_twice(
     ]
 
 
+@pytest.mark.parametrize(
+    "point",
+    [
+        "cortex.before_step",
+        "cortex.after_known",
+        "cortex.after_fold",
+        "ledger.before_commit",
+        "cortex.control_before_commit",
+    ],
+)
 async def test_who_was_paused_while_another_took_over_writes_nothing(
-    stores: Stores, urls: tuple[str, str]
+    stores: Stores, urls: tuple[str, str], point: str
 ) -> None:
     shard = next(SHARDS)
     record = await create(stores, policy="EXP3Policy@1", shard=shard)
+    request = await stores.catalog.request_control(
+        ControlRequest(
+            id=0, experiment=record.id, reason="configure", change={"floor": 0.1}, start="keep"
+        )
+    )
     await _send(stores, record, range(10))
     with cortex_process(
-        postgres_url=urls[0],
-        redis_url=urls[1],
-        shard=shard,
-        failpoint="cortex.before_step:pause",
+        postgres_url=urls[0], redis_url=urls[1], shard=shard, failpoint=f"{point}:pause"
     ) as process:
         assert process.pid is not None
         async with asyncio.timeout(PATIENCE_S):
             await _stopped(process.pid)
+            began_s = time.monotonic()
             cortex = cortex_of(stores, shards=[shard])
             await cortex.start()
             await cortex.drain()
+        assert time.monotonic() - began_s < 6.0
         os.kill(process.pid, signal.SIGCONT)
-        # The first step of the one that wakes is refused; the shard goes on with the other.
+        # The step of the one that wakes is refused; the shard goes on with the other.
         await _send(stores, record, range(10, 20))
         await cortex.drain()
         await _check(stores, record, events=20)
+        assert (await stores.catalog.get_control(request.id)).status == "applied"
         await cortex.stop()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from qbrix.errors import Unavailable
+from qbrix.errors import Conflict, Unavailable
 from serving.stack.servers import EmbeddedValkey
 from serving.storage import keys
 from serving.storage.connect import open_stores
@@ -205,8 +205,21 @@ async def test_a_session_that_hangs_in_a_step_does_not_keep_the_shard(
     stores = await open_stores(postgres_url=fresh_postgres_url, redis_url=redis_url)
     term = await stores.ledger.acquire(0, holder="slow", ttl_s=0.0)
     assert term is not None
-    async with stores.ledger.step(0, term=term):
-        # The lease has run out, but what is under way may still be committed.
+    with pytest.raises(Conflict, match="term"):
+        async with stores.ledger.step(0, term=term):
+            # It holds nothing yet: whoever takes over need not wait for it, and it writes nothing.
+            assert await stores.ledger.acquire(0, holder="next", ttl_s=60.0) == term + 1
+    await stores.close()
+
+
+async def test_a_step_that_writes_is_finished_before_another_takes_over(
+    fresh_postgres_url: str, redis_url: str
+) -> None:
+    stores = await open_stores(postgres_url=fresh_postgres_url, redis_url=redis_url)
+    term = await stores.ledger.acquire(0, holder="slow", ttl_s=0.0)
+    assert term is not None
+    async with stores.ledger.step(0, term=term) as step:
+        assert await step.settle_control(0, status="applied", outcome={}) is False
         assert await stores.ledger.acquire(0, holder="next", ttl_s=60.0) is None
         assert await stores.ledger.acquire(0, holder="slow", ttl_s=0.0) == term
     assert await stores.ledger.acquire(0, holder="next", ttl_s=60.0) == term + 1

@@ -64,8 +64,9 @@ def translated() -> Iterator[None]:
 class Database:
     """Statements, each in a transaction of its own, and transactions of several.
 
-    No statement is prepared beforehand: a connection may be a pgbouncer's, which lends another
-    session to each transaction.
+    A connection may be a pgbouncer's, which lends another session to each transaction: there are
+    no prepared statements (``statement_cache_size=0``), no advisory locks, and settings are made
+    with ``SET LOCAL`` only.
     """
 
     def __init__(self, url: str) -> None:
@@ -81,6 +82,7 @@ class Database:
             timeout=_CONNECT_S,
             command_timeout=_COMMAND_S,
             statement_cache_size=0,
+            reset=_leave_as_it_is,
         )
 
     async def close(self) -> None:
@@ -138,6 +140,10 @@ class Database:
     async def _fetch(self, sql: str, *arguments: Any) -> list[asyncpg.Record]:
         async with self._connection() as connection:
             return await connection.fetch(sql, *arguments)
+
+
+async def _leave_as_it_is(connection: Connection) -> None:
+    """Nothing is ever set on a session, so that there is nothing to undo."""
 
 
 async def _note(connection: Connection, records: Iterable[AuditRecord]) -> None:
