@@ -16,7 +16,8 @@ _SHOWN = 100  # experiments with a line of their own
 
 def facts_of(states: StateCache) -> dict[str, Any]:
     """Their number; how long ago the youngest and the oldest were known to be the latest."""
-    youngest_s, oldest_s = states.ages_s() or (None, None)
+    ages_s = states.ages_s()
+    youngest_s, oldest_s = (None, None) if ages_s is None else (round(age, 3) for age in ages_s)
     return {"known": len(states), "youngest_s": youngest_s, "oldest_s": oldest_s}
 
 

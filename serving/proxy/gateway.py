@@ -31,6 +31,8 @@ from serving.proxy.people.api_keys import ApiKeys
 from serving.proxy.people.auth import Authenticator
 from serving.proxy.people.rate_limits import RateLimits
 from serving.proxy.people.service import People
+from serving.proxy.vitals import Vitals
+from serving.readiness import Readiness
 from serving.settings import ProxySettings
 from serving.storage import keys
 from serving.storage.base import Stores
@@ -106,23 +108,35 @@ class Gateway:
             "cortex": cortex_pulse,
         }
         self.api_keys = ApiKeys(catalog=catalog, channel=channel, auth=self.auth)
+        self.vitals = Vitals(
+            stores,
+            selector=selector,
+            records=self.records,
+            auth=self.auth,
+            intake=self.intake,
+            decisions=self.decisions,
+        )
+        self.vitals.show(self.metrics)
         self.draining = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def ready(self) -> bool:
         """Whether traffic should come here."""
-        return bool(self._tasks) and not self.draining
+        return self.readiness().ready
+
+    def readiness(self) -> Readiness:
+        """Whether traffic should come here, and what there is to know beside it."""
+        return self.vitals.readiness(serving=bool(self._tasks) and not self.draining)
 
     async def start(self) -> None:
         """Begin to listen, to write decisions and to watch the stores."""
-        self.metrics.watch("qbrix_decisions_waiting", "decisions on their way", self._waiting)
         self.metrics.watch(
             "qbrix_feedback_kept",
             "acknowledged feedback not known to be in the ledger yet",
             lambda: float(self.intake.kept.events),
         )
-        await self.intake.check()
+        await asyncio.gather(self.intake.check(), self.vitals.pulses.look())
         for work in (
             self._listen(),
             self.decisions.run(),
@@ -130,6 +144,7 @@ class Gateway:
             self.limits.run(self.stores.channel),
             self.intake.run(),
             self._note_use(),
+            self.vitals.pulses.run(),
         ):
             task = asyncio.create_task(work)
             self._tasks.add(task)
@@ -195,9 +210,6 @@ class Gateway:
             shards=self.shards,
             control_wait_s=self.settings.control_wait_s,
         )
-
-    def _waiting(self) -> float:
-        return float(len(self.decisions))
 
     async def _listen(self) -> None:
         heard = {

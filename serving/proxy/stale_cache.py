@@ -9,22 +9,34 @@ from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 import structlog
+from typing_extensions import TypedDict
 
-__all__ = ["Entry", "StaleCache"]
+__all__ = ["Ages", "Entry", "StaleCache"]
 
 V = TypeVar("V")
 
 _log = structlog.get_logger("proxy")
 
 
-class Entry(Generic[V]):
-    """What was found, when, and whether the store was away at the last try."""
+class Ages(TypedDict):
+    """How many values are known, and the seconds since the youngest and oldest were looked up."""
 
-    __slots__ = ("away", "checked_s", "tried_s", "value")
+    known: int
+    youngest_s: float | None
+    oldest_s: float | None
+
+
+class Entry(Generic[V]):
+    """What was found, when, and whether the store was away at the last try.
+
+    ``checked_s`` is when it was known to be true; a value that was changed since has no such time.
+    """
+
+    __slots__ = ("away", "checked_s", "found_s", "tried_s", "value")
 
     def __init__(self, value: V, *, checked_s: float) -> None:
         self.value = value
-        self.checked_s = checked_s
+        self.checked_s = self.found_s = checked_s
         self.tried_s = checked_s
         self.away = False
 
@@ -104,6 +116,15 @@ class StaleCache(Generic[V]):
         if (entry := self._entries.get(key)) is not None:
             entry.checked_s = float("-inf")
             entry.away = False
+
+    def ages(self) -> Ages:
+        """Of the values in memory, which lie there in the order of their look-up."""
+        if not self._entries:
+            return Ages(known=0, youngest_s=None, oldest_s=None)
+        now_s = self._clock()
+        ends = (next(reversed(self._entries.values())), next(iter(self._entries.values())))
+        youngest_s, oldest_s = (round(now_s - entry.found_s, 3) for entry in ends)
+        return Ages(known=len(self._entries), youngest_s=youngest_s, oldest_s=oldest_s)
 
     def forget_absent(self) -> None:
         """What was missing may be there by now."""

@@ -58,6 +58,10 @@ class MotorClient:
             await self._channel.close()
             self._channel = None
 
+    def facts(self) -> dict[str, Any]:
+        """Who has the states."""
+        return {"elsewhere": self._address}
+
     async def ping(self) -> None:
         """Raises Unavailable when no motor answers."""
         if not read_health(await self._call("Health", b"")):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -54,6 +54,10 @@ class Selector(Protocol):
 
     def decide_at_once(self, query: Query) -> Outcome | QbrixError:
         """One outcome or error; only after `at_hand` said that it can be had."""
+        ...
+
+    def facts(self) -> dict[str, Any]:
+        """For whoever watches: ``known`` states in memory, or ``elsewhere``, who has them."""
         ...
 
     async def ping(self) -> None:

@@ -39,6 +39,8 @@ def environment(
         "PROXY_GRPC_PORT": "0",
         "MOTOR_GRPC_PORT": "0",
         "CORTEX_GRPC_PORT": "0",
+        "MOTOR_HTTP_PORT": "0",
+        "CORTEX_HTTP_PORT": "0",
     }
     for name, value in wanted.items():
         monkeypatch.setenv(name, value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.proxy.outage import switch, switched_stores
+from tests.proxy.outage import AWAY, switch, switched_stores
 from tests.proxy.world import open_world
 
 
@@ -166,3 +166,40 @@ async def test_a_get_with_a_content_type_and_a_post_of_no_length_are_no_errors()
         )
         assert answer.status_code == 409
         assert (await world.http.delete(url, headers=headers)).status_code == 200
+
+
+async def test_readiness_tells_the_age_of_what_is_in_memory() -> None:
+    async with open_world() as world:
+        before = (await world.http.get("/readyz")).json()
+        assert before["states"] == {"known": 0, "youngest_s": None, "oldest_s": None}
+        made = await world.experiment()
+        await world.select(made["id"])
+        told = (await world.http.get("/readyz")).json()
+    assert told["status"] == "ready"
+    assert told["states"]["known"] == told["records"]["known"] == 1
+    assert told["credentials"]["known"] == 1
+    for part in ("states", "records", "credentials"):
+        assert 0 <= told[part]["youngest_s"] <= told[part]["oldest_s"] < 60
+    assert {"redis", "postgres", "motor"} == set(told["answered_s"])
+    assert all(0 <= age_s < 60 for age_s in told["answered_s"].values())
+
+
+async def test_a_proxy_is_ready_without_stores_while_it_has_a_state_to_serve() -> None:
+    async with open_world(switched_stores()) as world:
+        made = await world.experiment()
+        await world.select(made["id"])
+        switch(world.stores, failure=AWAY)
+        await world.gateway.vitals.pulses.look()
+        assert (await world.http.get("/readyz")).status_code == 200
+        assert (await world.select(made["id"])).status_code == 200
+
+
+async def test_a_proxy_without_a_state_is_not_ready_while_no_store_answers() -> None:
+    async with open_world(switched_stores()) as world:
+        switch(world.stores, failure=AWAY)
+        await world.gateway.vitals.pulses.look()
+        answer = await world.http.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "1"
+    assert answer.json()["code"] == "SERVICE_UNAVAILABLE"
+    assert answer.json()["context"]["states"]["known"] == 0

@@ -9,7 +9,7 @@ import msgspec
 from qbrix.errors import NotFound
 from serving.proxy.agent.contexts import ContextShape, shape_of
 from serving.proxy.gates.passage import CompiledGate, control_arm
-from serving.proxy.stale_cache import StaleCache
+from serving.proxy.stale_cache import Ages, StaleCache
 from serving.storage.base import Catalog, ExperimentRecord, Ledger, PoolRecord
 
 __all__ = ["ExperimentView", "Records", "is_digest", "is_id", "view_of"]
@@ -65,6 +65,10 @@ class Records:
             self._views.invalidate(experiment)
         else:
             self._views.invalidate_all()
+
+    def ages(self) -> Ages:
+        """Of the experiments in memory."""
+        return self._views.ages()
 
     async def close(self) -> None:
         """Stop looking up."""

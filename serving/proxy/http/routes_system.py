@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
 
 import qbrix
 from qbrix.errors import QbrixError
 from serving.proxy.documents.answers import PolicyList
 from serving.proxy.experiments.catalogue import list_policies
-from serving.proxy.http.described import errors
+from serving.proxy.http.described import ErrorBody, errors
 from serving.proxy.http.strict import Caller, Gate, StrictRoute, allow
 from serving.proxy.people.auth import Principal
+from serving.proxy.vitals import ReadyAnswer
 
 __all__ = ["private", "public"]
 
@@ -46,14 +48,18 @@ async def livez() -> dict[str, str]:
     return {"status": "alive"}
 
 
-@public.get("/readyz", responses=errors(503))
-async def readyz(gateway: Gate, response: Response) -> dict[str, str]:
+@public.get("/readyz", response_model=ReadyAnswer, responses=errors(503))
+async def readyz(gateway: Gate) -> Response:
     """Whether traffic should come here; feedback may be refused all the same."""
-    if not gateway.ready:
-        response.status_code = 503
-        response.headers["Retry-After"] = "1"
-        return {"code": "SERVICE_UNAVAILABLE", "detail": "this proxy is starting or draining"}
-    return {"status": "ready", "feedback": gateway.intake.refusal or "accepted"}
+    readiness = gateway.readiness()
+    if readiness.ready:
+        return JSONResponse(readiness.body())
+    refusal = ErrorBody(
+        code="SERVICE_UNAVAILABLE",
+        detail="this proxy starts or drains, or it has no state to serve and no store answers",
+        context=dict(readiness.facts),
+    )
+    return JSONResponse(refusal.model_dump(), status_code=503, headers={"Retry-After": "1"})
 
 
 @public.get(

@@ -13,7 +13,7 @@ from qbrix.errors import Unauthorised
 from serving.proxy.people.principals import ROLES, Principal
 from serving.proxy.people.signed_tokens import SignedTokens
 from serving.proxy.people.standings import Standings
-from serving.proxy.stale_cache import StaleCache
+from serving.proxy.stale_cache import Ages, StaleCache
 from serving.storage.base import Accounts, Catalog
 
 __all__ = ["ROLES", "Authenticator", "Principal", "credential_of", "digest_of", "new_api_key"]
@@ -82,6 +82,10 @@ class Authenticator:
         if used:
             now_ms = time.time_ns() // 1_000_000
             await self._catalog.touch_api_keys(dict.fromkeys(used, now_ms))
+
+    def ages(self) -> Ages:
+        """Of the credentials in memory."""
+        return self._principals.ages()
 
     async def close(self) -> None:
         """Stop looking up."""
