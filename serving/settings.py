@@ -37,6 +37,8 @@ class SharedSettings(BaseSettings):
     run_dir: Path | None = None
     draw_key_file: Path | None = None
     trusted_keys_dir: Path | None = None
+    life: str | None = None  # name of this life of this process; made up when nobody gives one
+    predecessor: str | None = None  # name of a life before it that is over for certain
     shards: int = Field(default=4, ge=1, le=1024)
     log_format: Literal["json", "text"] = "json"
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -27,6 +27,7 @@ class Lease:
         holder: str,
         ttl_s: float,
         renew_s: float,
+        predecessor: str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ledger = ledger
@@ -34,6 +35,7 @@ class Lease:
         self._holder = holder
         self._ttl_s = ttl_s
         self._renew_s = renew_s
+        self._predecessor = predecessor
         self._clock = clock
         self._term: int | None = None
         self._until_s = 0.0
@@ -50,6 +52,9 @@ class Lease:
 
     async def renew(self) -> int | None:
         """Take or renew the lease now; None when somebody else has it."""
+        if self._predecessor is not None:  # nobody has to wait for the dead
+            await self._ledger.release(self._shard, holder=self._predecessor)
+            self._predecessor = None
         asked_s = self._clock()
         term = await self._ledger.acquire(self._shard, holder=self._holder, ttl_s=self._ttl_s)
         if term != self._term:

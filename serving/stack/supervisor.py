@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import signal
 import threading
 import time
@@ -37,7 +38,10 @@ class Kept(Protocol):
 
 
 class Role:
-    """One role process; it says that it is ready by the file ``<run>/<role>.ready``."""
+    """One role process; it says that it is ready by the file ``<run>/<role>.ready``.
+
+    Each life of it has a name, and is told the name of the one before, which is over for certain.
+    """
 
     def __init__(
         self,
@@ -52,6 +56,7 @@ class Role:
         self.child: Child | None = None
         self.log = log
         self._ready_file = run / f"{role}.ready"
+        self._life_file = run / f"{role}.life"
         self._command = command
         self._environment = dict(environment) | {"QBRIX_RUN_DIR": str(run)}
         self._drain_s = drain_s
@@ -64,7 +69,8 @@ class Role:
         if orphan is not None:
             end_orphan(orphan, mark=" ".join(self._command[-2:]), steps=())
         self._ready_file.unlink(missing_ok=True)
-        self.child = Child(self._command, log=self.log, environment=self._environment)
+        environment = self._environment | self._next_life()
+        self.child = Child(self._command, log=self.log, environment=environment)
 
     def stop(self) -> None:
         if self.child is not None:
@@ -85,6 +91,13 @@ class Role:
     @property
     def is_hopeless(self) -> bool:
         return self._false_starts > FALSE_STARTS
+
+    def _next_life(self) -> dict[str, str]:
+        life = {"QBRIX_LIFE": secrets.token_hex(16)}
+        with suppress(FileNotFoundError):
+            life["QBRIX_PREDECESSOR"] = self._life_file.read_text("utf-8")
+        self._life_file.write_text(life["QBRIX_LIFE"], "utf-8")
+        return life
 
     def _ready_pid(self) -> int | None:
         try:

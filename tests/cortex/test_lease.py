@@ -45,3 +45,16 @@ async def test_the_term_rises_when_the_holder_changes() -> None:
     await b.release()
     assert b.term is None
     assert await a.renew() == 3
+
+
+async def test_whoever_follows_the_dead_need_not_wait() -> None:
+    clock = Clock()
+    ledger = memory_stores(clock=clock).ledger
+    dead, other = _lease(ledger, clock, "dead"), _lease(ledger, clock, "other")
+    assert await dead.renew() == 1
+    assert await other.renew() is None
+    heir = Lease(ledger, 0, holder="heir", ttl_s=5.0, renew_s=1.0, predecessor="dead", clock=clock)
+    assert await heir.renew() == 2
+    late = Lease(ledger, 0, holder="late", ttl_s=5.0, renew_s=1.0, predecessor="dead", clock=clock)
+    assert await late.renew() is None
+    assert await heir.renew() == 2
