@@ -14,6 +14,8 @@ from qbrix.errors import QbrixError
 
 __all__ = ["main"]
 
+_DATA_DIR = "of a running stack (default: the stores that QBRIX_… name)"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 when it did what was asked."""
@@ -39,6 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_roles(commands)
     _add_stack(commands)
     _add_stores(commands)
+    _add_ledger(commands)
     _add_people(commands)
     _add_bundles(commands)
     return parser
@@ -57,6 +60,7 @@ def _add_roles(commands: Any) -> None:
         command = _add(commands, role, f"roles:{role}", does)
         command.add_argument("--host")
         command.add_argument("--grpc-port", type=int)
+        command.add_argument("--http-port", type=int, help="of /livez, /readyz and /metrics")
 
 
 def _add_stack(commands: Any) -> None:
@@ -76,6 +80,22 @@ def _add_stores(commands: Any) -> None:
     create.add_argument("--tenant", required=True, help="workspace; made when there is none")
     create.add_argument("--name", required=True)
     create.add_argument("--role", choices=["viewer", "member", "admin"], default="member")
+
+
+def _add_ledger(commands: Any) -> None:
+    letters = commands.add_parser("dead-letters", help="what could not be learned")
+    letters = letters.add_subparsers(required=True)
+    listed = _add(letters, "list", "dead_letters:list_letters", "one line each, newest first")
+    listed.add_argument("experiment", nargs="?", help="an id (default: all, unreadable ones too)")
+    listed.add_argument("--limit", type=int, default=100)
+    show = _add(letters, "show", "dead_letters:show_letter", "one letter with its events")
+    show.add_argument("letter", type=int)
+    again = _add(letters, "redrive", "dead_letters:redrive_letters", "send letters again")
+    again.add_argument("letters", type=int, nargs="*", help="by id")
+    again.add_argument("--experiment", help="all of an experiment that wait")
+    again.add_argument("--all", action="store_true", dest="all_of_them", help="all that wait")
+    for command in (listed, show, again):
+        command.add_argument("--data-dir", type=Path, help=_DATA_DIR)
 
 
 def _add_people(commands: Any) -> None:

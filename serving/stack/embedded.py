@@ -72,6 +72,10 @@ class EmbeddedServer(ABC):
         if self.child is not None:
             self.child.stop()
 
+    def attach(self, port: int) -> None:
+        """Somebody else runs it, on this port."""
+        self._port = port
+
     @property
     def pid(self) -> int:
         if self.child is None or not self.child.is_running:

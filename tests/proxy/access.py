@@ -236,6 +236,7 @@ _ROWS = [
     Operation(name=f"GET {_EXPERIMENT}/state", needs="experiment:read"),
     Operation(name=f"GET {_EXPERIMENT}/ledger", needs="experiment:read"),
     Operation(name=f"GET {_EXPERIMENT}/decisions", needs="experiment:read"),
+    Operation(name=f"GET {_EXPERIMENT}/dead-letters", needs="experiment:read"),
     Operation(name="GET /api/v1/decisions/{decision_id}", needs="experiment:read"),
     Operation(name="GET /api/v1/bundles/{sha256}", needs="experiment:read"),
     *(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from typing import Any
 
 import pytest
 
 from qbrix.ledger import Batch
+from serving.storage import codec
 from tests.proxy.outage import switched_stores
 from tests.proxy.world import World, learning, open_world, settle
 
@@ -225,7 +227,6 @@ async def test_a_reset_needs_a_pause_and_begins_a_new_epoch() -> None:
 
 
 async def test_state_and_ledger_begin_with_the_creation() -> None:
-    from base64 import b64decode
 
     async with open_world() as world:
         made = await world.experiment()
@@ -248,7 +249,8 @@ async def test_downloads_are_confined_to_the_workspace() -> None:
         made = await world.experiment()
         stranger = await world.stranger()
         url = f"{EXPERIMENTS}/{made['id']}"
-        paths = [f"{url}/state", f"{url}/ledger", f"{url}/decisions", url]
+        names = ("state", "ledger", "decisions", "dead-letters")
+        paths = [url, *(f"{url}/{name}" for name in names)]
         paths += [f"/api/v1/decisions/{'0' * 32}", f"/api/v1/bundles/{'0' * 64}"]
         for path in paths:
             assert (await world.http.get(path, headers=stranger)).status_code == 404
@@ -280,6 +282,31 @@ async def test_decisions_come_back_once_they_are_archived() -> None:
             assert decision["low"] <= decision["u"] < decision["low"] + decision["propensity"]
             one = (await world.http.get(f"/api/v1/decisions/{decision['decision_id']}")).json()
             assert one == {"experiment_id": made["id"], **decision}
+
+
+async def test_what_could_not_be_learned_is_told_with_its_reason() -> None:
+    async with open_world() as world:
+        made = await world.experiment()
+        term = await world.stores.ledger.acquire(0, holder="me", ttl_s=60.0)
+        assert term is not None
+        selected = (await world.select(made["id"])).json()
+        await world.feedback(selected["request_id"], 1.0)
+        (event,) = await world.events(made["id"])
+        payload = codec.pack_feedback([event])
+        async with world.stores.ledger.step(0, term=term) as step:
+            await step.bury(made["id"], reason="poison", payload=payload)
+            await step.bury(made["id"], reason="damaged", payload=b"what")
+            await step.bury("", reason="nobody's", payload=b"who")
+        url = f"{EXPERIMENTS}/{made['id']}/dead-letters"
+        first = (await world.http.get(url, params={"limit": 1})).json()
+        rest = (await world.http.get(url, params={"before": first["next"]})).json()
+        (damaged,), (poison,) = first["dead_letters"], rest["dead_letters"]
+        assert (damaged["reason"], damaged["events"]) == ("damaged", [])
+        assert b64decode(damaged["payload"]) == b"what"
+        assert (poison["reason"], poison["redriven_ms"]) == ("poison", None)
+        (told,) = poison["events"]
+        assert (told["decision_id"], told["reward"]) == (event.decision_id, 1.0)
+        assert rest["next"] is None
 
 
 async def test_another_proxy_hears_of_a_change_at_once() -> None:

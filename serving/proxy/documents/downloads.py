@@ -11,6 +11,8 @@ __all__ = [
     "BatchAnswer",
     "Cumulative",
     "CumulativeSeries",
+    "DeadLetterAnswer",
+    "DeadLetterPage",
     "DecisionAnswer",
     "DecisionPage",
     "FoundDecision",
@@ -74,6 +76,28 @@ class FoundDecision(DecisionAnswer):
 class DecisionPage(TypedDict):
     experiment_id: str
     decisions: list[DecisionAnswer]
+    next: int | None
+
+
+class DeadEvent(TypedDict):
+    decision_id: str
+    feedback_id: str
+    reward: float | None
+    received_ms: int
+
+
+class DeadLetterAnswer(TypedDict):
+    id: int
+    reason: str
+    buried_ms: int
+    redriven_ms: int | None
+    events: list[DeadEvent]
+    payload: str
+
+
+class DeadLetterPage(TypedDict):
+    experiment_id: str
+    dead_letters: list[DeadLetterAnswer]
     next: int | None
 
 

@@ -8,7 +8,9 @@ from fastapi import APIRouter, Query, Response
 
 from qbrix.errors import NotFound
 from serving.proxy.documents import views
+from serving.proxy.documents.dead_letters import dead_letter
 from serving.proxy.documents.downloads import (
+    DeadLetterPage,
     DecisionPage,
     FoundDecision,
     LedgerPage,
@@ -69,6 +71,25 @@ async def get_decisions(
         "experiment_id": experiment_id,
         "decisions": [views.decision(event) for event in found],
         "next": cursor,
+    }
+
+
+@router.get("/experiments/{experiment_id}/dead-letters")
+async def get_dead_letters(
+    experiment_id: str,
+    caller: Reader,
+    gateway: Gate,
+    before: Annotated[int | None, Query(ge=1, le=2**62)] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> DeadLetterPage:
+    """What could not be learned and why, newest first, from the one before a letter on."""
+    await gateway.experiments.get(caller.tenant, experiment_id)
+    archive = gateway.stores.archive
+    found = await archive.dead_letters(experiment_id, limit=limit, before=before)
+    return {
+        "experiment_id": experiment_id,
+        "dead_letters": [dead_letter(letter) for letter in found],
+        "next": found[-1].id if len(found) == limit else None,
     }
 
 
