@@ -24,6 +24,12 @@ from serving.proxy.agent.messages import (
     Selection,
     SelectRequest,
 )
+from serving.proxy.agent.once import (
+    keys_of_feedback,
+    keys_of_feedbacks,
+    keys_of_select,
+    keys_of_selects,
+)
 from serving.proxy.documents.plain import sentences
 from serving.proxy.gateway import Gateway
 from serving.proxy.http import (
@@ -92,6 +98,7 @@ def hot_routes(gateway: Gateway) -> list[HotRoute[Any]]:
             scope="agent:read",
             message=SelectRequest,
             handle=agent.select,
+            keys=keys_of_select,
             answer=Selection,
             status=200,
             doors=doors,
@@ -103,6 +110,7 @@ def hot_routes(gateway: Gateway) -> list[HotRoute[Any]]:
             scope="agent:read",
             message=BatchSelect,
             handle=agent.select_batch,
+            keys=keys_of_selects,
             answer=BatchSelection,
             status=200,
             doors=batch,
@@ -112,6 +120,7 @@ def hot_routes(gateway: Gateway) -> list[HotRoute[Any]]:
             scope="agent:write",
             message=FeedbackRequest,
             handle=agent.feedback,
+            keys=keys_of_feedback,
             answer=FeedbackResult,
             status=201,
             doors=doors,
@@ -121,6 +130,7 @@ def hot_routes(gateway: Gateway) -> list[HotRoute[Any]]:
             scope="agent:write",
             message=BatchFeedback,
             handle=agent.feedback_batch,
+            keys=keys_of_feedbacks,
             answer=BatchResults,
             status=201,
             doors=batch,

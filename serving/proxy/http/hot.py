@@ -14,6 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from qbrix.errors import InvalidRequest, QbrixError
 from serving.errors import INTERNAL, Answer, translate
+from serving.proxy.agent.once import check_keys
 from serving.proxy.people.auth import Authenticator, Principal, credential_of
 from serving.proxy.people.rate_limits import RateLimits
 from serving.telemetry import ProxyMetrics, Spread
@@ -81,6 +82,7 @@ class HotRoute(Generic[T]):
 
     ``prompt`` gives the answer as a call that waits for nobody, or None where it must be waited
     for: a request of which head and body came together is then answered without a task of its own.
+    ``keys`` counts what was found in a body, so that few are read twice to look for doubles.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class HotRoute(Generic[T]):
         doors: Doors,
         timed: Spread | None = None,
         prompt: Callable[[Principal, T], Callable[[], object] | None] | None = None,
+        keys: Callable[[T], int] = lambda _: 0,
     ) -> None:
         self.path = path
         self.prompt = prompt
@@ -105,6 +108,7 @@ class HotRoute(Generic[T]):
         self._handle = handle
         self._doors = doors
         self._timed = timed
+        self._keys = keys
         self._decoder = msgspec.json.Decoder(message)
         self._encode = msgspec.json.Encoder().encode
         self._known = doors.auth.known
@@ -189,9 +193,11 @@ class HotRoute(Generic[T]):
 
     def _decode(self, body: bytes) -> T:
         try:
-            return self._decoder.decode(body)
+            decoded = self._decoder.decode(body)
+            check_keys(body, found=self._keys(decoded))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise InvalidRequest(f"the body cannot be read: {error}") from None
+        return decoded
 
 
 class HotRoutes:
