@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import secrets
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from serving.cli.run import run_role, until_asked
 from serving.loading import PolicyLoader, trusted_keys
+from serving.readiness import Pulses
 from serving.settings import (
     CortexSettings,
     MotorSettings,
@@ -20,7 +21,11 @@ from serving.settings import (
 from serving.storage.base import Stores
 from serving.telemetry import CortexMetrics, configure_logging
 from serving.wire.health import check_health
-from serving.wire.server import GrpcServer
+from serving.wire.probes import ProbeServer
+
+if TYPE_CHECKING:
+    from serving.cortex.service import Cortex
+    from serving.motor.service import Motor
 
 __all__ = ["cortex", "motor", "proxy"]
 
@@ -73,6 +78,9 @@ async def _proxy(settings: ProxySettings, shared: SharedSettings) -> None:
             shards=shared.shards,
             cortex_pulse=cortex_pulse,
         )
+        gateway.metrics.tell_process(role="proxy")
+        if settings.motor_address is None:
+            gateway.metrics.include(selector.metrics)
         await gateway.start()
         opened.push_async_callback(gateway.stop)
         http, grpc = HttpServer(build_app(gateway), settings), public_server(gateway)
@@ -106,14 +114,21 @@ async def _motor(settings: MotorSettings, shared: SharedSettings) -> None:
         made = _make_motor(settings, shared, stores, loader)
         await made.start()
         opened.push_async_callback(made.stop)
+        probes = _probes(settings, await _pulses(stores, opened), made)
+        made.metrics.tell_process(role="motor")
+        ports = {"http": await probes.start()}
+        opened.push_async_callback(probes.stop)
         server = motor_server(made, address=f"{settings.host}:{settings.grpc_port}")
-        port = await server.start()
+        ports["grpc"] = await server.start()
         opened.push_async_callback(server.stop, grace_s=_GRACE_S)
-        await until_asked("motor", run_dir=shared.run_dir, ports={"grpc": port})
+        await until_asked("motor", run_dir=shared.run_dir, ports=ports)
+        probes.leave()
 
 
 async def _cortex(settings: CortexSettings, shared: SharedSettings) -> None:
+    from serving.cortex.grpc import cortex_server
     from serving.cortex.service import Cortex
+    from serving.cortex.times import Timing
     from serving.cortex.upkeep import Upkeep, retention
 
     async with AsyncExitStack() as opened:
@@ -124,19 +139,52 @@ async def _cortex(settings: CortexSettings, shared: SharedSettings) -> None:
             stores,
             loader,
             shards=range(shared.shards),
-            holder=secrets.token_hex(16),
+            holder=shared.life or secrets.token_hex(16),
+            predecessor=shared.predecessor,
             lease_ttl_s=settings.lease_ttl_s,
             lease_renew_s=settings.lease_renew_s,
+            timing=Timing(
+                window_grace_s=settings.window_grace_s, behind_limit_s=settings.behind_limit_s
+            ),
             metrics=metrics,
             upkeep=Upkeep(stores.archive, keep, metrics, every_s=settings.upkeep_s),
         )
-        await made.start()
-        opened.push_async_callback(made.stop)
-        address = f"{settings.host}:{settings.grpc_port}"
-        server = GrpcServer({}, address=address, healthy=lambda: made.healthy)
-        port = await server.start()
+        probes = _probes(settings, await _pulses(stores, opened), made)
+        metrics.tell_process(role="cortex")
+        ports = {"http": await probes.start()}
+        opened.push_async_callback(probes.stop)
+        server = cortex_server(made, address=f"{settings.host}:{settings.grpc_port}")
+        ports["grpc"] = await server.start()
         opened.push_async_callback(server.stop, grace_s=0.0)
-        await until_asked("cortex", run_dir=shared.run_dir, ports={"grpc": port}, ends=made.wait)
+        await made.start()
+        opened.push_async_callback(made.stop)  # first of all, while the others tell that it goes
+        await until_asked("cortex", run_dir=shared.run_dir, ports=ports, ends=made.wait)
+        probes.leave()
+        server.leave()
+
+
+def _probes(
+    settings: MotorSettings | CortexSettings, pulses: Pulses, role: Motor | Cortex
+) -> ProbeServer:
+    return ProbeServer(
+        host=settings.host,
+        port=settings.http_port,
+        readiness=lambda: role.readiness(pulses),
+        expose=role.metrics.expose,
+    )
+
+
+async def _pulses(stores: Stores, opened: AsyncExitStack) -> Pulses:
+    """When the stores answered last, asked from now on."""
+    pulses = Pulses({"redis": stores.channel.ping, "postgres": stores.catalog.ping})
+    asking = asyncio.create_task(pulses.run())
+
+    async def end() -> None:
+        asking.cancel()
+        await asyncio.wait({asking})
+
+    opened.push_async_callback(end)
+    return pulses
 
 
 def _make_motor(

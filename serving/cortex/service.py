@@ -10,6 +10,7 @@ from serving.cortex.upkeep import Upkeep
 from serving.cortex.vitals import Vitals
 from serving.cortex.worker import ShardWorker
 from serving.loading import PolicyLoader
+from serving.readiness import Pulses, Readiness
 from serving.storage import keys
 from serving.storage.base import Stores
 from serving.telemetry import CortexMetrics
@@ -69,6 +70,10 @@ class Cortex:
     def healthy(self) -> bool:
         """Whether every shard that this process leads keeps up, and the stores answer."""
         return self.vitals.healthy
+
+    def readiness(self, pulses: Pulses) -> Readiness:
+        """Ready while its shards keep up; how far each is behind, and what hinders it."""
+        return Readiness(self.healthy, {**self.vitals.facts(), "answered_s": pulses.ages_s()})
 
     async def start(self) -> None:
         """Begin to lead and learn."""

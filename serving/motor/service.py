@@ -11,6 +11,7 @@ from serving.loading import PolicyLoader
 from serving.motor.cache import Prepared, StateCache
 from serving.motor.deciding import Answer, decide_one, decide_together
 from serving.motor.vitals import facts_of, show_states
+from serving.readiness import Pulses, Readiness
 from serving.settings import MotorSettings
 from serving.storage import keys
 from serving.storage.base import Channel, Ledger
@@ -91,6 +92,13 @@ class Motor:
     def facts(self) -> dict[str, Any]:
         """How many states are in memory, and their ages."""
         return facts_of(self._states)
+
+    def readiness(self, pulses: Pulses) -> Readiness:
+        """Ready while it follows and has a state to serve, or a store that could give one."""
+        facts = self.facts()
+        has_state = bool(facts["known"]) or pulses.answers("redis") or pulses.answers("postgres")
+        told = {"states": facts, "answered_s": pulses.ages_s(), "follows": self.follows}
+        return Readiness(self.follows and has_state, told)
 
     async def ping(self) -> None:
         """Raises Unavailable when this motor no longer follows state changes."""

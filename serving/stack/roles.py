@@ -32,9 +32,12 @@ class Plan:
 
     def roles(self, *, split: bool, workers: int) -> Iterator[tuple[str, Role]]:
         """In the order of starting; they are stopped in the opposite one."""
-        yield "cortex", self._role("cortex", "cortex", CORTEX_GRPC_PORT=self.ports["cortex"])
+        own = self.ports
+        cortex = {"CORTEX_GRPC_PORT": own["cortex"], "CORTEX_HTTP_PORT": own["cortex_http"]}
+        yield "cortex", self._role("cortex", "cortex", **cortex)
         if split:
-            yield "motor", self._role("motor", "motor", MOTOR_GRPC_PORT=self.ports["motor"])
+            listens = {"MOTOR_GRPC_PORT": own["motor"], "MOTOR_HTTP_PORT": own["motor_http"]}
+            yield "motor", self._role("motor", "motor", **listens)
         motor = f"{LOOPBACK}:{self.ports['motor']}" if split else None
         for number in range(1, workers + 1):
             name = "proxy" if number == 1 else f"proxy-{number}"

@@ -53,7 +53,8 @@ class Stack:
         check_integer(workers, name="workers", least=1)
         _check_ports(http_port=http_port, grpc_port=grpc_port)
         self.data_dir = Path(data_dir).expanduser().absolute()
-        self._wanted = {"http": http_port, "grpc": grpc_port, "motor": None, "cortex": None}
+        free = dict.fromkeys(("motor", "motor_http", "cortex", "cortex_http"))
+        self._wanted: dict[str, int | None] = {"http": http_port, "grpc": grpc_port, **free}
         self._split = split
         self._workers = workers
         self._extra = dict(environment or {})

@@ -16,6 +16,8 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+import qbrix
+
 __all__ = ["LATENCY_S", "SIZES", "Gauge", "Meters", "Reading", "Spread", "Tally"]
 
 LATENCY_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0)
@@ -143,10 +145,11 @@ class Meters:
         made = Gauge(name, help=help, read=read, labels=labels, grows=grows)
         self._registry.register(made)
 
-    def tell_process(self, *, role: str, version: str) -> None:
+    def tell_process(self, *, role: str) -> None:
         """Show which role and version this process is, and what it uses."""
+        labels = (role, qbrix.__version__)
         self.watch_each(
-            "qbrix_info", "role and version", lambda: [((role, version), 1.0)], "role", "version"
+            "qbrix_info", "role and version", lambda: [(labels, 1.0)], "role", "version"
         )
         ProcessCollector(registry=self._registry)
 

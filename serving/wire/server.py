@@ -98,13 +98,17 @@ class GrpcServer:
         await self._server.start()
         return port
 
+    def leave(self) -> None:
+        """Say that it goes, to whoever asks or watches, and answer on."""
+        self._health.end()
+
     async def stop(self, *, grace_s: float) -> None:
         """Finish the calls under way, refuse new ones.
 
         A call that arrives before its client has heard that the server goes would be cancelled.
         So answers wait until that was said: who waits for one asks nothing meanwhile.
         """
-        self._health.end()
+        self.leave()
         if grace_s > 0:
             self._leaving = True
             await asyncio.sleep(_HOLD_S)
