@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff, NoBackoff
+from redis.exceptions import ConnectionError as Broken
 from redis.exceptions import RedisError
 
 from qbrix.errors import Unavailable
@@ -56,6 +58,32 @@ class RedisConnection:
             await client.aclose(close_connection_pool=True)
 
 
+class _Honest(AbstractConnection):
+    """uvloop has a RuntimeError for a transport that the server closed: to us it is broken."""
+
+    async def send_packed_command(
+        self, command: bytes | str | Iterable[bytes], check_health: bool = True
+    ) -> None:
+        try:
+            await super().send_packed_command(command, check_health)
+        except RuntimeError as error:
+            raise Broken(str(error)) from error
+
+
+class _Plain(_Honest, Connection):
+    """Over TCP."""
+
+
+class _Secure(_Honest, SSLConnection):
+    """Over TLS."""
+
+
+_KINDS: dict[type[AbstractConnection], type[AbstractConnection]] = {
+    Connection: _Plain,
+    SSLConnection: _Secure,
+}
+
+
 def _client(url: str, *, size: int, retry: Retry) -> Redis:
     pool = BlockingConnectionPool.from_url(
         url,
@@ -67,4 +95,5 @@ def _client(url: str, *, size: int, retry: Retry) -> Redis:
         retry=retry,
         protocol=2,
     )
+    pool.connection_class = _KINDS.get(pool.connection_class, pool.connection_class)
     return Redis.from_pool(pool)
