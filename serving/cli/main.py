@@ -61,7 +61,6 @@ def _add_roles(commands: Any) -> None:
         command.add_argument("--host")
         command.add_argument("--grpc-port", type=int)
         command.add_argument("--http-port", type=int, help="of /livez, /readyz and /metrics")
-        command.add_argument("--http-port", type=int, help="of /livez, /readyz and /metrics")
 
 
 def _add_stack(commands: Any) -> None:
