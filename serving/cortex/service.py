@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from importlib import import_module
 
 from serving.cortex.lease import Lease
 from serving.cortex.upkeep import Upkeep
@@ -17,12 +18,15 @@ from serving.telemetry import CortexMetrics
 
 __all__ = ["Cortex"]
 
+_HEAVY = "scipy.special"  # many laws need it; the first one should not have to wait for it
+
 
 class Cortex:
     """Learns for the shards that it leads; several of them share the shards by lease.
 
-    ``holder`` names this life of this process. A task that dies takes the role with it (`wait`
-    raises): the supervisor starts a new one, which goes on from the ledger.
+    ``holder`` names this life of this process, ``predecessor`` one that is over for certain: its
+    leases need not be waited out. A task that dies takes the role with it (`wait` raises): the
+    supervisor starts a new one, which goes on from the ledger.
     """
 
     def __init__(
@@ -32,6 +36,7 @@ class Cortex:
         *,
         shards: Sequence[int],
         holder: str,
+        predecessor: str | None = None,
         lease_ttl_s: float = 5.0,
         lease_renew_s: float = 1.0,
         behind_limit_s: float = 60.0,
@@ -47,7 +52,12 @@ class Cortex:
                 stores,
                 loader,
                 Lease(
-                    stores.ledger, shard, holder=holder, ttl_s=lease_ttl_s, renew_s=lease_renew_s
+                    stores.ledger,
+                    shard,
+                    holder=holder,
+                    ttl_s=lease_ttl_s,
+                    renew_s=lease_renew_s,
+                    predecessor=predecessor,
                 ),
                 shard=shard,
                 metrics=self.metrics,
@@ -78,7 +88,8 @@ class Cortex:
     async def start(self) -> None:
         """Begin to lead and learn."""
         self._tasks = [asyncio.create_task(worker.run()) for worker in self._workers]
-        self._helpers = [asyncio.create_task(work) for work in (self._listen(), self.vitals.run())]
+        works = (self._listen(), self.vitals.run(), _warm_up())
+        self._helpers = [asyncio.create_task(work) for work in works]
         if self._upkeep is not None:
             self._helpers.append(asyncio.create_task(self._upkeep.run()))
 
@@ -114,3 +125,7 @@ class Cortex:
             woken = [self._by_shard[payload]] if payload in self._by_shard else self._workers
             for worker in woken:
                 worker.wake()
+
+
+async def _warm_up() -> None:
+    await asyncio.to_thread(import_module, _HEAVY)
