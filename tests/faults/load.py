@@ -76,7 +76,7 @@ class Load:
         self._headers = {"X-API-Key": key}
         self._experiments = experiments
         self._history = history
-        self._rng = rng
+        self.rng = rng
         self._left = most
         self._held: list[_Reward] = []
         self._http: httpx.AsyncClient | None = None
@@ -102,7 +102,7 @@ class Load:
         """Send what was held back, and again what got no answer (but for a tenth of it)."""
         ends = time.monotonic() + within_s
         for one in self._unanswered():
-            if self._rng.random() < 0.1:
+            if self.rng.random() < 0.1:
                 continue
             while time.monotonic() < ends:
                 if await self.reward(one) != "unknown":
@@ -124,7 +124,7 @@ class Load:
 
     async def select(self, experiment: Experiment) -> str:
         """One decision; its token, or "" when there was no answer."""
-        context = tuple(self._rng.random(experiment.dim).tolist())
+        context = tuple(self.rng.random(experiment.dim).tolist())
         who: dict[str, Any] = {"id": "somebody"}
         if context:
             who["vector"] = list(context)
@@ -183,7 +183,7 @@ class Load:
 
     async def select_together(self, experiment: Experiment, *, n: int) -> list[str]:
         """Many decisions in one request; their tokens."""
-        contexts = self._rng.random((n, experiment.dim)).tolist()
+        contexts = self.rng.random((n, experiment.dim)).tolist()
         bodies = [
             {"id": "somebody", "vector": vector} if vector else {"id": "somebody"}
             for vector in contexts
@@ -243,7 +243,7 @@ class Load:
     async def _work(self) -> None:
         while self._left > 0:
             self._left -= 1
-            experiment = self._experiments[int(self._rng.integers(len(self._experiments)))]
+            experiment = self._experiments[int(self.rng.integers(len(self._experiments)))]
             token = await self.select(experiment)
             if not token:
                 await asyncio.sleep(5 * PAUSE_S)
@@ -252,21 +252,21 @@ class Load:
                 _Reward(
                     experiment=experiment,
                     request_id=token,
-                    reward=float(self._rng.integers(5)) / 4,
+                    reward=float(self.rng.integers(5)) / 4,
                 )
             )
             await asyncio.sleep(PAUSE_S)
 
     async def _react(self, one: _Reward) -> None:
         """What a client does with a decision: most reward it once, at once."""
-        whim = self._rng.random()
+        whim = self.rng.random()
         if whim < 0.1:
             return
         if whim < 0.3:
             self._held.append(one)
             if len(self._held) < HELD:
                 return
-            one = self._held.pop(int(self._rng.integers(len(self._held))))
+            one = self._held.pop(int(self.rng.integers(len(self._held))))
         outcome = await self.reward(one)
         if outcome == "unknown" or whim > 0.8:
             await self.reward(one)

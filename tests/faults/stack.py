@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -37,6 +38,7 @@ SETTINGS = {
     "CORTEX_LEASE_RENEW_S": "0.3",
     "PROXY_DURABILITY_CHECK_S": "1",
     "PROXY_INTAKE_DEADLINE_S": "2",
+    "PROXY_BACKLOG_LIMIT": "4000",
 }
 
 
@@ -170,6 +172,13 @@ class FaultStack:
             os.kill(pid, number)
         except ProcessLookupError:
             return
+
+    def state_of(self, pid: int) -> str:
+        """``T`` for a process that is stopped; "" for none."""
+        listing = subprocess.run(
+            ["ps", "-o", "state=", "-p", str(pid)], capture_output=True, text=True, check=False
+        )
+        return listing.stdout.strip()[:1]
 
     def arm(self, name: str, failpoint: str) -> None:
         """Begin a new life of the role, with this failpoint in it."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from qbrix.errors import Unavailable
 from serving.storage.base import Stores
+from serving.tokens import DecisionToken
 from tests.faults.checker import Verdict, check
 from tests.faults.evidence import RewardKey, Secrets, wait_until_learned
 from tests.faults.history import History, Mark
@@ -38,12 +39,22 @@ class Trial:
     secrets: Secrets
     poisoned: set[RewardKey] = field(default_factory=set)
     learns_within_s: float = PATIENCE_S
+    began_s: float = field(default_factory=time.time)
     verdict: Verdict | None = None
 
     @property
     def names(self) -> list[str]:
         """The experiments' ids."""
         return [one.id for one in self.experiments]
+
+    def tokens(self) -> list[DecisionToken]:
+        """What the decisions' tokens say."""
+        opener = self.secrets.opener()
+        return [
+            opener.open(one.request_id, tenant=self.secrets.tenant)
+            for one in self.history.of("select")
+            if one.request_id
+        ]
 
     async def attempts(self, more: int) -> None:
         """Until the clients have made so many more attempts, whatever came of them."""
