@@ -91,7 +91,7 @@ async def _proxy(settings: ProxySettings, shared: SharedSettings) -> None:
 
         opened.push_async_callback(leave)
         ports = {"http": await http.start(), "grpc": await grpc.start()}
-        await until_asked("proxy", run_dir=shared.run_dir, ports=ports)
+        await until_asked("proxy", run_dir=shared.run_dir, ports=ports, ends=gateway.wait)
         gateway.drain()
 
 

@@ -150,6 +150,13 @@ class Gateway:
             self._tasks.add(task)
             task.add_done_callback(_report)
 
+    async def wait(self) -> None:
+        """Until a task in the background ends, which none does by itself; raises what ended it."""
+        if self._tasks:
+            done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_EXCEPTION)
+            for task in done:
+                task.result()
+
     def drain(self) -> None:
         """Ask callers to go elsewhere; answers go on."""
         self.draining = True
