@@ -20,7 +20,7 @@ import numpy as np
 
 from qbrix.types import Array, BoolArray
 
-__all__ = ["Draw", "draw", "edges", "edges_of_one", "mix_floor", "uniform"]
+__all__ = ["Draw", "draw", "edges", "edges_of_one", "mix_floor", "uniform", "uniforms"]
 
 _LATTICE = 2.0**53
 
@@ -49,6 +49,17 @@ def uniform(key: bytes, *, experiment: str, epoch: int, decision_id: str) -> flo
     message = f"{experiment}\x00{epoch}\x00{decision_id}".encode()
     word = hashlib.blake2b(message, digest_size=8, key=key).digest()
     return (int.from_bytes(word, "big") >> 11) / _LATTICE
+
+
+def uniforms(key: bytes, *, experiment: str, epoch: int, decision_ids: Sequence[str]) -> Array:
+    """`uniform` of many decisions of one experiment, with the same bits, shape (n,)."""
+    begun = hashlib.blake2b(f"{experiment}\x00{epoch}\x00".encode(), digest_size=8, key=key)
+    words = bytearray()
+    for decision_id in decision_ids:
+        one = begun.copy()
+        one.update(decision_id.encode())
+        words += one.digest()
+    return (np.frombuffer(words, dtype=">u8") >> np.uint64(11)) / _LATTICE
 
 
 def mix_floor(propensities: Array, *, floor: float, mask: BoolArray | None = None) -> Array:

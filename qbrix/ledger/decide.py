@@ -67,19 +67,25 @@ class Decider:
         noted = self.policy.record(self.prepared, context, np.asarray(drawn.arm), mask=self.mask)
         return Decision(*drawn, () if noted is None else tuple(noted.tolist()))
 
-    def decide_many(self, u: Array, contexts: Array) -> list[Decision]:
-        """Draw one arm for each of B contexts, with one call of the policy.
+    def decide_many(self, u: Array, contexts: Array | None) -> list[Decision]:
+        """Draw B arms, with one call of the policy.
 
         Parameters
         ----------
         u : Array, shape (B,)
-        contexts : Array, shape (B, d)
+        contexts : Array, shape (B, d), optional
+            Only a policy without context does without.
         """
-        upper = edges(self._mixed(contexts))
-        arms = (u[:, None] >= upper).sum(-1)
-        rows = np.arange(len(u))
-        low = np.where(arms > 0, upper[rows, arms - 1], 0.0)
-        widths = upper[rows, arms] - low
+        if self._fixed is not None:
+            upper = np.asarray(self._fixed)
+            arms = upper.searchsorted(u, side="right")
+            low, high = upper[arms - 1], upper[arms]
+        else:
+            upper = edges(self._mixed(contexts))
+            arms, rows = (u[:, None] >= upper).sum(-1), np.arange(len(u))
+            low, high = upper[rows, arms - 1], upper[rows, arms]
+        low = np.where(arms > 0, low, 0.0)
+        widths = high - low
         recorded: list[tuple[float, ...]] = [()] * len(u)
         if self.policy.capabilities.recorded:
             noted = self.policy.record(self.prepared, contexts, arms, mask=self.mask)

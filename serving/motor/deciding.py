@@ -9,7 +9,7 @@ import numpy as np
 import structlog
 
 from qbrix.bundle.source import foreign_code
-from qbrix.draw import uniform
+from qbrix.draw import uniform, uniforms
 from qbrix.errors import InvalidParameter, NotFound, QbrixError, ShapeError, Unavailable
 from qbrix.ledger import Decision
 from serving.motor.cache import Prepared
@@ -28,7 +28,9 @@ def decide_one(entry: Prepared, query: Query, *, draw_key: bytes, age_ms: int) -
     """The answer of a policy without context: a look-up, unless the policy records something."""
     if entry.tenant != query.tenant:
         return NotFound("experiment", query.experiment)
-    u = _uniform(entry, query, draw_key=draw_key)
+    u = uniform(
+        draw_key, experiment=query.experiment, epoch=entry.epoch, decision_id=query.decision_id
+    )
     if not entry.records:
         return _outcome(entry, entry.decider.decide(u), age_ms=age_ms)
     try:
@@ -41,7 +43,7 @@ def decide_one(entry: Prepared, query: Query, *, draw_key: bytes, age_ms: int) -
 def decide_together(
     entry: Prepared, queries: Sequence[Query], *, draw_key: bytes, age_ms: int
 ) -> list[Answer]:
-    """The answers of a policy that is asked with the contexts, many in one call."""
+    """The answers of a policy that is asked for many in one call."""
     answers: list[Answer | None] = [_refusal(entry, query) for query in queries]
     good = [index for index, answer in enumerate(answers) if answer is None]
     for start in range(0, len(good), _TOGETHER):
@@ -57,7 +59,7 @@ def decide_together(
 def _refusal(entry: Prepared, query: Query) -> QbrixError | None:
     if entry.tenant != query.tenant:
         return NotFound("experiment", query.experiment)
-    if len(query.context) != 8 * entry.dim:
+    if entry.dim and len(query.context) != 8 * entry.dim:
         return ShapeError(
             f"context has {len(query.context) // 8} features, the experiment needs {entry.dim}"
         )
@@ -67,11 +69,19 @@ def _refusal(entry: Prepared, query: Query) -> QbrixError | None:
 def _drawn(
     entry: Prepared, queries: Sequence[Query], *, draw_key: bytes
 ) -> list[Decision | QbrixError]:
-    contexts = np.frombuffer(b"".join(query.context for query in queries), dtype="<f8")
-    u = np.asarray([_uniform(entry, query, draw_key=draw_key) for query in queries])
+    contexts = None
+    if entry.dim:
+        together = b"".join([query.context for query in queries])
+        contexts = np.frombuffer(together, dtype="<f8").reshape(len(queries), entry.dim)
+    u = uniforms(
+        draw_key,
+        experiment=queries[0].experiment,
+        epoch=entry.epoch,
+        decision_ids=[query.decision_id for query in queries],
+    )
     try:
         with foreign_code("decide", doing="the policy"):
-            made = entry.decider.decide_many(u, contexts.reshape(len(queries), entry.dim))
+            made = entry.decider.decide_many(u, contexts)
     except QbrixError as error:
         if len(queries) > 1:
             return [_drawn(entry, [query], draw_key=draw_key)[0] for query in queries]
@@ -83,12 +93,6 @@ def _drawn(
         one if one.low <= one.u < one.low + one.propensity <= 1.0 else _failed(entry, query, one)
         for one, query in zip(made, queries, strict=True)
     ]
-
-
-def _uniform(entry: Prepared, query: Query, *, draw_key: bytes) -> float:
-    return uniform(
-        draw_key, experiment=query.experiment, epoch=entry.epoch, decision_id=query.decision_id
-    )
 
 
 def _failed(entry: Prepared, query: Query, found: object) -> QbrixError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from qbrix.errors import NotFound, QbrixError, Unavailable
@@ -61,15 +61,15 @@ class Motor:
         A policy that needs the context is asked once for all who wait: queries ride together until
         the event loop has gone round, so that nobody waits for a timer.
         """
-        rides: list[Answer | asyncio.Future[Answer]] = []
-        loaded: dict[str, Prepared | QbrixError] | None = None
+        groups: dict[str, list[Query]] = {}
         for query in queries:
-            entry: Prepared | QbrixError | None = self._states.get(query.experiment)
-            if entry is None:
-                loaded = loaded or await self._load_missing(queries)
-                entry = loaded[query.experiment]
-            rides.append(entry if isinstance(entry, QbrixError) else self._ride(entry, query))
-        return [await ride if isinstance(ride, asyncio.Future) else ride for ride in rides]
+            groups.setdefault(query.experiment, []).append(query)
+        entries = await self._entries(groups)
+        rides = {name: iter(self._asked(entries[name], group)) for name, group in groups.items()}
+        return [
+            await ride if isinstance(ride, asyncio.Future) else ride
+            for ride in [next(rides[query.experiment]) for query in queries]
+        ]
 
     def at_hand(self, experiment: str) -> int | None:
         """K of the state in memory, if its policy needs no context: nobody rides, nobody waits."""
@@ -81,8 +81,7 @@ class Motor:
         entry = self._states.get(query.experiment)
         if entry is None:
             return Unavailable(f"the state of experiment {query.experiment} is gone; try again")
-        age_ms = self._states.age_ms(entry)
-        return decide_one(entry, query, draw_key=self._draw_key, age_ms=age_ms)
+        return self._decided(entry, query)
 
     @property
     def follows(self) -> bool:
@@ -111,11 +110,20 @@ class Motor:
         entry = self._states.get(experiment)
         return None if entry is None else entry.version
 
-    async def _load_missing(self, queries: Sequence[Query]) -> dict[str, Prepared | QbrixError]:
-        """What is asked for, all of it fetched at once where it is not in memory yet."""
-        wanted = {query.experiment for query in queries}
-        loads = await asyncio.gather(*map(self._load, wanted))
-        return dict(zip(wanted, loads, strict=True))
+    async def _entries(self, experiments: Iterable[str]) -> dict[str, Prepared | QbrixError]:
+        """Who decides for each, fetched all at once where they are not in memory yet."""
+        found: dict[str, Prepared | QbrixError] = {}
+        missing = []
+        for experiment in experiments:
+            entry = self._states.get(experiment)
+            if entry is None:
+                missing.append(experiment)
+            else:
+                found[experiment] = entry
+        if missing:
+            loads = await asyncio.gather(*map(self._load, missing))
+            found.update(zip(missing, loads, strict=True))
+        return found
 
     async def _load(self, experiment: str) -> Prepared | QbrixError:
         try:
@@ -124,10 +132,27 @@ class Motor:
             return error
         return NotFound("experiment", experiment) if entry is None else entry
 
-    def _ride(self, entry: Prepared, query: Query) -> Answer | asyncio.Future[Answer]:
-        """The answer, or the promise of one when it pays to ask the policy for several."""
-        if not entry.dim:
-            return self.decide_at_once(query)
+    def _asked(
+        self, entry: Prepared | QbrixError, queries: list[Query]
+    ) -> Sequence[Answer | asyncio.Future[Answer]]:
+        """Answers, or promises of them where it pays to wait for others who ask."""
+        if isinstance(entry, QbrixError):
+            return [entry] * len(queries)
+        if entry.dim:
+            return [self._ride(entry, query) for query in queries]
+        if len(queries) == 1:
+            return [self._decided(entry, queries[0])]
+        return self._decided_together(entry, queries)
+
+    def _decided(self, entry: Prepared, query: Query) -> Answer:
+        age_ms = self._states.age_ms(entry)
+        return decide_one(entry, query, draw_key=self._draw_key, age_ms=age_ms)
+
+    def _decided_together(self, entry: Prepared, queries: Sequence[Query]) -> list[Answer]:
+        age_ms = self._states.age_ms(entry)
+        return decide_together(entry, queries, draw_key=self._draw_key, age_ms=age_ms)
+
+    def _ride(self, entry: Prepared, query: Query) -> asyncio.Future[Answer]:
         loop = asyncio.get_running_loop()
         if not self._riding:
             loop.call_soon(self._go)
@@ -138,12 +163,7 @@ class Motor:
     def _go(self) -> None:
         riding, self._riding = self._riding, {}
         for entry, passengers in riding.items():
-            answers = decide_together(
-                entry,
-                [query for query, _ in passengers],
-                draw_key=self._draw_key,
-                age_ms=self._states.age_ms(entry),
-            )
+            answers = self._decided_together(entry, [query for query, _ in passengers])
             for (_, promise), answer in zip(passengers, answers, strict=True):
                 if not promise.done():  # else whoever asked has gone
                     promise.set_result(answer)

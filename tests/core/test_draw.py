@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qbrix.draw import draw, edges, edges_of_one, mix_floor, uniform
+from qbrix.draw import draw, edges, edges_of_one, mix_floor, uniform, uniforms
 
 KEY = b"0123456789abcdef"
 WEIGHTS = st.lists(st.floats(0.0, 1.0, width=64), min_size=1, max_size=12).filter(
@@ -31,6 +31,13 @@ def test_uniform_depends_on_all_it_is_given() -> None:
         for experiment, epoch, decision in given_
     }
     assert len(numbers) == 2 * len(given_)
+
+
+def test_the_numbers_of_many_decisions_are_those_of_each() -> None:
+    ids = [f"{index:032x}" for index in range(300)] + ["", "né"]
+    each = [uniform(KEY, experiment="e", epoch=2, decision_id=one) for one in ids]
+    assert uniforms(KEY, experiment="e", epoch=2, decision_ids=ids).tolist() == each
+    assert uniforms(KEY, experiment="e", epoch=2, decision_ids=[]).tolist() == []
 
 
 def test_uniform_numbers_are_uniform() -> None:

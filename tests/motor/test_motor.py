@@ -335,6 +335,26 @@ async def test_queries_that_come_together_are_one_call_of_the_policy_and_get_equ
             assert other.low <= other.u < other.low + other.propensity
 
 
+async def test_many_at_once_get_the_answers_that_each_would_get(stores: Stores) -> None:
+    """Of experiments without a context and with one, mixed, an unknown one among them."""
+    ends = [deployed(), deployed("BetaTSPolicy@1"), deployed("LinUCBPolicy@1", dim=2)]
+    for end in ends:
+        await stores.channel.publish(record(end))
+    contexts = [b"", b"", np.array([1.0, -0.5]).tobytes()]
+    asked = [query(ends[n % 3], n, context=contexts[n % 3]) for n in range(200)]
+    asked[50:50] = [query(deployed(), 7)]
+    async with motor_over(stores) as motor:
+        together = await motor.decide(asked)
+        alone = [(await motor.decide([each]))[0] for each in asked]
+    assert isinstance(together[50], NotFound)
+    assert isinstance(alone[50], NotFound)
+    del together[50], alone[50]
+    for one_of_many, single in zip(together, alone, strict=True):
+        assert isinstance(one_of_many, Outcome)
+        assert isinstance(single, Outcome)
+        assert structs.replace(one_of_many, age_ms=0) == structs.replace(single, age_ms=0)
+
+
 async def test_who_goes_away_does_not_take_the_others_along(stores: Stores) -> None:
     deployment = deployed("LinUCBPolicy@1", dim=1)
     await stores.channel.publish(record(deployment))
