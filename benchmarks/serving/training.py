@@ -1,0 +1,189 @@
+"""``python -m benchmarks.serving.training``: events a second from stream to published state.
+
+Feedback is put straight into the stream, so that cortex alone is measured; it folds, writes the
+ledger and publishes. Beside it, in the same run, the limit: the same columns in a bare COPY, with a
+commit for each group of the size of cortex's, into a table without keys.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import statistics
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from unittest.mock import patch
+from uuid import uuid4
+
+import asyncpg
+import numpy as np
+
+from benchmarks.results import markdown_table, write_section
+from benchmarks.serving.processes import cpu_s
+from qbrix.policies import get
+from qbrix.state import from_bytes
+from serving.stack import Stack
+from serving.stack.servers import EmbeddedPostgres, EmbeddedValkey
+from serving.storage.base import FeedbackEvent, Stores
+from serving.storage.connect import open_stores
+
+ARMS = 10
+ROUNDS = 3
+TOGETHER = 8192
+POLL_S = 0.02
+DEADLINE_S = 120.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """What is learned, from how many events, and how fast it should be."""
+
+    policy: str
+    dim: int
+    events: int
+    bar: float
+    counts: tuple[str, ...]
+
+
+TRAININGS = (
+    Training(
+        policy="BetaTSPolicy", dim=0, events=120_000, bar=60_000.0, counts=("successes", "failures")
+    ),
+    Training(policy="LinUCBPolicy", dim=20, events=40_000, bar=15_000.0, counts=("pulls",)),
+)
+
+
+def main() -> None:
+    with ExitStack() as stack, tempfile.TemporaryDirectory() as directory:
+        postgres, valkey = EmbeddedPostgres(Path(directory)), EmbeddedValkey(Path(directory))
+        for server in (postgres, valkey):
+            server.start()
+            stack.callback(server.stop)
+        urls = {"QBRIX_POSTGRES_URL": postgres.url, "QBRIX_REDIS_URL": valkey.url}
+        with patch.dict(os.environ, urls), Stack(Path(directory)) as running:
+            rows = [_measured(running, training, urls) for training in TRAININGS]
+    header = ["policy", "events/s", "bar", "CPU µs/event", "bare COPY rows/s", "of bare"]
+    table = markdown_table(header, rows)
+    print(table)
+    write_section(
+        "training",
+        title="Training: events per second from stream to published state",
+        command="python -m benchmarks.serving.training",
+        body=f"K = {ARMS}; medians of {ROUNDS} rounds; the ledger is written, digests chained, "
+        f"the state published. CPU is cortex's own.\n\n{table}",
+    )
+
+
+def _measured(running: Stack, training: Training, urls: dict[str, str]) -> list[str]:
+    with running.client() as client:
+        pool = client.create_pool(training.policy, [f"arm-{index}" for index in range(ARMS)])
+        parameters = {"dim": training.dim} if training.dim else {}
+        experiment = client.create_experiment(
+            training.policy, pool=pool.id, policy=training.policy, parameters=parameters
+        )
+    pid = running.pid("cortex")
+    assert pid is not None
+    speeds, costs, limits = asyncio.run(_rounds(training, experiment.id, urls, pid))
+    speed, limit = statistics.median(speeds), statistics.median(limits)
+    return [
+        f"{training.policy}, d = {training.dim}" if training.dim else training.policy,
+        f"{speed:,.0f}",
+        f"≥ {training.bar:,.0f}",
+        f"{1e6 * statistics.median(costs):.1f}",
+        f"{limit:,.0f}",
+        f"{speed / limit:.0%}",
+    ]
+
+
+async def _rounds(
+    training: Training, experiment: str, urls: dict[str, str], pid: int
+) -> tuple[list[float], list[float], list[float]]:
+    stores = await open_stores(
+        postgres_url=urls["QBRIX_POSTGRES_URL"], redis_url=urls["QBRIX_REDIS_URL"]
+    )
+    speeds, costs, limits = [], [], []
+    try:
+        record = await stores.ledger.experiment(experiment)
+        assert record is not None
+        for number in range(1, ROUNDS + 1):
+            events = _events(training, experiment, seed=number)
+            limits.append(await _copied(urls["QBRIX_POSTGRES_URL"], events))
+            before_s, started_s = cpu_s(pid), time.perf_counter()
+            await stores.intake.append_feedback(record.shard, events)
+            await _learned(stores, training, experiment, total=number * training.events)
+            speeds.append(len(events) / (time.perf_counter() - started_s))
+            costs.append((cpu_s(pid) - before_s) / len(events))
+    finally:
+        await stores.close()
+    return speeds, costs, limits
+
+
+def _events(training: Training, experiment: str, *, seed: int) -> list[FeedbackEvent]:
+    rng = np.random.default_rng(seed)
+    arms, rewards = rng.integers(ARMS, size=training.events), rng.random(training.events) < 0.3
+    now_ms = time.time_ns() // 1_000_000
+    return [
+        FeedbackEvent(
+            experiment,
+            0,
+            uuid4().hex,
+            "",
+            int(arm),
+            float(reward),
+            0.05,
+            0.0,
+            0.1,
+            0,
+            False,
+            (),
+            rng.standard_normal(training.dim).tobytes(),
+            now_ms,
+            now_ms,
+        )
+        for arm, reward in zip(arms, rewards, strict=True)
+    ]
+
+
+async def _learned(stores: Stores, training: Training, experiment: str, *, total: int) -> None:
+    """Until the published state has learned from ``total`` events."""
+    state_type = get(training.policy).state_type
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            record = await stores.channel.fetch(experiment)
+            if record is not None:
+                state = from_bytes(state_type, record.state)
+                if sum(getattr(state, name).sum() for name in training.counts) == total:
+                    return
+            await asyncio.sleep(POLL_S)
+
+
+async def _copied(url: str, events: list[FeedbackEvent]) -> float:
+    """Rows a second of a COPY of the same columns."""
+    rows = [tuple(getattr(event, name) for name in _COLUMNS) for event in events]
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(_BARE)
+        started_s = time.perf_counter()
+        for first in range(0, len(rows), TOGETHER):
+            await connection.copy_records_to_table(
+                "bare", records=rows[first : first + TOGETHER], columns=_COLUMNS
+            )
+        seconds = time.perf_counter() - started_s
+        await connection.execute("DROP TABLE bare")
+    finally:
+        await connection.close()
+    return len(rows) / seconds
+
+
+_COLUMNS = ("experiment", "epoch", "decision_id", "arm", "reward", "propensity", "context")
+_BARE = (
+    "CREATE TABLE bare (experiment text, epoch bigint, decision_id text, arm integer,"
+    " reward double precision, propensity double precision, context bytea)"
+)
+
+
+if __name__ == "__main__":
+    main()
