@@ -12,7 +12,10 @@ from qbrix.bundle.columns import read_columns, write_columns
 from qbrix.errors import BundleError
 from qbrix.types import Array, IntArray
 
-__all__ = ["Decisions", "LoggedDecision"]
+__all__ = ["FORCED", "Decisions", "LoggedDecision"]
+
+FORCED = ("gate", "default")
+"""Sources of decisions that no policy made."""
 
 Contexts: TypeAlias = "tuple[Array | None, ...]"
 
@@ -36,7 +39,8 @@ class LoggedDecision:
     arm : int
     u, low, propensity : float
     source : str
-        ``gate`` for an arm that a gate forced; anything else was the policy's choice.
+        ``gate`` for an arm that a gate forced, ``default`` for that of a paused experiment;
+        anything else was the policy's choice.
     context : Array, shape (d,), optional
     decided_ms : int
         Unix time in milliseconds.

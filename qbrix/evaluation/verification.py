@@ -13,7 +13,7 @@ from qbrix.bundle.source import foreign_code
 from qbrix.bundle.ties import JUMP, is_near_tie
 from qbrix.draw import draw, edges, mix_floor
 from qbrix.errors import QbrixError
-from qbrix.evaluation.decisions import LoggedDecision
+from qbrix.evaluation.decisions import FORCED, LoggedDecision
 from qbrix.evaluation.replayed import TOLERANCE
 from qbrix.evaluation.rows import claim_of_row
 from qbrix.ledger import Decider, Deployment
@@ -41,7 +41,7 @@ class LogVerification:
     recomputed : int
         Decisions whose law was computed again from the state that decided.
     forced : int
-        Decisions that a gate took; they have no law.
+        Decisions that a gate or a pause took; they have no law.
     max_propensity_error : float
         Largest difference of an arm's interval, at most 1e-10 when all is well.
     near_ties : int
@@ -76,7 +76,7 @@ class LogVerification:
             f"  {self.recomputed} of {self.decisions + self.without_log} decisions recomputed, "
             f"largest difference {self.max_propensity_error:.2g}"
             + (f", {self.near_ties} at near ties" if self.near_ties else "")
-            + (f", {self.forced} forced by a gate" if self.forced else ""),
+            + (f", {self.forced} forced" if self.forced else ""),
             f"  {self.rows} rewards, each counted once",
             *(f"  ✗ {problem}" for problem in self.problems),
         ]
@@ -116,7 +116,7 @@ def verify_log(log: LoggedData) -> LogVerification:
     for claim in claims:
         if not claim.low <= claim.u < claim.low + claim.propensity:
             tally.note("draw", f"decision {claim.decision_id}: u is not in its arm's interval")
-        if claim.source == "gate":
+        if claim.source in FORCED:
             tally.forced += 1
         else:
             by_version[claim.version].append(claim)

@@ -94,7 +94,11 @@ def _add_ledger(commands: Any) -> None:
     again.add_argument("letters", type=int, nargs="*", help="by id")
     again.add_argument("--experiment", help="all of an experiment that wait")
     again.add_argument("--all", action="store_true", dest="all_of_them", help="all that wait")
-    for command in (listed, show, again):
+    replay = _add(commands, "replay", "replay:replay", "fold a ledger from zero and compare")
+    replay.add_argument("experiment", help="id or name")
+    replay.add_argument("--to", type=int, metavar="VERSION", help="default: the last one")
+    replay.add_argument("--verify", action="store_true", help="compute every decision anew, too")
+    for command in (listed, show, again, replay):
         command.add_argument("--data-dir", type=Path, help=_DATA_DIR)
 
 

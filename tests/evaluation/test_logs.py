@@ -63,6 +63,23 @@ def test_an_honest_log_verifies_in_all_parts(ref: PolicyRef, dim: int) -> None:
     assert "all holds" in repr(verified)
 
 
+def test_what_a_pause_chose_has_no_law(production: Production, log: LoggedData) -> None:
+    paused = replace(
+        log.decisions[0],
+        decision_id="f" * 32,
+        version=0,
+        arm=0,
+        u=0.0,
+        low=0.0,
+        propensity=1.0,
+        source="default",
+    )
+    rows = [log.decisions[index] for index in range(len(log.decisions))]
+    verified = changed(log, decisions=Decisions.of([*rows, paused])).verify()
+    assert verified.problems == ()
+    assert verified.forced == 2
+
+
 def test_folding_gives_the_served_state_to_the_bit(production: Production, log: LoggedData) -> None:
     for version in (0, 7, len(production.deployments) - 1):
         folded, served = log.fold(version), production.deployments[version]
