@@ -117,6 +117,7 @@ class CortexSettings(BaseSettings):
     grpc_port: Port = 50052
     http_port: Port = 50062  # /livez, /readyz, /metrics
     behind_limit_s: Seconds = 60.0  # not healthy when the oldest unread event is older
+    window_grace_s: float = Field(default=5.0, ge=0)  # after its end a window is closed
     lease_ttl_s: Seconds = 5.0
     lease_renew_s: Seconds = 1.0
     upkeep_s: Seconds = 60.0

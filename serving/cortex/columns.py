@@ -16,6 +16,8 @@ from serving.storage.rows import are_ids, is_id
 
 __all__ = ["Columns", "Dead", "columns_of"]
 
+_LEARNED = (Disposition.FOLDED, Disposition.HELD, Disposition.CLOSED, Disposition.DEFAULT)
+
 
 @dataclass(frozen=True, slots=True)
 class Dead:
@@ -71,7 +73,7 @@ class Columns:
         """What holds for a good row, with the sentence for those where it does not."""
         events, configuration = self.events, deployment.configuration
         capabilities = deployment.policy.capabilities
-        recorded_only = self.dispositions != Disposition.FOLDED
+        recorded_only = ~np.isin(self.dispositions, _LEARNED)
         k, epoch = configuration.n_arms, deployment.epoch
         yield (
             _ids([event.decision_id for event in events]),
@@ -132,15 +134,8 @@ class Columns:
         yield np.isfinite(numbers).all(-1), "the context contains a value that is not finite"
 
 
-def columns_of(events: Sequence[FeedbackEvent], *, epoch: int) -> Columns:
-    """Columns of events that arrive when the experiment is in ``epoch``."""
-    gates = _flags(event.gate for event in events)
-    epochs = _integers(event.epoch for event in events)
-    dispositions = np.select(
-        [gates, epochs < epoch],
-        [int(Disposition.GATE), int(Disposition.OLD_EPOCH)],
-        default=int(Disposition.FOLDED),
-    )
+def columns_of(events: Sequence[FeedbackEvent], kinds: IntArray) -> Columns:
+    """Columns of events with what becomes of each, (n,)."""
     return Columns(
         events=events,
         arms=_integers(event.arm for event in events),
@@ -148,8 +143,8 @@ def columns_of(events: Sequence[FeedbackEvent], *, epoch: int) -> Columns:
         u=_numbers(event.u for event in events),
         low=_numbers(event.low for event in events),
         propensities=_numbers(event.propensity for event in events),
-        epochs=epochs,
-        dispositions=dispositions.astype(np.int64),
+        epochs=_integers(event.epoch for event in events),
+        dispositions=kinds,
     )
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from qbrix.bundle import Bundle, Certificate
 from qbrix.errors import BundleError, InvalidParameter
-from qbrix.ledger import Batch, Configuration, Control, Deployment, PolicyRef, Resolver
+from qbrix.ledger import Attribution, Batch, Configuration, Control, Deployment, PolicyRef, Resolver
 from serving.cortex.deployments import Live
 from serving.cortex.learn import attempt
 from serving.loading import PolicyLoader
@@ -27,6 +27,7 @@ class _Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     policy: PolicyRef | None = None
     floor: float | None = None
     reward_range: tuple[float, float] | msgspec.UnsetType | None = msgspec.UNSET
+    attribution: Attribution | None = None
     retired: tuple[int, ...] | None = None
     n_arms: int | None = None
     dim: int | None = None
@@ -83,6 +84,9 @@ def record_after(record: ExperimentRecord, deployment: Deployment) -> Experiment
         support=deployment.policy.capabilities.reward,
         floor=deployment.configuration.floor,
         reward_range=deployment.configuration.reward_range,
+        window_s=deployment.configuration.attribution.window_s,
+        default_reward=deployment.configuration.attribution.default_reward,
+        aggregation=deployment.configuration.attribution.aggregation,
     )
 
 
@@ -116,6 +120,7 @@ def _control(request: ControlRequest, now: Configuration) -> Control:
         reward_range=now.reward_range
         if wanted.reward_range is msgspec.UNSET
         else wanted.reward_range,
+        attribution=now.attribution if wanted.attribution is None else wanted.attribution,
     )
     start: Literal["keep", "init"] = "init" if request.reason == "reset" else "keep"
     return Control(reason=request.reason, configuration=configuration, start=start)

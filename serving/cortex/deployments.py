@@ -11,7 +11,7 @@ from qbrix.state import from_bytes
 from serving.loading import PolicyLoader
 from serving.storage.base import ExperimentRecord, Ledger, StateRecord
 
-__all__ = ["Deployments", "Live"]
+__all__ = ["Deployments", "Live", "restored"]
 
 _PAGE = 100
 
@@ -77,7 +77,7 @@ class Deployments:
             return None
         configuration = Configuration.from_json(snapshot.configuration)
         resolver = await self._loader.resolver_for(configuration)
-        deployment = await asyncio.to_thread(_restored, snapshot, configuration, resolver)
+        deployment = await asyncio.to_thread(restored, snapshot, resolver)
         while batches := await self._ledger.batches(
             record.id, after=deployment.version, limit=_PAGE
         ):
@@ -94,9 +94,9 @@ class Deployments:
         )
 
 
-def _restored(
-    snapshot: StateRecord, configuration: Configuration, resolver: Resolver
-) -> Deployment:
+def restored(snapshot: StateRecord, resolver: Resolver) -> Deployment:
+    """The deployment that a stored state belongs to."""
+    configuration = Configuration.from_json(snapshot.configuration)
     policy = resolver.policy(configuration.policy)
     return Deployment(
         experiment=snapshot.experiment,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from serving.cortex.lease import Lease
+from serving.cortex.times import Timing
 from serving.cortex.upkeep import Upkeep
 from serving.cortex.vitals import Vitals
 from serving.cortex.worker import ShardWorker
@@ -25,8 +26,8 @@ class Cortex:
     """Learns for the shards that it leads; several of them share the shards by lease.
 
     ``holder`` names this life of this process, ``predecessor`` one that is over for certain: its
-    leases need not be waited out. A task that dies takes the role with it (`wait` raises): the
-    supervisor starts a new one, which goes on from the ledger.
+    leases need not be waited out. A task that dies takes the role with it (`wait`
+    raises): the supervisor starts a new one, which goes on from the ledger.
     """
 
     def __init__(
@@ -39,12 +40,13 @@ class Cortex:
         predecessor: str | None = None,
         lease_ttl_s: float = 5.0,
         lease_renew_s: float = 1.0,
-        behind_limit_s: float = 60.0,
+        timing: Timing | None = None,
         metrics: CortexMetrics | None = None,
         upkeep: Upkeep | None = None,
     ) -> None:
         self.holder = holder
         self.metrics = metrics or CortexMetrics()
+        timing = timing or Timing()
         self._stores = stores
         self._upkeep = upkeep
         self._workers = [
@@ -61,11 +63,12 @@ class Cortex:
                 ),
                 shard=shard,
                 metrics=self.metrics,
+                timing=timing,
             )
             for shard in shards
         ]
         self.vitals = Vitals(
-            self._workers, stores.intake, metrics=self.metrics, behind_limit_s=behind_limit_s
+            self._workers, stores.intake, metrics=self.metrics, behind_limit_s=timing.behind_limit_s
         )
         self._by_shard = dict(zip(map(str, shards), self._workers, strict=True))
         self._tasks: list[asyncio.Task[None]] = []

@@ -10,6 +10,7 @@ from dataclasses import replace
 import structlog
 
 from qbrix.errors import Conflict, QbrixError, Unavailable
+from serving.cortex.closings import Closings, read_until
 from serving.cortex.control import plan_change
 from serving.cortex.deployments import Deployments, Live
 from serving.cortex.publisher import Publisher
@@ -17,10 +18,12 @@ from serving.cortex.snapshots import Snapshots
 from serving.cortex.step import (
     Place,
     commit_change,
+    commit_closing,
     commit_feedback,
     commit_rejection,
     commit_snapshots,
 )
+from serving.cortex.times import Timing
 from serving.failpoints import failpoint
 from serving.loading import PolicyLoader
 from serving.storage import keys
@@ -47,13 +50,19 @@ class Shard:
         *,
         number: int,
         metrics: CortexMetrics,
+        timing: Timing,
     ) -> None:
         self._stores = stores
         self._loader = loader
         self._publisher = publisher
         self._number = number
         self._metrics = metrics
+        self._clock = timing.clock
+        self._read_until_ms = 0
         self._deployments = Deployments(stores.ledger, loader)
+        self._closings = Closings(
+            stores.windows, self._deployments, grace_ms=round(timing.window_grace_s * 1000)
+        )
         self._snapshots = Snapshots()
         self._places: tuple[Place, Place] | None = None  # of feedback and of decisions
         self._trimmed: tuple[Place, Place] | None = None
@@ -70,6 +79,7 @@ class Shard:
         self._term = 0
         self._places = self._trimmed = None
         self._deployments.forget_all()
+        self._closings.forget()
         self._snapshots.forget_all()
         self._publisher.forget_all()
 
@@ -79,6 +89,7 @@ class Shard:
             await self._begin(term)
         worked = controls and await self._apply_controls()
         worked = await self._learn() or worked
+        worked = (controls and await self._close_windows()) or worked
         await self._trim()
         return worked or await self._write_owed()
 
@@ -105,6 +116,7 @@ class Shard:
     async def _begin(self, term: int) -> None:
         """A new term: everything is read anew, and the copies are made good."""
         self.forget()
+        await self._closings.look(self._number)
         await self._publish_all(term)
         self._places = (
             await self._place(keys.feedback_stream(self._number)),
@@ -133,7 +145,9 @@ class Shard:
 
     async def _learn(self) -> bool:
         before = await self._follow_incarnation()
+        began_ms = self._clock()
         feedback, decisions = await self._read(before)
+        self._read_until_ms = read_until(began_ms, feedback.events, decisions.events)
         places = (
             replace(before[0], position=feedback.position),
             replace(before[1], position=decisions.position),
@@ -145,6 +159,7 @@ class Shard:
                 self._stores.ledger,
                 self._deployments,
                 self._snapshots,
+                self._closings,
                 shard=self._number,
                 term=self._term,
                 feedback=feedback,
@@ -157,6 +172,29 @@ class Shard:
         for live in moved:
             self._publisher.offer(live, term=self._term)
         return True
+
+    async def _close_windows(self) -> bool:
+        """What is due by the time up to which everything has been read."""
+        worked = False
+        for window in await self._closings.look(self._number):
+            closing = await self._closings.due(window, read_until_ms=self._read_until_ms)
+            if closing is None:
+                continue
+            with self._committing():
+                live = await commit_closing(
+                    self._stores.ledger,
+                    self._snapshots,
+                    closing,
+                    shard=self._number,
+                    term=self._term,
+                    metrics=self._metrics,
+                )
+            self._closings.stored(live.record.id, closing.progress)
+            if closing.learned.batches:
+                self._deployments.put(live)
+                self._publisher.offer(live, term=self._term)
+            worked = True
+        return worked
 
     async def _read(
         self, places: tuple[Place, Place]
@@ -240,9 +278,20 @@ class Shard:
             self._metrics.controls.add(request.reason, "rejected")
             return
         with self._committing():
-            applied = await commit_change(
-                ledger, self._snapshots, shard=shard, term=term, request=request, change=change
+            opens = self._closings.begins(
+                request.experiment, live.deployment, change.live.deployment, now_ms=self._clock()
             )
+            applied = await commit_change(
+                ledger,
+                self._snapshots,
+                shard=shard,
+                term=term,
+                request=request,
+                change=change,
+                opens=opens,
+            )
+            if applied and opens is not None:
+                self._closings.stored(request.experiment, opens)
         self._metrics.controls.add(request.reason, "applied" if applied else "cancelled")
         if applied:
             self._deployments.put(change.live)

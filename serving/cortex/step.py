@@ -6,22 +6,26 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import structlog
-
 from qbrix.errors import QbrixError, Unavailable
-from qbrix.ledger import Batch, Deployment
+from serving.cortex.closings import Closing, Closings
 from serving.cortex.columns import Dead
 from serving.cortex.control import Change, record_after
 from serving.cortex.deployments import Deployments, Live
-from serving.cortex.learn import Learned, learn
+from serving.cortex.learn import learn
+from serving.cortex.past import pasts_of
 from serving.cortex.published import snapshot_of
 from serving.cortex.snapshots import Snapshots
-from serving.cortex.times import now_ms
 from serving.cortex.told import Told
+from serving.cortex.writing import (
+    append,
+    archive,
+    bury,
+    committed,
+    must_be_kept,
+    put_snapshots,
+)
 from serving.failpoints import failpoint
-from serving.storage import codec
 from serving.storage.base import (
-    CommittedBatch,
     ControlRequest,
     DecisionEvent,
     FeedbackEvent,
@@ -30,20 +34,18 @@ from serving.storage.base import (
     LedgerStep,
     Read,
 )
+from serving.storage.records_windows import Progress
 from serving.storage.rows import are_ids, is_id
 from serving.telemetry import CortexMetrics
 
 __all__ = [
     "Place",
     "commit_change",
+    "commit_closing",
     "commit_feedback",
     "commit_rejection",
     "commit_snapshots",
 ]
-
-_log = structlog.get_logger("cortex")
-
-_NUL = "\x00"  # what no text column holds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,6 +61,7 @@ async def commit_feedback(
     ledger: Ledger,
     deployments: Deployments,
     snapshots: Snapshots,
+    closings: Closings,
     *,
     shard: int,
     term: int,
@@ -72,32 +75,73 @@ async def commit_feedback(
     told = Told()
     groups = _by_experiment(feedback.events)
     heads, dead = await _heads(deployments, groups)
+    pasts = await pasts_of(ledger, closings.windows, heads, groups)
+    behind = closings.falls_back(decisions.events)
+    kept: set[str] = set()
     async with ledger.step(shard, term=term) as step:
         known = await step.known(_keys([event for name in heads for event in groups[name]]))
         failpoint("cortex.after_known")
         moved: list[Live] = []
         for name, live in heads.items():
             learned = await asyncio.to_thread(
-                learn, live.deployment, groups[name], known=known, resolver=live.resolver
+                learn,
+                live.deployment,
+                groups[name],
+                known=known,
+                resolver=live.resolver,
+                past=pasts.get(name),
+                closed=behind.get(name) or closings.of(name),
             )
             dead += learned.dead
             told.learned(name, learned)
             if learned.batches:
-                moved.append(await _append(step, live, learned))
+                moved.append(await append(step, live, learned))
+                kept |= {name} if must_be_kept(learned) else set()
         failpoint("cortex.after_fold")
-        due = [live for live in moved if snapshots.due(live)]
-        await _put_snapshots(step, due, term=term)
-        await _bury(step, dead, [*feedback.damaged, *decisions.damaged])
-        await _archive(step, decisions.events)
+        due = [live for live in moved if snapshots.due(live) or live.record.id in kept]
+        await put_snapshots(step, due, snapshots, term=term)
+        await bury(step, dead, [*feedback.damaged, *decisions.damaged])
+        await archive(step, decisions.events)
+        for name, progress in behind.items():
+            await step.put_window(name, progress)
         for place in places:
             await step.move(place.stream, incarnation=place.incarnation, position=place.position)
     failpoint("cortex.after_commit")
     told.tell(metrics, dead=len(dead), damaged=len(feedback.damaged) + len(decisions.damaged))
     metrics.archived.add_many(len(decisions.events))
+    for name, progress in behind.items():
+        closings.stored(name, progress)
     for live in moved:
         deployments.put(live)
         (snapshots.took if live in due else snapshots.owe)(live)
     return moved
+
+
+async def commit_closing(
+    ledger: Ledger,
+    snapshots: Snapshots,
+    closing: Closing,
+    *,
+    shard: int,
+    term: int,
+    metrics: CortexMetrics,
+) -> Live:
+    """Store what closed windows came to, and up to where they are closed; the head after it."""
+    name, learned = closing.live.record.id, closing.learned
+    told = Told()
+    told.learned(name, learned)
+    async with ledger.step(shard, term=term) as step:
+        live = await append(step, closing.live, learned)
+        if learned.batches:
+            await put_snapshots(step, [live], snapshots, term=term)
+        await bury(step, learned.dead, [])
+        failpoint("cortex.closing_before_progress")
+        await step.put_window(name, closing.progress)
+    failpoint("cortex.closing_after_commit")
+    told.tell(metrics, dead=len(learned.dead), damaged=0)
+    if learned.batches:
+        snapshots.took(live)
+    return live
 
 
 async def commit_change(
@@ -108,15 +152,23 @@ async def commit_change(
     term: int,
     request: ControlRequest,
     change: Change,
+    opens: Progress | None = None,
 ) -> bool:
-    """Make a control change the next version; False when it was cancelled meanwhile."""
+    """Make a control change the next version; False when it was cancelled meanwhile.
+
+    ``opens`` is where closing begins when windows close from now on.
+    """
     live = change.live
     state = await asyncio.to_thread(snapshot_of, live, term=term)  # a step that writes is brisk
     async with ledger.step(shard, term=term) as step:
         if not await step.settle_control(request.id, status="applied", outcome=change.outcome):
             return False
-        await step.append(live.record.id, _committed(change.batch, live.deployment))
+        await step.append(live.record.id, committed(change.batch, live.deployment))
+        if opens is not None:
+            await step.put_window(live.record.id, opens)
         await step.put_snapshot(state)
+        if snapshots.is_checkpoint(live):
+            await step.put_checkpoint(state)
         if change.certificate is not None:
             await step.put_promotion(
                 live.record.id,
@@ -137,7 +189,7 @@ async def commit_snapshots(
 ) -> None:
     """Write heads that were left out."""
     async with ledger.step(shard, term=term) as step:
-        await _put_snapshots(step, owed, term=term)
+        await put_snapshots(step, owed, snapshots, term=term)
     for live in owed:
         snapshots.took(live)
 
@@ -183,54 +235,6 @@ async def _heads(
         else:
             heads[name] = live
     return heads, dead
-
-
-async def _append(step: LedgerStep, live: Live, learned: Learned) -> Live:
-    for batch, deployment in learned.batches:
-        await step.append(live.record.id, _committed(batch, deployment))
-    return Live(record=live.record, deployment=learned.deployment, resolver=live.resolver)
-
-
-def _committed(batch: Batch, deployment: Deployment) -> CommittedBatch:
-    return CommittedBatch(
-        batch=batch,
-        ledger_digest=deployment.ledger_digest,
-        state_digest=deployment.state_digest,
-        committed_ms=now_ms(),
-    )
-
-
-async def _put_snapshots(step: LedgerStep, lives: Sequence[Live], *, term: int) -> None:
-    for live in lives:
-        await step.put_snapshot(await asyncio.to_thread(snapshot_of, live, term=term))
-
-
-async def _bury(step: LedgerStep, dead: Sequence[Dead], damaged: Sequence[bytes]) -> None:
-    if dead or damaged:
-        reasons = sorted({letter.reason for letter in dead})
-        _log.warning("dead_letters", events=len(dead), damaged=len(damaged), reasons=reasons[:5])
-    for letter in dead:
-        payload = codec.pack_feedback([letter.event])
-        experiment = letter.event.experiment.replace(_NUL, "")
-        await step.bury(experiment, reason=letter.reason.replace(_NUL, ""), payload=payload)
-    for entry in damaged:
-        await step.bury("", reason="no version of qbrix wrote this entry", payload=entry)
-
-
-async def _archive(step: LedgerStep, decisions: Sequence[DecisionEvent]) -> None:
-    sound = [event for event in decisions if _can_be_kept(event)]
-    await step.put_decisions(sound)
-    for event in decisions:
-        if not _can_be_kept(event):
-            payload = codec.pack_decisions([event])
-            await step.bury(
-                "", reason="the decision has an id or a text of no use", payload=payload
-            )
-
-
-def _can_be_kept(event: DecisionEvent) -> bool:
-    texts = (event.proxy, event.experiment, event.context_id, event.source)
-    return is_id(event.decision_id) and not any(_NUL in text for text in texts)
 
 
 def _by_experiment(events: Sequence[FeedbackEvent]) -> dict[str, list[FeedbackEvent]]:

@@ -14,6 +14,7 @@ from qbrix.errors import Conflict, Unavailable
 from serving.cortex.lease import Lease
 from serving.cortex.publisher import Publisher
 from serving.cortex.shard import Shard
+from serving.cortex.times import Timing
 from serving.loading import PolicyLoader
 from serving.storage.base import Stores
 from serving.telemetry import CortexMetrics
@@ -39,13 +40,16 @@ class ShardWorker:
         *,
         shard: int,
         metrics: CortexMetrics,
+        timing: Timing,
     ) -> None:
         self._intake = stores.intake
         self._number = shard
         self._metrics = metrics
         self._lease = lease
         self._publisher = Publisher(stores.channel, metrics=metrics)
-        self._shard = Shard(stores, loader, self._publisher, number=shard, metrics=metrics)
+        self._shard = Shard(
+            stores, loader, self._publisher, number=shard, metrics=metrics, timing=timing
+        )
         self._busy = asyncio.Lock()
         self._wake = asyncio.Event()
         self._checked_s = -math.inf

@@ -15,10 +15,12 @@ from qbrix.policies import Capabilities, Policy
 from qbrix.state import State, array
 from qbrix.types import Array, BoolArray, Interactions
 from serving.cortex.columns import columns_of
+from serving.cortex.kinds import kinds_of
 from serving.cortex.learn import learn
 from serving.storage import codec, keys
 from serving.storage.base import ExperimentRecord, FeedbackEvent
 from serving.storage.memory import memory_stores
+from serving.storage.records_windows import BEFORE_ALL
 from tests.cortex.world import cortex_of, create, decided, event, refolded
 
 RAISES, OVERFLOWS, LEAVES = 0.5, 0.25, 0.125
@@ -158,10 +160,14 @@ def _faulty(**wrong: Any) -> FeedbackEvent:
 )
 def test_a_fault_is_told_by_its_name(wrong: dict[str, Any], reason: str) -> None:
     good = event(RECORD, 2)
-    columns = columns_of([good, _faulty(**wrong), good], epoch=0)
-    faults = columns.faults(_start())
+    faults = _faults([good, _faulty(**wrong), good], _start())
     assert list(faults) == [1]
     assert reason in faults[1]
+
+
+def _faults(events: list[FeedbackEvent], deployment: Deployment) -> dict[int, str]:
+    kinds = kinds_of(events, deployment, known=(), retractions=(), closed=BEFORE_ALL)
+    return columns_of(events, kinds).faults(deployment)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +181,7 @@ def test_a_fault_is_told_by_its_name(wrong: dict[str, Any], reason: str) -> None
 )
 def test_a_context_has_the_width_of_the_experiment(context: tuple[float, ...], reason: str) -> None:
     events = [event(RECORD, 1, context=(0.0, 1.0)), event(RECORD, 2, context=context)]
-    faults = columns_of(events, epoch=0).faults(_start(dim=2))
+    faults = _faults(events, _start(dim=2))
     assert list(faults) == [1]
     assert reason in faults[1]
 
@@ -185,7 +191,7 @@ def test_what_is_only_recorded_need_not_fit_the_policy_of_today(
     only_recorded: dict[str, Any],
 ) -> None:
     old = _faulty(arm=7, reward=12.0, recorded=(0.5, 0.5), **only_recorded)
-    assert columns_of([old], epoch=0).faults(_start(dim=2)) == {}
+    assert _faults([old], _start(dim=2)) == {}
     learned = learn(_start(), [event(RECORD, 5), old], known=(), resolver=OnlyTouchy())
     # Two widths of recorded numbers do not fit into one matrix: two batches.
     assert [len(batch.rows or ()) for batch, _ in learned.batches] == [1, 1]

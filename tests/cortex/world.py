@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -10,17 +10,18 @@ import numpy as np
 
 from qbrix.bundle import BundleResolver, TrustedKeys
 from qbrix.ledger import (
+    Attribution,
     Batch,
     Configuration,
     Control,
     Deployment,
     PolicyRef,
+    Replay,
     Resolver,
-    fold,
     genesis,
 )
 from serving.cortex.service import Cortex
-from serving.cortex.times import now_ms
+from serving.cortex.times import Timing, now_ms
 from serving.loading import PolicyLoader
 from serving.publishing import state_record
 from serving.storage.base import (
@@ -47,6 +48,7 @@ def cortex_of(
     shards: Iterable[int] = (0,),
     trusted: TrustedKeys | None = None,
     lease_ttl_s: float = 0.6,
+    clock: Callable[[], int] = now_ms,
 ) -> Cortex:
     """A cortex over ``stores``, with a lease that ends soon after its holder."""
     loader = PolicyLoader(stores.ledger.bundle, trusted or TrustedKeys())
@@ -57,6 +59,7 @@ def cortex_of(
         holder=uuid4().hex,
         lease_ttl_s=lease_ttl_s,
         lease_renew_s=0.1,
+        timing=Timing(clock=clock, window_grace_s=1.0),
     )
 
 
@@ -69,6 +72,7 @@ async def create(
     dim: int = 0,
     shard: int = 0,
     name: str | None = None,
+    attribution: Attribution | None = None,
 ) -> ExperimentRecord:
     """An experiment with its pool and version 0, as the proxy creates it."""
     pool = PoolRecord(
@@ -81,7 +85,8 @@ async def create(
     )
     await stores.catalog.create_pool(pool)
     ref = PolicyRef(name=policy, parameters=dict(parameters or {}))
-    configuration = Configuration(policy=ref, n_arms=n_arms, dim=dim)
+    attribution = attribution or Attribution()
+    configuration = Configuration(policy=ref, n_arms=n_arms, dim=dim, attribution=attribution)
     experiment = uuid4().hex
     batch = Batch(
         epoch=0,
@@ -104,6 +109,9 @@ async def create(
         created_ms=now_ms(),
         updated_ms=now_ms(),
         support=deployment.policy.capabilities.reward,
+        window_s=attribution.window_s,
+        default_reward=attribution.default_reward,
+        aggregation=attribution.aggregation,
     )
     await stores.catalog.create_experiment(
         record,
@@ -129,6 +137,8 @@ def event(
     feedback_id: str = "",
     context: Iterable[float] = (),
     recorded: tuple[float, ...] = (),
+    version: int = 0,
+    waited_ms: int = 500,
 ) -> FeedbackEvent:
     """A reward for the decision ``number``, drawn with probability a half."""
     return FeedbackEvent(
@@ -141,24 +151,22 @@ def event(
         u=0.25,
         low=0.0,
         propensity=0.5,
-        version=0,
+        version=version,
         gate=gate,
         recorded=recorded,
         context=np.array(list(context), dtype="<f8").tobytes(),
         decided_ms=1_790_000_000_000 + number,
-        received_ms=1_790_000_000_500 + number,
+        received_ms=1_790_000_000_000 + number + waited_ms,
     )
 
 
 async def refolded(stores: Stores, experiment: str, resolver: Resolver | None = None) -> Deployment:
     """The ledger folded from version 0, every digest and number on the way compared."""
     resolver = resolver or BundleResolver()
+    replay = Replay(experiment, resolver)
     deployment: Deployment | None = None
     for version, stored in enumerate(await stores.ledger.batches(experiment, after=-1, limit=9999)):
-        if deployment is None:
-            deployment = genesis(experiment, stored.batch, resolver)
-        else:
-            deployment = fold(deployment, stored.batch, resolver)
+        deployment = replay.take(stored.batch)
         assert stored.batch.version == version
         assert stored.ledger_digest == deployment.ledger_digest
         assert stored.state_digest == deployment.state_digest
