@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from qbrix.errors import Conflict, InvalidParameter, Unavailable
+from serving.cli import main
 from serving.stack import Stack
 from serving.wire.health import check_health
 
@@ -62,6 +63,25 @@ def test_a_second_stack_on_the_same_data_is_refused(stack: Stack) -> None:
     with pytest.raises(Conflict, match=rf"in use by process {os.getpid()}; stop that one"):
         Stack(stack.data_dir).start()
     assert is_ready(stack)
+
+
+def test_commands_find_a_running_stack_by_its_folder(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with stack.client() as client:
+        pool = client.create_pool("colours", ["red", "green"])
+        experiment = client.create_experiment("button", pool=pool, policy="BetaTSPolicy")
+        for number in range(3):
+            client.feedback(client.select(experiment, f"user-{number}").request_id, 1.0)
+        deadline = time.monotonic() + 30
+        while len(client.log(experiment)) < 3:
+            assert time.monotonic() < deadline, "the rewards are not learned"
+            time.sleep(0.02)
+    attached = ("--data-dir", str(stack.data_dir))
+    assert main(["replay", "button", "--verify", *attached]) == 0
+    assert "3 rewards, each counted once" in capsys.readouterr().out
+    assert main(["dead-letters", "list", *attached]) == 0
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("name", ["cortex", "proxy", "postgres", "valkey"])
