@@ -35,10 +35,11 @@ def http(stack: Stack) -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.fixture
-def admin(http: httpx.Client) -> Headers:
-    """The credential of the admin of a new workspace."""
-    return {"X-API-Key": new_key(http, bearer(register(http)))["key"]}
+@pytest.fixture(scope="module")
+def admin(stack: Stack) -> Headers:
+    """The credential of the admin of a workspace that the module has for itself."""
+    with httpx.Client(base_url=stack.url, timeout=30) as client:
+        return {"X-API-Key": new_key(client, bearer(register(client)))["key"]}
 
 
 @pytest.fixture

@@ -51,23 +51,29 @@ def test_an_answer_over_http_has_no_other_experiment_behind_it(rest: Rest) -> No
 
 def test_experiments_are_searched_filtered_and_listed_newest_first(client: Client) -> None:
     pool = new_pool(client)["id"]
-    rows = [("Checkout Red", True), ("checkout blue", False), ("Landing", True)]
+    mark = unique("")  # so that nobody else is found
+    rows = [
+        (f"Checkout Red{mark}", True),
+        (f"checkout blue{mark}", False),
+        ("Landing" + mark, True),
+    ]
     ids = [new_experiment(client, pool_id=pool, name=n, enabled=on)["id"] for n, on in rows]
 
     def found(**query: Any) -> list[int]:
         said = client.list_experiments(**query)
         assert said["limit"] == query.get("limit", 100)
-        return [ids.index(one["id"]) for one in said["experiments"]]
+        return [ids.index(one["id"]) for one in said["experiments"] if one["id"] in ids]
 
     assert found() == [2, 1, 0]
     assert found(limit=2, offset=1) == [1, 0]
     assert found(search="CHECK") == [1, 0]
-    assert found(search="out r") == [0]
+    assert found(search=f"OUT RED{mark}".upper()) == [0]
     assert found(search="%") == []
     assert found(search="") == [2, 1, 0]
     assert found(enabled=True) == [2, 0]
     assert found(enabled=False) == [1]
     assert found(search="checkout", enabled=False) == [1]
+    assert client.list_experiments(search=mark, limit=1)["experiments"][0]["id"] == ids[2]
     assert client.list_experiments()["experiments"][0] == client.get_experiment(ids[2])
     assert [one["id"] for one in client.pool_experiments(pool)] == ids[::-1]
 
