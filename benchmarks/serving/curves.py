@@ -1,0 +1,219 @@
+"""``python -m benchmarks.serving.curves``: how serving bends, drawn.
+
+Latency against load (an open load: requests fall due at their times), throughput against the number
+of experiments, staleness against the rate of feedback, and recovery of a killed cortex against the
+length of its ledger.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.results import markdown_table, write_section
+from benchmarks.serving.measuring import Figures, Target, run
+from benchmarks.serving.pictures import Curve, Panel, draw
+from qbrix.client import Client
+from serving.stack import Stack
+
+PICTURE = "serving.svg"
+ARMS = [f"arm-{index}" for index in range(10)]
+CONNECTIONS = 16
+SHARES = (0.1, 0.25, 0.5, 0.75, 0.9)
+EXPERIMENTS = (1, 10, 100, 1000)
+RATES = (10, 100, 500, 1000, 2000)
+LEDGERS = (0, 10_000, 100_000)
+REQUESTS = 2000
+DEADLINE_S = 60.0
+TOGETHER = 1000
+SELECT, FEEDBACK = "/api/v1/agent/select", "/api/v1/agent/feedback"
+
+
+def main() -> None:
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        Stack(Path(directory)) as stack,
+        stack.client() as client,
+    ):
+        serving = Serving(stack, client)
+        idle, busy = serving.latency(training=False), serving.latency(training=True)
+        panels = [
+            Panel(
+                title="Latency against load",
+                x="share of peak load",
+                y="p99 of select, ms",
+                curves={"cortex idle": idle, "cortex training": busy},
+            ),
+            Panel(
+                title="Throughput against experiments",
+                x="experiments",
+                y="selects per second",
+                curves={"select": serving.throughput()},
+                logarithmic=True,
+            ),
+            Panel(
+                title="Staleness against feedback",
+                x="feedback per second",
+                y="accepted → used by select, ms",
+                curves={"worst of ten": serving.staleness()},
+                logarithmic=True,
+            ),
+            Panel(
+                title="Recovery of a killed cortex",
+                x="rows in the ledger",
+                y="seconds until it learns again",
+                curves={"kill -9": serving.recovery()},
+            ),
+        ]
+    draw(PICTURE, panels)
+    tables = "\n\n".join(_table(panel) for panel in panels)
+    print(tables)
+    write_section(
+        "curves",
+        title="How serving bends",
+        command="python -m benchmarks.serving.curves",
+        body=f"BetaTS, K = 10, fused, one proxy; everything shares the machine.\n\n"
+        f"![serving](pictures/{PICTURE})\n\n{tables}",
+    )
+
+
+def _table(panel: Panel) -> str:
+    header = [panel.title, *panel.curves]
+    points = zip(*panel.curves.values(), strict=True)
+    rows = [[f"{row[0][0]:g}", *(f"{y:,.4g}" for _, y in row)] for row in points]
+    return markdown_table(header, rows)
+
+
+class Serving:
+    """A running stack with one experiment that everybody asks about."""
+
+    def __init__(self, stack: Stack, client: Client) -> None:
+        self._stack, self._client = stack, client
+        self._pool = client.create_pool("arms", ARMS).id
+        self._main = self._experiment("main")
+        self._watched = self._experiment("watched")
+        pid = stack.pid("proxy")
+        assert pid is not None
+        self._target = Target(
+            name="proxy", url=stack.url, headers={"X-API-Key": stack.api_key}, pids=(pid,)
+        )
+
+    def latency(self, *, training: bool) -> Curve:
+        """p99 in milliseconds at shares of the peak."""
+        peak = self._select([self._main], requests=REQUESTS).per_second
+        points = []
+        for share in SHARES:
+            with self._trained() if training else _quiet():
+                figures = self._select([self._main], per_second=share * peak)
+            points.append((share, figures.p99_ms))
+        return points
+
+    def throughput(self) -> Curve:
+        """Selects a second over so many experiments in turn."""
+        known = [self._main]
+        points = []
+        for count in EXPERIMENTS:
+            known += [self._experiment(f"e{index}") for index in range(len(known), count)]
+            self._select(known, requests=max(count, REQUESTS))  # all of them are in memory now
+            figures = self._select(known, requests=max(count, REQUESTS))
+            points.append((float(count), figures.per_second))
+        return points
+
+    def staleness(self) -> Curve:
+        """The longest of ten times from an accepted reward to a select that has learned from it.
+
+        The reward is that of an experiment of its own, so that nothing else moves its version.
+        """
+        points = []
+        for rate in RATES:
+            with self._trained(per_second=float(rate)):
+                waits = [self._learned_ms(self._watched) for _ in range(10)]
+            points.append((float(rate), max(waits)))
+        return points
+
+    def recovery(self) -> Curve:
+        """Seconds from kill -9 of cortex to a reward learned, behind so many rows."""
+        points = []
+        for rows in LEDGERS:
+            experiment = self._experiment(f"recovery-{rows}")
+            for _ in range(rows // TOGETHER):
+                self._grow(experiment)
+            self._learned_ms(experiment)
+            started_s = time.perf_counter()
+            self._stack.kill("cortex")
+            self._learned_ms(experiment)
+            points.append((float(rows), time.perf_counter() - started_s))
+        return points
+
+    def _experiment(self, name: str) -> str:
+        return self._client.create_experiment(name, pool=self._pool, policy="BetaTSPolicy").id
+
+    def _select(
+        self,
+        experiments: Sequence[str],
+        *,
+        requests: int = REQUESTS,
+        per_second: float | None = None,
+    ) -> Figures:
+        bodies = [_asked(experiments[index % len(experiments)], index) for index in range(requests)]
+        return run(self._target, SELECT, bodies, connections=CONNECTIONS, per_second=per_second)[0]
+
+    def _tokens(self, experiment: str, count: int) -> list[str]:
+        bodies = [_asked(experiment, index) for index in range(count)]
+        _, measured = run(self._target, SELECT, bodies, connections=CONNECTIONS)
+        return [json.loads(answer)["request_id"] for answer in measured.answers]
+
+    def _grow(self, experiment: str) -> None:
+        """A thousand rows more in its ledger."""
+        contexts = [{"id": f"user-{index}"} for index in range(TOGETHER)]
+        body = json.dumps({"experiment_id": experiment, "contexts": contexts})
+        _, made = run(self._target, f"{SELECT}/batch", [body], connections=1)
+        decisions = json.loads(made.answers[0])["decisions"]
+        items = [{"request_id": one["request_id"], "reward": 1.0} for one in decisions]
+        run(self._target, f"{FEEDBACK}/batch", [json.dumps({"items": items})], connections=1)
+
+    def _feed(self, tokens: Sequence[str], *, per_second: float | None = None) -> None:
+        bodies = [json.dumps({"request_id": token, "reward": 1.0}) for token in tokens]
+        run(self._target, FEEDBACK, bodies, connections=CONNECTIONS, per_second=per_second)
+
+    @contextmanager
+    def _trained(self, *, per_second: float | None = None) -> Iterator[None]:
+        """Feedback comes in all the while: as fast as it can, or at a rate."""
+        tokens = self._tokens(self._main, REQUESTS if per_second is None else int(4 * per_second))
+        feeding = threading.Thread(
+            target=self._feed, args=(tokens,), kwargs={"per_second": per_second}
+        )
+        feeding.start()
+        try:
+            yield
+        finally:
+            feeding.join()
+
+    def _learned_ms(self, experiment: str) -> float:
+        """Milliseconds from one accepted reward until a select shows a later version."""
+        made = self._client.select(experiment)
+        self._client.feedback(made.request_id, 1.0)
+        started_s = time.perf_counter()
+        while self._client.select(experiment).state_version == made.state_version:
+            if time.perf_counter() - started_s > DEADLINE_S:
+                raise TimeoutError(f"nothing was learned for {DEADLINE_S} s")
+            time.sleep(0.002)
+        return 1000.0 * (time.perf_counter() - started_s)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    yield
+
+
+def _asked(experiment: str, index: int) -> str:
+    return json.dumps({"experiment_id": experiment, "context": {"id": f"user-{index}"}})
+
+
+if __name__ == "__main__":
+    main()
