@@ -13,7 +13,7 @@ import numpy as np
 
 from qbrix.bundle import Certificate
 from qbrix.evaluation import LoggedBatch, LoggedDecision
-from qbrix.ledger import Batch, Configuration, Decider, Resolver
+from qbrix.ledger import Attribution, Batch, Configuration, Decider, Resolver
 from qbrix.policies import Policy
 from qbrix.state import State, from_bytes
 from qbrix.support import RewardRange
@@ -71,6 +71,8 @@ class Experiment:
         Exploration floor.
     reward_range : (float, float) or None
         Declared smallest and largest reward, which the policy learns as 0 and 1.
+    attribution : Attribution
+        Which rewards of a decision count, and when.
     """
 
     id: str
@@ -82,6 +84,7 @@ class Experiment:
     floor: float
     bundle: str | None
     reward_range: RewardRange | None = None
+    attribution: Attribution = field(default_factory=Attribution)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -211,6 +214,11 @@ def read_experiment(answer: Mapping[str, Any]) -> Experiment:
         enabled=answer["enabled"],
         floor=learning.get("exploration_floor", 0.0),
         reward_range=_range(learning.get("reward_range")),
+        attribution=Attribution(
+            window_s=learning.get("window_s"),
+            default_reward=learning.get("default_reward"),
+            aggregation=learning.get("aggregation", "first"),
+        ),
         bundle=answer.get("bundle"),
     )
 

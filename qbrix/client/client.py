@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qbrix.bundle import Bundle, BundleResolver, TrustedKeys, load
+from qbrix.bundle import Bundle, TrustedKeys, load
 from qbrix.client.answers import (
     Experiment,
     FeedbackResult,
@@ -17,7 +19,6 @@ from qbrix.client.answers import (
     Promotion,
     Selection,
     ServedState,
-    read_batch,
     read_decision,
     read_experiment,
     read_pool,
@@ -25,16 +26,11 @@ from qbrix.client.answers import (
     read_selection,
     read_state,
 )
+from qbrix.client.downloads import Downloads, check_moment, until
 from qbrix.client.transport import Transport
-from qbrix.errors import BundleError, InvalidParameter, NotFound
-from qbrix.evaluation import (
-    Decisions,
-    LoggedBatch,
-    LoggedData,
-    LoggedDecision,
-    ReplayedDecision,
-)
-from qbrix.ledger import Configuration
+from qbrix.errors import InvalidParameter, NotFound
+from qbrix.evaluation import LoggedData, ReplayedDecision
+from qbrix.ledger import Attribution, Deployment
 from qbrix.types import Array
 
 if TYPE_CHECKING:
@@ -43,8 +39,6 @@ if TYPE_CHECKING:
 __all__ = ["Client"]
 
 _PAGE = 500
-_BATCHES = 500
-_DECISIONS = 5000
 
 
 class Client:
@@ -90,9 +84,7 @@ class Client:
         wire: httpx.BaseTransport | None = None,
     ) -> None:
         self._transport = Transport(url, api_key, timeout_s=timeout_s, wire=wire)
-        self._trusted = trusted
-        self._bundles: dict[str, Bundle] = {}
-        self._resolver = BundleResolver(self._bundles)
+        self._downloads = Downloads(self._transport, trusted)
 
     def create_pool(self, name: str, arms: Sequence[str]) -> Pool:
         """A new pool with arms of these names, by index."""
@@ -113,6 +105,7 @@ class Client:
         dim: int | None = None,
         floor: float | None = None,
         reward_range: tuple[float, float] | None = None,
+        attribution: Attribution | None = None,
         enabled: bool = True,
     ) -> Experiment:
         """A new experiment, which can be asked at once.
@@ -133,6 +126,8 @@ class Client:
         reward_range : (float, float), optional
             Smallest and largest reward, where these are not 0 and 1: the policy learns
             ``(r - low) / (high - low)``, the log keeps r, and others are refused.
+        attribution : Attribution, optional
+            Which rewards of a decision count, and when; by default each, at once, for ever.
         enabled : bool, default True
             False answers every decision with the first arm, and learns.
         """
@@ -143,7 +138,8 @@ class Client:
             "policy_params": {**(parameters or {}), **({} if dim is None else {"dim": dim})},
             "enabled": enabled,
         }
-        learning = {"exploration_floor": floor, "reward_range": reward_range}
+        learning: dict[str, Any] = {"exploration_floor": floor, "reward_range": reward_range}
+        learning |= asdict(attribution or Attribution())
         body["learning"] = {name: value for name, value in learning.items() if value is not None}
         return read_experiment(self._transport.post("/experiments", body))
 
@@ -177,7 +173,7 @@ class Client:
             media_type="application/zip",
             timeout_s=timeout_s,
         )
-        self._bundles[whole.sha256] = whole
+        self._downloads.keep(whole)
         return read_promotion(answer)
 
     def select(
@@ -234,19 +230,76 @@ class Client:
         answer = self._transport.post_repeatedly("/agent/feedback", body)
         return FeedbackResult(answer["accepted"], answer.get("duplicate", False))
 
+    def retract(self, request_id: str, *, feedback_id: str | None = None) -> FeedbackResult:
+        """Take one reward back: what was learned becomes what it were without it.
+
+        Parameters
+        ----------
+        request_id : str
+            Of the `Selection`.
+        feedback_id : str, optional
+            The reward's name, where it was given one. A reward that was taken back stays away; send
+            a corrected one under another name.
+        """
+        body = {"request_id": request_id}
+        if feedback_id is not None:
+            body["feedback_id"] = feedback_id
+        answer = self._transport.post_repeatedly("/agent/feedback/retract", body)
+        return FeedbackResult(answer["accepted"], answer.get("duplicate", False))
+
     def state(self, experiment: Experiment | str) -> ServedState:
         """What decides now."""
         answer = self._transport.get(f"/experiments/{self._id(experiment)}/state")
-        served = read_state(answer, resolver=self._resolver)
-        self._fetch_bundles([served.configuration])
+        served = read_state(answer, resolver=self._downloads.resolver)
+        self._downloads.bundles([served.configuration])
         return served
+
+    def state_at(
+        self,
+        experiment: Experiment | str,
+        version: int | None = None,
+        *,
+        at: datetime | None = None,
+    ) -> Deployment:
+        """What decided at a version or a time: the ledger up to there, folded again here.
+
+        Parameters
+        ----------
+        experiment : Experiment or str
+        version : int >= 0, optional
+        at : datetime with a time zone, optional
+            In place of a version: the last one that was committed by then.
+
+        Returns
+        -------
+        Deployment
+            Configuration, policy and state; `Deployment.decider` makes decisions with them.
+
+        Raises
+        ------
+        InvalidParameter
+            When there is no such version, or nothing was committed by then.
+        StateMismatch
+            When a version on the way comes out different from what serving had.
+
+        Examples
+        --------
+        ::
+
+            client.state_at(experiment, 0).state                     # before anything was learned
+            client.state_at(experiment, at=datetime(2026, 7, 1, tzinfo=UTC)).decider()
+        """
+        check_moment(version, at)
+        known = self.experiment(experiment)
+        batches = until(self._downloads.ledger(known.id), version=version, at=at)
+        return self._downloads.logged(known, batches, []).fold(version)
 
     def log(self, experiment: Experiment | str) -> LoggedData:
         """The whole log: every batch of the ledger, and the archived decisions."""
         known = self.experiment(experiment)
         # Decisions first: then the ledger has every version that they name.
-        decisions = list(self._decisions(known.id))
-        return self._logged(known, list(self._ledger(known.id)), decisions)
+        decisions = list(self._downloads.decisions(known.id))
+        return self._downloads.logged(known, list(self._downloads.ledger(known.id)), decisions)
 
     def replay(
         self, decision_id: str, *, experiment: Experiment | str | None = None
@@ -269,12 +322,8 @@ class Client:
             return self.log(experiment).replay(decision_id)
         known = self.experiment(answer["experiment_id"])
         decision = read_decision(answer)
-        batches: list[LoggedBatch] = []
-        for logged in self._ledger(known.id):
-            batches.append(logged)
-            if logged.batch.version == decision.version:
-                break
-        return self._logged(known, batches, [decision]).replay(decision_id)
+        batches = until(self._downloads.ledger(known.id), version=decision.version)
+        return self._downloads.logged(known, batches, [decision]).replay(decision_id)
 
     def close(self) -> None:
         """Close the connections."""
@@ -294,36 +343,6 @@ class Client:
     def __repr__(self) -> str:
         return f"<Client of {self._transport.url}>"
 
-    def _logged(
-        self,
-        experiment: Experiment,
-        batches: Sequence[LoggedBatch],
-        decisions: Sequence[LoggedDecision],
-    ) -> LoggedData:
-        changes = [item.batch.control for item in batches if item.batch.control is not None]
-        needed = self._fetch_bundles([change.configuration for change in changes])
-        return LoggedData(
-            experiment=experiment.id,
-            batches=tuple(batches),
-            decisions=Decisions.of(decisions),
-            arm_names=experiment.pool.arm_names,
-            bundles=needed,
-        )
-
-    def _fetch_bundles(self, configurations: Sequence[Configuration]) -> dict[str, Bundle]:
-        """The bundles that these configurations refer to; each is downloaded once."""
-        names = {one.policy.bundle for one in configurations} - {None}
-        for name in names - self._bundles.keys():
-            bundle = Bundle.from_bytes(self._transport.get_bytes(f"/bundles/{name}"))
-            if bundle.sha256 != name:
-                raise BundleError(
-                    "digest", f"asked for the bundle {name}, the server sent {bundle.sha256}"
-                )
-            if self._trusted is not None:
-                bundle.check_signature(self._trusted)
-            self._bundles[bundle.sha256] = bundle
-        return {name: self._bundles[name] for name in names if name is not None}
-
     def _id(self, experiment: Experiment | str) -> str:
         if isinstance(experiment, Experiment):
             return experiment.id
@@ -342,24 +361,6 @@ class Client:
             offset += _PAGE
             if len(page[kind]) < _PAGE:
                 return
-
-    def _ledger(self, experiment: str) -> Iterator[LoggedBatch]:
-        for answer in self._paged(experiment, "ledger", "batches", first=-1, limit=_BATCHES):
-            yield read_batch(answer)
-
-    def _decisions(self, experiment: str) -> Iterator[LoggedDecision]:
-        for answer in self._paged(experiment, "decisions", "decisions", first=0, limit=_DECISIONS):
-            yield read_decision(answer)
-
-    def _paged(
-        self, experiment: str, path: str, name: str, *, first: int, limit: int
-    ) -> Iterator[Any]:
-        after: int | None = first
-        while after is not None:
-            params = {"after": after, "limit": limit}
-            page = self._transport.get(f"/experiments/{experiment}/{path}", params)
-            yield from page[name]
-            after = page["next"]
 
 
 def _numbers(vector: Sequence[float] | Array) -> list[float]:

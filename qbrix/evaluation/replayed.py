@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qbrix.bundle.html import facts_table
-from qbrix.evaluation.decisions import LoggedDecision
+from qbrix.evaluation.decisions import FORCED, LoggedDecision
 from qbrix.ledger import Decision, Deployment
 from qbrix.state import digest
 from qbrix.types import Array
@@ -63,13 +63,25 @@ class ReplayedDecision:
         return self.again.propensity
 
     @property
+    def forced(self) -> bool:
+        """Whether a gate or a pause took the decision, and no policy was asked."""
+        return self.logged.source in FORCED
+
+    @property
+    def drawn(self) -> bool:
+        """Whether the logged number lies where it must: ``low <= u < low + propensity``."""
+        return self.logged.low <= self.logged.u < self.logged.low + self.logged.propensity
+
+    @property
     def matches(self) -> bool:
-        """Whether the arm is the logged one, and its interval to 1e-10."""
+        """Whether the arm is the logged one, and its interval to 1e-10; forced ones have none."""
+        if self.forced:
+            return self.drawn
         off = max(
             abs(self.again.low - self.logged.low),
             abs(self.again.propensity - self.logged.propensity),
         )
-        return self.again.arm == self.logged.arm and off <= TOLERANCE
+        return self.drawn and self.again.arm == self.logged.arm and off <= TOLERANCE
 
     @property
     def context(self) -> Array | None:
@@ -81,6 +93,9 @@ class ReplayedDecision:
         configuration, logged, again = self.deployment.configuration, self.logged, self.again
         parameters = ", ".join(f"{k}={v!r}" for k, v in self.deployment.policy.parameters().items())
         upper = again.low + again.propensity
+        if self.forced:
+            who = "a gate" if logged.source == "gate" else "a pause"
+            return [("forced", f"{self._name(logged.arm)} by {who}; no policy was asked")]
         story = [
             ("state", f"epoch {logged.epoch}, version {logged.version}, {self._state()}"),
             ("policy", f"{configuration.policy.name}({parameters})"),

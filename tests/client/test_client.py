@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from qbrix.errors import (
 from qbrix.ledger import Disposition
 from qbrix.policies.beta_ts import BetaTSPolicy
 from qbrix.policies.lin_ucb import LinUCBPolicy
-from qbrix.state import digest
+from qbrix.state import arrays_of, digest
 from tests.bundle.sources import SHARES, importer
 from tests.client.served import Served
 
@@ -146,6 +147,46 @@ def test_a_decision_is_replayed_from_its_id_alone(client: Client, roles: Served,
     assert replayed.deployment.version == selected.state_version
     if vector is not None:
         np.testing.assert_array_equal(replayed.context, vector)
+
+
+def test_what_decided_at_a_version_or_a_time_is_folded_from_the_ledger(
+    client: Client, roles: Served
+) -> None:
+    experiment = made(client, "EpsilonPolicy", parameters={"eps": 0.1, "gamma": 1.0})
+    began = datetime.now(UTC)
+    traffic(client, experiment, 4)
+    roles.settle()
+    log, served = client.log(experiment), client.state(experiment)
+    last = log.batches[-1].batch.version
+    first = client.state_at(experiment, 0)
+    assert (first.version, dict(arrays_of(first.state))["pulls"].sum()) == (0, 0)
+    for version in range(last + 1):
+        assert client.state_at(experiment, version).version == version
+    head = client.state_at(experiment, at=datetime.now(UTC))
+    assert (head.version, head.state_digest) == (served.version, served.state_digest)
+    assert dict(arrays_of(head.state))["pulls"].sum() == 4
+    committed = datetime.fromtimestamp(log.batches[1].committed_ms / 1000, UTC)
+    assert client.state_at(experiment, at=committed).version >= 1
+    assert client.state_at(experiment, at=began).version <= 1
+    with pytest.raises(InvalidParameter, match=f"versions 0 … {last}"):
+        client.state_at(experiment, last + 1)
+    with pytest.raises(InvalidParameter, match="did not exist yet"):
+        client.state_at(experiment, at=datetime(2020, 1, 1, tzinfo=UTC))
+    with pytest.raises(InvalidParameter, match="give one of them"):
+        client.state_at(experiment)
+    with pytest.raises(InvalidParameter, match="time zone"):
+        client.state_at(experiment, at=datetime(2030, 1, 1))  # noqa: DTZ001
+
+
+def test_a_decision_that_no_policy_made_says_who_forced_it(client: Client, roles: Served) -> None:
+    experiment = made(client, enabled=False)
+    client.select(experiment, "user")
+    roles.settle()
+    (decision,) = [client.log(experiment).decisions[0]]
+    replayed = client.replay(decision.decision_id)
+    assert replayed.forced
+    assert replayed.matches
+    assert "red by a pause" in repr(replayed)
 
 
 def test_a_decision_that_only_the_ledger_knows_is_replayed_with_its_experiment(

@@ -184,7 +184,7 @@ def test_replay_tells_the_decision_step_by_step(production: Production, log: Log
 
 def test_replay_shows_floor_and_retired_arms() -> None:
     production = a_year(BETA_TS)
-    by_version = {one.version: one for one in production.decisions}
+    by_version = {one.version: one for one in production.decisions if one.source != "gate"}
     masked = max(v for v, one in by_version.items() if one.epoch == 0)
     replayed = production.log().replay(by_version[masked].decision_id)
     assert replayed.law[1] == replayed.mixed[1] == 0.0
@@ -192,6 +192,8 @@ def test_replay_shows_floor_and_retired_arms() -> None:
     np.testing.assert_allclose(replayed.mixed[[0, 2]], 0.8 * replayed.law[[0, 2]] + 0.1)
     assert "floor 0.2" in repr(replayed)
     assert "retired" in repr(replayed)
+    (forced,) = [one for one in production.decisions if one.source == "gate"]
+    assert "by a gate" in repr(production.log().replay(forced.decision_id))
 
 
 def test_replay_finds_a_decision_that_only_its_reward_tells(log: LoggedData) -> None:
