@@ -2,11 +2,13 @@
 export PYTHON
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: setup check test demo lab up bench docs proto lock clean
+.PHONY: setup check test test-faults test-faults-quick demo lab up bench docs proto lock clean
 
 setup:        ; @sh scripts/setup.sh
 check: setup  ; @sh scripts/check.sh
 test: setup   ; @sh scripts/test.sh
+test-faults: setup        ; @sh scripts/faults.sh
+test-faults-quick: setup  ; @sh scripts/faults.sh quick
 demo: setup   ; @.venv/bin/python -m notebooks.demo
 lab: setup    ; @.venv/bin/jupyter lab --allow-root notebooks
 up: setup     ; @.venv/bin/qbrix up --data-dir var/stack

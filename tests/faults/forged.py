@@ -109,9 +109,10 @@ async def honest_run() -> tuple[Run, Evidence]:
     """Twenty decisions of EXP3, in two versions, learned and published."""
     stores = memory_stores()
     run = Run(stores, await create(stores, policy="EXP3Policy@1"))
+    cortex = cortex_of(stores)
     for numbers in (range(12), range(12, 20)):
         await run.play(numbers, policy_version=await refolded(stores, run.record.id))
-        await cortex_of(stores).drain()
+        await cortex.drain()
     assert run.record.tenant == TENANT
     return run, await gather(stores, [run.record.id])
 

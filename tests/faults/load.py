@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -82,7 +83,7 @@ class Load:
         self._http: httpx.AsyncClient | None = None
 
     async def __aenter__(self) -> Load:
-        limits = httpx.Limits(max_connections=1200, max_keepalive_connections=64)
+        limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
         self._http = httpx.AsyncClient(headers=self._headers, timeout=PATIENCE_S, limits=limits)
         return self
 
@@ -180,6 +181,33 @@ class Load:
             self.note_feedback(
                 one, status=each if status in (200, 201) else status, said=result, began_s=began_s
             )
+
+    async def repeat_at_once(
+        self, experiment: Experiment, token: str, *, reward: float, times: int
+    ) -> None:
+        """The same reward over as many connections as there are copies, all at the same time."""
+        one = _Reward(experiment=experiment, request_id=token, reward=reward)
+        body = json.dumps({"request_id": token, "reward": reward}).encode()
+        host, port = self._url().removeprefix("http://").split(":")
+        head = [
+            "POST /api/v1/agent/feedback HTTP/1.1",
+            *(f"{name}: {value}" for name, value in self._headers.items()),
+            *("Host: localhost", "Content-Type: application/json", "Connection: close"),
+            f"Content-Length: {len(body)}",
+        ]
+        request = "\r\n".join([*head, "", ""]).encode() + body
+        links = await asyncio.gather(
+            *(asyncio.open_connection(host, int(port)) for _ in range(times))
+        )
+        began_s = time.monotonic()
+        for _, writer in links:
+            writer.write(request)
+        answers = await asyncio.gather(*(reader.read() for reader, _ in links))
+        for (_, writer), answer in zip(links, answers, strict=True):
+            writer.close()
+            first, _, rest = answer.partition(b"\r\n")
+            said = json.loads(rest.partition(b"\r\n\r\n")[2] or b"{}")
+            self.note_feedback(one, status=int(first.split()[1]), said=said, began_s=began_s)
 
     async def select_together(self, experiment: Experiment, *, n: int) -> list[str]:
         """Many decisions in one request; their tokens."""

@@ -23,13 +23,11 @@ pytestmark = pytest.mark.faults
 
 async def test_a_thousand_concurrent_copies_of_one_reward_count_once(stack: FaultStack) -> None:
     async with trial(stack, name="duplicates", workers=1) as run:
-        for experiment in run.experiments:
-            token = await run.load.select(experiment)
-            await asyncio.gather(
-                *(run.load.give(experiment, token, reward=1.0) for _ in range(1000))
-            )
+        experiment = run.experiments[1]  # one whose state any repetition would change
+        token = await run.load.select(experiment)
+        await run.load.repeat_at_once(experiment, token, reward=1.0, times=1000)
     assert run.verdict is not None
-    assert run.verdict.counts.duplicate >= 3 * 999
+    assert run.verdict.counts.duplicate >= 999
 
 
 async def test_batches_arrive_out_of_order_cut_anew_and_more_than_once(stack: FaultStack) -> None:

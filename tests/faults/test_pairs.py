@@ -57,6 +57,7 @@ def wait_paused(stack: FaultStack, pid: int) -> None:
         stack.send_pid(pid, signal.SIGSTOP)  # remembered, should the test fail
 
 
+@pytest.mark.long
 async def test_replacing_everybody_one_by_one_refuses_nobody(pair: FaultStack) -> None:
     """Old and new at once: the same code, in lives that overlap."""
     async with trial(pair, name="rolling") as run:

@@ -81,7 +81,7 @@ WIRES: dict[str, Callable[[FaultyWire], object]] = {
 }
 
 
-@pytest.mark.parametrize("role", ["proxy", "cortex"])
+@pytest.mark.parametrize("role", ["proxy", pytest.param("cortex", marks=pytest.mark.long)])
 @pytest.mark.parametrize("fault", WIRES)
 async def test_a_bad_wire_to_redis_loses_nothing(stack: FaultStack, fault: str, role: str) -> None:
     wire = stack.wires[f"{role}-redis"]

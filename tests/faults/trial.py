@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 
@@ -113,7 +114,7 @@ async def trial(
     """Clients that make ``most`` decisions while the body does its worst; judged at its end."""
     rng = np.random.default_rng(seed)
     async with stack.stores() as stores:
-        experiments = await make_experiments(stack.url, stack.api_key, name=f"{name} {seed}")
+        experiments = await make_experiments(stack.url, stack.api_key, name=f"{name} {uuid4().hex}")
         record = await stores.ledger.experiment(experiments[0].id)
         assert record is not None
         secrets = Secrets(
