@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from contextlib import suppress
 
@@ -21,6 +22,7 @@ _log = structlog.get_logger("proxy")
 
 _WORTH = {"evicting": 0, "memory": 1, "everysec": 2, "always": 3}
 _TOGETHER = 512
+_AWAY_S = 0.2  # a store that just failed is not asked again for so long
 
 Waiting = tuple[FeedbackEvent, "asyncio.Future[None]"]
 
@@ -47,6 +49,7 @@ class FeedbackIntake:
         self._unread: dict[int, int] = {}
         self._incarnations: dict[int, str] = {}
         self._replaced = asyncio.Event()
+        self._away = ("", 0.0)  # what was wrong with the store, and until when nobody asks it
 
     async def run(self) -> None:
         """Look after the store for ever: at once when streams were replaced, else regularly."""
@@ -68,6 +71,7 @@ class FeedbackIntake:
         except Unavailable as error:
             _log.warning("durability_unknown", error=str(error))
             return
+        self._away = ("", 0.0)
         self._judge(outlook.durability)
 
     @property
@@ -79,9 +83,15 @@ class FeedbackIntake:
         """On disk on return; raises Unavailable otherwise (it may be there all the same)."""
         if self._refusal is not None:
             raise Unavailable(self._refusal, retry_after_s=self._settings.durability_check_s)
+        if time.monotonic() < self._away[1]:
+            raise Unavailable(self._away[0])
         waiting = self._waiting.setdefault(shard, deque())
         if self._is_full(shard) or len(waiting) >= self._settings.intake_limit:
-            raise Unavailable("too much feedback waits to be learned; send it again later")
+            raise Unavailable(
+                f"too much feedback waits to be learned ({self._unread.get(shard, 0)} events of "
+                f"shard {shard}, {len(waiting)} on their way, {self.kept.size_bytes} bytes kept); "
+                "send it again later"
+            )
         acknowledged: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiting.append((event, acknowledged))
         if shard not in self._writers:
@@ -133,6 +143,8 @@ class FeedbackIntake:
                 if failure is not None:  # whoever waits would meet the same store
                     group += waiting
                     waiting.clear()
+                if isinstance(failure, Unavailable):
+                    self._away = (str(failure), time.monotonic() + _AWAY_S)
                 _acknowledge(group, failure)
         finally:
             del self._writers[shard]
