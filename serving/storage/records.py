@@ -136,7 +136,10 @@ class ControlRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FeedbackEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A reward with all that its decision's token carried; the unit of the intake stream."""
+    """A reward with all that its decision's token carried; the unit of the intake stream.
+
+    ``request`` is what its sender called the request, for the log.
+    """
 
     experiment: str
     epoch: Int64
@@ -153,6 +156,7 @@ class FeedbackEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     context: bytes
     decided_ms: Int64
     received_ms: Int64
+    request: str = ""
 
 
 class DecisionEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ from qbrix.state import State, array
 from qbrix.types import Array, BoolArray
 from serving.motor.cache import Prepared
 from serving.motor.deciding import decide_together
+from serving.telemetry import Tally
 from serving.wire.selection import Outcome, Query
 from tests.motor.world import DRAW_KEY, TENANT, deployed, record
 
@@ -55,6 +57,22 @@ def test_a_policy_that_fails_for_one_context_answers_the_others(mood: float) -> 
     answers = decide_together(entry, asked, draw_key=DRAW_KEY, age_ms=0)
     kinds = [type(answer) for answer in answers]
     assert kinds == [Outcome, Outcome, Outcome, Unavailable, Outcome, Outcome]
+
+
+def test_a_failure_is_counted_and_logged_under_the_name_of_its_request(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    failures = Tally("failures", help="")
+    decider = Decider(Moody(), Nothing(pulls=np.zeros(2)))
+    entry = Prepared(record(deployed()), decider, n_arms=2, dim=1, failures=failures)
+    asked = [
+        Query(TENANT, "e", f"{number:032x}", np.array([mood]).tobytes(), f"request {number}")
+        for number, mood in enumerate([0.0, 1.0, 0.0, 2.0])
+    ]
+    decide_together(entry, asked, draw_key=DRAW_KEY, age_ms=0)
+    assert failures.total() == 2
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {line["request"] for line in lines} == {"request 1", "request 3"}
 
 
 def test_a_context_that_the_policy_refuses_is_the_asker_s_mistake() -> None:

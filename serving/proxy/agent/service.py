@@ -35,7 +35,7 @@ from serving.proxy.agent.messages import (
 from serving.proxy.experiments.records import ExperimentView, Records
 from serving.proxy.people.auth import Principal
 from serving.storage.base import FeedbackEvent
-from serving.telemetry import ProxyMetrics
+from serving.telemetry import ProxyMetrics, current_request
 from serving.tokens import DecisionToken, TokenSealer
 from serving.wire.selection import Outcome, Query, Selector
 
@@ -127,6 +127,13 @@ class Agent:
 
     async def feedback(self, principal: Principal, request: FeedbackRequest) -> FeedbackResult:
         """One reward, on disk on return; raises TokenRejected, SupportError, Unavailable."""
+        try:
+            return await self._taken(principal, request)
+        except QbrixError as error:
+            self.metrics.feedback.add(translate(error).code.lower())
+            raise
+
+    async def _taken(self, principal: Principal, request: FeedbackRequest) -> FeedbackResult:
         if not request.request_id:
             return self._counted("empty", accepted=False, duplicate=False)
         token = self.sealer.open(request.request_id, tenant=principal.tenant)
@@ -204,6 +211,7 @@ class Agent:
             view.record.id,
             decision_id or new_decision_id(now_ms, self.entropy.take(10)),
             encode_context(context, shape=view.context),
+            current_request(),
         )
 
     def _answer(
@@ -240,6 +248,7 @@ class Agent:
         self.metrics.decisions.add(source)
         if gate:
             return Selection(view.arms[outcome.arm], self.sealer.seal(token), True)
+        self.metrics.propensity.observe(outcome.propensity)
         self.metrics.state_age_s.observe(outcome.age_ms / 1000)
         return Selection(
             view.arms[outcome.arm],
@@ -283,4 +292,5 @@ def _event(token: DecisionToken, request: FeedbackRequest) -> FeedbackEvent:
         token.context,
         token.decided_ms,
         wall_ms(),
+        current_request(),
     )

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
-from uuid import uuid4
 
 import msgspec
 
 from qbrix.errors import InvalidRequest
 
-__all__ = ["check_once", "check_plain", "decode_strictly", "request_name", "sentences"]
+__all__ = ["check_once", "check_plain", "decode_strictly", "sentences"]
 
 MAX_DEPTH = 32
 
@@ -42,12 +41,6 @@ def check_plain(value: Any) -> Any:
     _check_depth(value)
     _check_texts(value)
     return value
-
-
-def request_name(given: str) -> str:
-    """The caller's name for the request if it has a decent one, else one of ours."""
-    decent = 0 < len(given) <= 128 and given.isascii() and given.isprintable()
-    return given if decent else uuid4().hex
 
 
 def sentences(errors: Iterable[Mapping[str, Any]]) -> str:

@@ -11,11 +11,10 @@ import structlog
 
 from qbrix.errors import QbrixError
 from serving.errors import INTERNAL, translate
-from serving.proxy.documents.plain import request_name
 from serving.proxy.gateway import Gateway
 from serving.proxy.people.auth import Principal, credential_of
 from serving.storage.audit import Actor, acting
-from serving.telemetry import Spread
+from serving.telemetry import RequestNames, Spread, begin_request, current_request, given_name
 from serving.wire.server import Method
 from serving.wire.status import abort
 
@@ -37,6 +36,7 @@ class Calls:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._requests = gateway.metrics.requests
+        self._names = RequestNames()
         self._begun: set[asyncio.Task[bytes]] = set()
 
     def public(self, name: str, handle: PublicHandle) -> Method:
@@ -59,6 +59,7 @@ class Calls:
                 request_id=request_id,
             )
             context.set_trailing_metadata((("x-request-id", request_id),))
+            begin_request(request_id)
             with acting(actor):
                 return await self._finished(handle(self._gateway, caller, data))
 
@@ -67,8 +68,10 @@ class Calls:
     def hot(self, name: str, scope: str, handle: Handle, *, timed: Spread | None = None) -> Method:
         """For a credential with the scope that does not ask too often."""
 
-        async def admitted(data: bytes, _: Any, headers: Headers, __: str) -> bytes:
+        async def admitted(data: bytes, context: Any, headers: Headers, _: str) -> bytes:
             started_s = time.perf_counter()
+            if given := current_request():
+                context.set_trailing_metadata((("x-request-id", given),))
             caller = await self._caller(headers, scope)
             self._gateway.limits.take(caller)
             body = await handle(self._gateway, caller, data)
@@ -105,7 +108,9 @@ class Calls:
 
         async def answered(data: bytes, context: Any) -> bytes:
             headers = dict(context.invocation_metadata() or ())
-            request_id = request_name(headers.get("x-request-id", ""))
+            given = given_name(headers.get("x-request-id"), headers.get("traceparent"))
+            request_id = given or self._names.next()
+            begin_request(given)
             try:
                 body = await admitted(data, context, headers, request_id)
             except QbrixError as error:

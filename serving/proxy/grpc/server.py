@@ -52,7 +52,9 @@ def _methods(gateway: Gateway) -> Mapping[str, Method]:
     return {
         **{name: calls.control(name, *row) for name, row in _CONTROL.items()},
         "Select": calls.hot("Select", "agent:read", agent.select, timed=timed),
-        "Feedback": calls.hot("Feedback", "agent:write", agent.feedback),
+        "Feedback": calls.hot(
+            "Feedback", "agent:write", agent.feedback, timed=gateway.metrics.feedback_s
+        ),
         "ListPolicies": calls.public("ListPolicies", system.policies),
         "Health": calls.public("Health", system.health),
     }

@@ -44,7 +44,8 @@ from serving.proxy.http import (
     routes_workspace,
 )
 from serving.proxy.http.allowed import AllowedMethods
-from serving.proxy.http.hot import HotRoute, HotRoutes
+from serving.proxy.http.dispatch import Dispatch
+from serving.proxy.http.hot import HotRoute
 from serving.proxy.http.openapi import document
 
 __all__ = ["build_app"]
@@ -52,7 +53,7 @@ __all__ = ["build_app"]
 _log = structlog.get_logger("proxy")
 
 
-def build_app(gateway: Gateway) -> HotRoutes:
+def build_app(gateway: Gateway) -> Dispatch:
     """The application; starting and stopping the gateway is its owner's business."""
     app = FastAPI(
         title="qbrix",
@@ -85,7 +86,7 @@ def build_app(gateway: Gateway) -> HotRoutes:
     routes = hot_routes(gateway)
     app.openapi = document(app, routes)  # type: ignore[method-assign]
     by_path = {route.path: route for route in routes}
-    return HotRoutes(app, routes=by_path, draining=lambda: gateway.draining)
+    return Dispatch(app, routes=by_path, draining=lambda: gateway.draining, metrics=gateway.metrics)
 
 
 def hot_routes(gateway: Gateway) -> list[HotRoute[Any]]:
@@ -124,6 +125,7 @@ def hot_routes(gateway: Gateway) -> list[HotRoute[Any]]:
             answer=FeedbackResult,
             status=201,
             doors=doors,
+            timed=gateway.metrics.feedback_s,
         ),
         HotRoute(
             "/api/v1/agent/feedback/batch",

@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, Self, TypeVar
+from typing import Generic, NamedTuple, Self, TypeVar
 
 import msgspec
 import structlog
-from fastapi import FastAPI
 from starlette.types import Message, Receive, Scope, Send
 
 from qbrix.errors import InvalidRequest, QbrixError
@@ -17,28 +16,27 @@ from serving.errors import INTERNAL, Answer, translate
 from serving.proxy.agent.once import check_keys
 from serving.proxy.people.auth import Authenticator, Principal, credential_of
 from serving.proxy.people.rate_limits import RateLimits
-from serving.telemetry import ProxyMetrics, Spread
+from serving.telemetry import (
+    ProxyMetrics,
+    RequestNames,
+    Spread,
+    begin_request,
+    current_request,
+    given_name,
+)
 
-__all__ = ["CLOSE", "Doors", "Finished", "HotRoute", "HotRoutes", "read_body"]
+__all__ = ["CLOSE", "CORS", "Doors", "Finished", "HotRoute", "name_of", "read_body", "respond"]
 
 _log = structlog.get_logger("proxy")
 
 T = TypeVar("T")
 Header = tuple[bytes, bytes]
 
-_CORS: list[Header] = [
+CORS: list[Header] = [
     (b"access-control-allow-origin", b"*"),
     (b"access-control-expose-headers", b"Retry-After"),
 ]
-_NONE: list[Header] = []
 CLOSE: Header = (b"connection", b"close")
-_ONLY_POST: list[Header] = [*_CORS, (b"allow", b"POST, OPTIONS")]
-_NOT_ALLOWED = Answer(
-    status=405,
-    code="METHOD_NOT_ALLOWED",
-    detail="this route takes POST only",
-    grpc="UNIMPLEMENTED",
-)
 _JSON: Header = (b"content-type", b"application/json")
 
 
@@ -113,11 +111,13 @@ class HotRoute(Generic[T]):
         self._encode = msgspec.json.Encoder().encode
         self._known = doors.auth.known
         self._requests = doors.metrics.requests
+        self._names = RequestNames()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         started_s = time.perf_counter()
         asked = dict(scope["headers"])
+        begin_request(name_of(asked))
         with _Caught() as caught:
             done = self._done(
                 asked, self.status, self._encode(await self._answered(asked, receive))
@@ -138,11 +138,13 @@ class HotRoute(Generic[T]):
         prompt = self._prompt(principal, body)
         if prompt is None:
             return None
+        begin_request(name_of(asked))
         with _Caught() as caught:
             self._admit(principal)
             done = self._done(asked, self.status, self._encode(prompt()))
         if caught.error is not None:
             done = self._refused(asked, caught.error)
+        begin_request("")  # the connection goes on to others
         self._count(done, started_s)
         return done
 
@@ -162,13 +164,17 @@ class HotRoute(Generic[T]):
         self, asked: Mapping[bytes, bytes], status: int, body: bytes, more: Iterable[Header] = ()
     ) -> Finished:
         headers = [_JSON, (b"content-length", b"%d" % len(body)), *more]
+        if name := current_request():
+            headers.append((b"x-request-id", name.encode("ascii")))
         if b"origin" in asked:
-            headers += _CORS
+            headers += CORS
         if self._doors.draining():
             headers.append(CLOSE)
         return Finished(status, headers, body)
 
     def _refused(self, asked: Mapping[bytes, bytes], error: Exception) -> Finished:
+        if not current_request():
+            begin_request(self._names.next())
         if isinstance(error, QbrixError):
             answer = translate(error)
         else:
@@ -200,45 +206,12 @@ class HotRoute(Generic[T]):
         return decoded
 
 
-class HotRoutes:
-    """The whole ASGI application: hot paths go to their route at once, all else to ``app``.
-
-    While draining, every answer asks the client to open its next connection elsewhere.
-    """
-
-    def __init__(
-        self,
-        app: FastAPI,
-        *,
-        routes: Mapping[str, HotRoute[Any]],
-        draining: Callable[[], bool],
-    ) -> None:
-        self.app = app
-        self.prompt = {
-            path.encode(): route for path, route in routes.items() if route.prompt is not None
-        }
-        self._routes = routes
-        self._draining = draining
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Dispatch by path and method."""
-        route = self._routes.get(scope["path"]) if scope["type"] == "http" else None
-        if route is None:
-            await self.app(scope, receive, self._closing(send))
-        elif scope["method"] == "POST":
-            await route(scope, receive, send)
-        elif scope["method"] == "OPTIONS":
-            await respond(send, status=200, headers=_preflight(scope), body=b"{}")
-        else:
-            await respond(send, status=405, headers=_ONLY_POST, body=encode_error(_NOT_ALLOWED))
-
-    def _closing(self, send: Send) -> Send:
-        async def closing(message: Message) -> None:
-            if message["type"] == "http.response.start" and self._draining():
-                message["headers"] = [*message["headers"], CLOSE]
-            await send(message)
-
-        return closing
+def name_of(asked: Mapping[bytes, bytes]) -> str:
+    """What the caller calls the request; nothing when it has no name."""
+    given, trace = asked.get(b"x-request-id"), asked.get(b"traceparent")
+    if given is None and trace is None:
+        return ""
+    return given_name((given or b"").decode("latin-1"), (trace or b"").decode("latin-1"))
 
 
 async def read_body(receive: Receive, *, limit_bytes: int) -> bytes:
@@ -274,16 +247,6 @@ async def respond(send: Send, *, status: int, headers: list[Header], body: bytes
 def _start(status: int, headers: list[Header], body: bytes) -> Message:
     length = (b"content-length", b"%d" % len(body))
     return {"type": "http.response.start", "status": status, "headers": [_JSON, length, *headers]}
-
-
-def _preflight(scope: Scope) -> list[Header]:
-    asked = dict(scope["headers"]).get(b"access-control-request-headers", b"X-API-Key")
-    return [
-        *_CORS,
-        (b"access-control-allow-methods", b"POST, OPTIONS"),
-        (b"access-control-allow-headers", asked),
-        (b"access-control-max-age", b"86400"),
-    ]
 
 
 def encode_error(answer: Answer) -> bytes:

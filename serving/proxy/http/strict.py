@@ -8,12 +8,13 @@ from typing import Annotated, Any, ClassVar
 from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
 
-from serving.proxy.documents.plain import decode_strictly, request_name
+from serving.proxy.documents.plain import decode_strictly
 from serving.proxy.gateway import Gateway
 from serving.proxy.http.described import CREDENTIALS, errors
 from serving.proxy.http.hot import read_body
 from serving.proxy.people.auth import Principal, credential_of
 from serving.storage.audit import Actor, acting
+from serving.telemetry import current_request
 
 __all__ = [
     "Caller",
@@ -68,7 +69,7 @@ class PublicRoute(APIRoute):
 
     async def admit(self, request: Request) -> Actor:
         """Who does what the route does."""
-        return Actor(tenant="", request_id=request_name(request.headers.get("x-request-id", "")))
+        return Actor(tenant="", request_id=current_request())
 
 
 class StrictRoute(PublicRoute):
@@ -89,7 +90,7 @@ class StrictRoute(PublicRoute):
             tenant=caller.tenant,
             user=caller.user,
             key=caller.key_id or None,
-            request_id=request_name(request.headers.get("x-request-id", "")),
+            request_id=current_request(),
         )
 
 
