@@ -71,6 +71,7 @@ class ProxySettings(BaseSettings):
     sign_ins_per_email: int = Field(default=10, ge=0)
     forwarded_hops: int = Field(default=0, ge=0)  # our proxies in X-Forwarded-For
     rate_limit_per_minute: int = Field(default=0, ge=0)  # selects and feedback of a key; 0 is none
+    token_lifetime_s: float = Field(default=30 * 86_400.0, ge=2 * 86_400.0, le=30 * 86_400.0)
     user_poll_s: Seconds = 2.0
     durability: Literal["always", "everysec", "memory"] = "always"
     body_limit_bytes: int = Field(default=1 << 20, ge=1024)
@@ -83,7 +84,7 @@ class ProxySettings(BaseSettings):
     durability_check_s: Seconds = 1.0
     control_wait_s: float = Field(default=2.0, ge=0)
     promotion_deadline_s: Seconds = 30.0
-    motor_deadline_s: Seconds = 2.0
+    motor_deadline_s: Seconds = 0.5
     intake_deadline_s: Seconds = 5.0
     intake_limit: int = Field(default=20_000, ge=1)
     backlog_limit: int = Field(default=1_000_000, ge=1)  # unread events of a shard

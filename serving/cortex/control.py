@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import msgspec
+import numpy as np
 
 from qbrix.bundle import Bundle, Certificate
 from qbrix.errors import BundleError, InvalidParameter
 from qbrix.ledger import Attribution, Batch, Configuration, Control, Deployment, PolicyRef, Resolver
+from qbrix.support import described, rescaled, supported
 from serving.cortex.deployments import Live
 from serving.cortex.learn import attempt
 from serving.loading import PolicyLoader
@@ -68,6 +70,7 @@ async def plan_change(request: ControlRequest, live: Live, *, loader: PolicyLoad
     if request.reason == "configure":
         _check_configure(live, control, resolver)
     batch, deployment = await asyncio.to_thread(_folded, live.deployment, control, resolver)
+    _check_default(deployment)
     record = record_after(live.record, deployment)
     moved = Live(record=record, deployment=deployment, resolver=resolver)
     return Change(batch=batch, live=moved, certificate=certificate)
@@ -168,6 +171,20 @@ def _check_configure(live: Live, control: Control, resolver: Resolver) -> None:
                 f"{spec.name} = {new!r}: what was learned depends on it (now {old!r}); "
                 "reset the experiment to change it"
             )
+
+
+def _check_default(deployment: Deployment) -> None:
+    configuration = deployment.configuration
+    reward = configuration.attribution.default_reward
+    support = deployment.policy.capabilities.reward
+    if reward is None or supported(
+        rescaled(np.asarray([reward]), configuration.reward_range), support
+    ):
+        return
+    raise InvalidParameter(
+        f"default_reward = {reward:g}: {configuration.policy.name} learns from "
+        f"{described(support)} only; change the default first"
+    )
 
 
 def _folded(

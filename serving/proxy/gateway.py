@@ -16,6 +16,7 @@ from serving.loading import PolicyLoader
 from serving.proxy.agent.decisions import DecisionLog
 from serving.proxy.agent.encoding import RecentKeys
 from serving.proxy.agent.intake import FeedbackIntake
+from serving.proxy.agent.rewards import Rewards
 from serving.proxy.agent.service import Agent
 from serving.proxy.experiments.arms import Arms
 from serving.proxy.experiments.controls import Controls
@@ -94,7 +95,22 @@ class Gateway:
         self.records = Records(catalog, stores.ledger, ttl_s=settings.record_ttl_s)
         self.intake = FeedbackIntake(settings, stores.intake, self.metrics, shards=shards)
         self.decisions = DecisionLog(settings, stores.intake, self.metrics)
-        self.agent = self._make_agent(trust)
+        sealer = TokenSealer(trust.token_keys, lifetime_s=settings.token_lifetime_s)
+        self.agent = Agent(
+            records=self.records,
+            selector=selector,
+            sealer=sealer,
+            decisions=self.decisions,
+            metrics=self.metrics,
+            entropy=Entropy(),
+        )
+        self.rewards = Rewards(
+            records=self.records,
+            sealer=sealer,
+            intake=self.intake,
+            metrics=self.metrics,
+            acknowledged=RecentKeys(limit=settings.remembered_feedback),
+        )
         self.pools = Pools(catalog=catalog)
         self.experiments = self._make_experiments(loader)
         self.insights = Insights(experiments=self.experiments, insight=stores.insight)
@@ -175,18 +191,6 @@ class Gateway:
         self.people.passwords.close()
         await self.records.close()
 
-    def _make_agent(self, trust: Trust) -> Agent:
-        return Agent(
-            records=self.records,
-            selector=self.selector,
-            sealer=TokenSealer(trust.token_keys),
-            intake=self.intake,
-            decisions=self.decisions,
-            metrics=self.metrics,
-            acknowledged=RecentKeys(limit=self.settings.remembered_feedback),
-            entropy=Entropy(),
-        )
-
     def _make_promotion(self, trust: Trust) -> Promotion:
         return Promotion(
             catalog=self.stores.catalog,
@@ -216,6 +220,8 @@ class Gateway:
             hyper_parameters=HyperParameters(loader=loader),
             shards=self.shards,
             control_wait_s=self.settings.control_wait_s,
+            token_lifetime_s=self.settings.token_lifetime_s,
+            decision_sampling=self.settings.decision_sampling,
         )
 
     async def _listen(self) -> None:

@@ -6,13 +6,14 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from serving.wire.gen import common_pb2, proxy_pb2
 
+# Ours alone are 5 of Context and the fields from 100 on.
 # ``number:name:type``, ``?`` optional, ``*`` repeated, string where no type stands.
 CONTRACT = """
 Context 1:id 2:vector:float* 3:metadata:map<string,string> 4:properties:Struct 5:vector64:double*
 Arm 1:id 2:name 3:index:int32 4:is_active:bool 5:metadata:map<string,string>
 Pool 1:id 2:name 3:arms:Arm* 4:created_at 5:updated_at
 Experiment 1:id 2:name 3:pool_id 4:policy 5:policy_params:map<string,string> 6:enabled:bool \
-7:created_at 8:updated_at 9:policy_params_json:Struct
+7:created_at 8:updated_at 9:policy_params_json:Struct 100:learning:Struct
 HealthCheckRequest
 HealthCheckResponse 1:status:Status
 CreatePoolRequest 1:name 2:arms:Arm*
@@ -27,12 +28,14 @@ ListPoolsRequest 1:limit:int32 2:offset:int32
 ListPoolsResponse 1:pools:Pool* 2:limit:int32 3:offset:int32
 ExperimentDetail 1:experiment:Experiment 2:feature_gate:FeatureGateConfig 3:pool:Pool
 CreateExperimentRequest 1:name 2:pool_id 3:policy 4:policy_params:map<string,string> \
-5:enabled:bool 6:feature_gate:FeatureGateConfig 7:policy_params_json:Struct
+5:enabled:bool 6:feature_gate:FeatureGateConfig 7:policy_params_json:Struct \
+100:learning:Struct
 CreateExperimentResponse 1:experiment:Experiment 2:feature_gate:FeatureGateConfig 3:pool:Pool
 GetExperimentRequest 1:experiment_id
 GetExperimentResponse 1:experiment:Experiment 2:feature_gate:FeatureGateConfig 3:pool:Pool
 UpdateExperimentRequest 1:experiment_id 2:enabled:bool? 3:policy_params:map<string,string> \
-4:feature_gate:FeatureGateConfig 5:policy_params_json:Struct
+4:feature_gate:FeatureGateConfig 5:policy_params_json:Struct \
+100:learning:Struct
 UpdateExperimentResponse 1:experiment:Experiment 2:feature_gate:FeatureGateConfig 3:pool:Pool
 DeleteExperimentRequest 1:experiment_id
 DeleteExperimentResponse 1:deleted:bool

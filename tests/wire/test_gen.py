@@ -45,6 +45,7 @@ def test_the_messages_have_the_numbers_of_the_contract() -> None:
         "policy_params": 3,
         "feature_gate": 4,
         "policy_params_json": 5,
+        "learning": 100,
     }
     assert update["enabled"].has_presence
     assert proxy_pb2.ListExperimentsResponse.DESCRIPTOR.fields_by_name["items"].number == 4

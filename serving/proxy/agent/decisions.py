@@ -66,7 +66,8 @@ class DecisionLog:
         now_ms: int,
     ) -> None:
         """Number the decision and keep it until the next write; never waits."""
-        sampling = self._sampling
+        # A decision that the log left out could not get the default of its experiment.
+        sampling = self._sampling if view.record.default_reward is None else 1.0
         if not is_kept(query.decision_id, sampling=sampling):
             return
         shard = view.record.shard
@@ -94,6 +95,7 @@ class DecisionLog:
                 query.context,
                 now_ms,
                 sampling,
+                outcome.recorded,
             )
         )
         self._size += 1

@@ -13,6 +13,7 @@ __all__ = [
     "BatchSelection",
     "FeedbackRequest",
     "FeedbackResult",
+    "RetractRequest",
     "SelectContext",
     "SelectRequest",
     "Selection",
@@ -67,8 +68,15 @@ class FeedbackRequest(msgspec.Struct, forbid_unknown_fields=True):
     feedback_id: FeedbackId = ""
 
 
+class RetractRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of ``POST /agent/feedback/retract``."""
+
+    request_id: str
+    feedback_id: FeedbackId = ""
+
+
 class FeedbackResult(msgspec.Struct, omit_defaults=True):
-    """Answer of a feedback."""
+    """Answer of a feedback or of a retraction."""
 
     accepted: bool
     duplicate: bool

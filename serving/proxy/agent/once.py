@@ -11,6 +11,7 @@ from serving.proxy.agent.messages import (
     BatchFeedback,
     BatchSelect,
     FeedbackRequest,
+    RetractRequest,
     SelectContext,
     SelectRequest,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "check_keys",
     "keys_of_feedback",
     "keys_of_feedbacks",
+    "keys_of_retraction",
     "keys_of_select",
     "keys_of_selects",
 ]
@@ -46,6 +48,11 @@ def keys_of_selects(request: BatchSelect) -> int:
 def keys_of_feedback(request: FeedbackRequest) -> int:
     """Of a reward."""
     return 2 + (request.feedback_id != "")
+
+
+def keys_of_retraction(request: RetractRequest) -> int:
+    """Of a retraction."""
+    return 1 + (request.feedback_id != "")
 
 
 def keys_of_feedbacks(request: BatchFeedback) -> int:

@@ -1,4 +1,4 @@
-"""Select and feedback, apart from any transport."""
+"""Select, apart from any transport."""
 
 from __future__ import annotations
 
@@ -9,32 +9,20 @@ from functools import partial
 
 import structlog
 
-from qbrix.errors import NotFound, QbrixError, TokenRejected
+from qbrix.errors import QbrixError
 from serving.entropy import Entropy
-from serving.errors import translate
 from serving.proxy.agent.contexts import encode_context
 from serving.proxy.agent.decisions import DecisionLog
-from serving.proxy.agent.encoding import (
-    RecentKeys,
-    check_reward,
-    new_decision_id,
-    wall_ms,
-)
-from serving.proxy.agent.intake import FeedbackIntake
+from serving.proxy.agent.encoding import new_decision_id, wall_ms
 from serving.proxy.agent.messages import (
-    BatchFeedback,
-    BatchResults,
     BatchSelect,
     BatchSelection,
-    FeedbackRequest,
-    FeedbackResult,
     SelectContext,
     Selection,
     SelectRequest,
 )
 from serving.proxy.experiments.records import ExperimentView, Records
 from serving.proxy.people.auth import Principal
-from serving.storage.base import FeedbackEvent
 from serving.telemetry import ProxyMetrics, current_request
 from serving.tokens import DecisionToken, TokenSealer
 from serving.wire.selection import Outcome, Query, Selector
@@ -49,15 +37,13 @@ _TOGETHER = 256  # of a batch, between two looks at everybody else
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Agent:
-    """Answers which arm and takes rewards; touches no store but the intake."""
+    """Answers which arm; touches no store."""
 
     records: Records
     selector: Selector
     sealer: TokenSealer
-    intake: FeedbackIntake
     decisions: DecisionLog
     metrics: ProxyMetrics
-    acknowledged: RecentKeys
     entropy: Entropy
 
     async def select(self, principal: Principal, request: SelectRequest) -> Selection:
@@ -124,42 +110,6 @@ class Agent:
                 decisions.append(self._answer(view, query, found, context.id, now_ms, gate=gate))
             await asyncio.sleep(0)  # others want to be served between the groups
         return BatchSelection(decisions)
-
-    async def feedback(self, principal: Principal, request: FeedbackRequest) -> FeedbackResult:
-        """One reward, on disk on return; raises TokenRejected, SupportError, Unavailable."""
-        try:
-            return await self._taken(principal, request)
-        except QbrixError as error:
-            self.metrics.feedback.add(translate(error).code.lower())
-            raise
-
-    async def _taken(self, principal: Principal, request: FeedbackRequest) -> FeedbackResult:
-        if not request.request_id:
-            return self._counted("empty", accepted=False, duplicate=False)
-        token = self.sealer.open(request.request_id, tenant=principal.tenant)
-        view = await self._view_for_feedback(token)
-        record = view.record
-        check_reward(request.reward, support=record.support, reward_range=record.reward_range)
-        key = (token.experiment, token.epoch, token.decision_id, request.feedback_id)
-        if key in self.acknowledged:
-            return self._counted("duplicate", accepted=True, duplicate=True)
-        await self.intake.append(record.shard, _event(token, request))
-        self.acknowledged.add(key)
-        return self._counted("accepted", accepted=True, duplicate=False)
-
-    async def feedback_batch(self, principal: Principal, request: BatchFeedback) -> BatchResults:
-        """One result per item, in order; what is refused says why and spoils no other."""
-        results: list[FeedbackResult] = []
-        for start in range(0, len(request.items), _TOGETHER):
-            items = request.items[start : start + _TOGETHER]
-            results += await asyncio.gather(*(self._tried(principal, item) for item in items))
-        return BatchResults(results)
-
-    async def _tried(self, principal: Principal, item: FeedbackRequest) -> FeedbackResult:
-        try:
-            return await self.feedback(principal, item)
-        except QbrixError as error:
-            return FeedbackResult(False, False, f"{translate(error).code}: {error}")
 
     async def _view(self, principal: Principal, experiment: str) -> ExperimentView:
         known = self.records.known(principal.tenant, experiment)
@@ -258,39 +208,3 @@ class Agent:
             outcome.version,
             outcome.age_ms,
         )
-
-    async def _view_for_feedback(self, token: DecisionToken) -> ExperimentView:
-        view = self.records.known(token.tenant, token.experiment)
-        if view is not None:
-            return view
-        try:
-            return await self.records.get(token.tenant, token.experiment)
-        except NotFound:
-            raise TokenRejected(
-                "deleted", f"the experiment {token.experiment} of this request_id was deleted"
-            ) from None
-
-    def _counted(self, result: str, *, accepted: bool, duplicate: bool) -> FeedbackResult:
-        self.metrics.feedback.add(result)
-        return FeedbackResult(accepted, duplicate)
-
-
-def _event(token: DecisionToken, request: FeedbackRequest) -> FeedbackEvent:
-    return FeedbackEvent(
-        token.experiment,
-        token.epoch,
-        token.decision_id,
-        request.feedback_id,
-        token.arm,
-        request.reward,
-        token.u,
-        token.low,
-        token.propensity,
-        token.version,
-        token.gate,
-        token.recorded,
-        token.context,
-        token.decided_ms,
-        wall_ms(),
-        current_request(),
-    )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
 from qbrix.errors import InvalidParameter
+from qbrix.ledger import Aggregation
 from qbrix.support import RewardRange, check_range
 from serving.proxy.documents.base import Body, Metadata, Name, refuse_null
 from serving.proxy.gates.bodies import GateRequest
@@ -72,11 +73,11 @@ class PoolPatch(Body):
 
 
 class Learning(Body):
-    """How rewards are learned; what this server cannot vary is fixed."""
+    """How rewards are learned: which of them count, when, and between which limits."""
 
-    window_s: None = None
-    default_reward: None = None
-    aggregation: Literal["first"] = "first"
+    window_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    default_reward: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    aggregation: Aggregation = "first"
     exploration_floor: Annotated[float, Field(ge=0, le=1)] = 0.0
     reward_range: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
 

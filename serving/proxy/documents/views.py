@@ -66,9 +66,9 @@ def experiment(view: ExperimentView) -> ExperimentAnswer:
         },
         "enabled": record.enabled,
         "learning": {
-            "window_s": None,
-            "default_reward": None,
-            "aggregation": "first",
+            "window_s": record.window_s,
+            "default_reward": record.default_reward,
+            "aggregation": record.aggregation,
             "exploration_floor": record.floor,
             "reward_range": None if record.reward_range is None else list(record.reward_range),
         },

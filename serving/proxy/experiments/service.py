@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 from uuid import uuid4
 
@@ -13,9 +14,10 @@ import structlog
 
 from qbrix.bundle.resolver import make_policy
 from qbrix.errors import Conflict, InvalidParameter, NotFound, Unavailable
-from qbrix.ledger import Configuration, PolicyRef
+from qbrix.ledger import Attribution, Configuration, PolicyRef
 from qbrix.support import RewardRange
 from serving.proxy.agent.contexts import new_context, parted
+from serving.proxy.experiments.attribution import changed_attribution, check_attribution
 from serving.proxy.experiments.beginning import beginning
 from serving.proxy.experiments.catalogue import requested_policy
 from serving.proxy.experiments.controls import Controls
@@ -50,18 +52,20 @@ class NewExperiment:
     enabled: bool = True
     floor: float = 0.0
     reward_range: RewardRange | None = None
+    attribution: Attribution = field(default_factory=Attribution)
     gate: GateRequest | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExperimentChange:
-    """What is to change; None (of a range: UNSET) stays as it is."""
+    """What is to change; None (of a range: UNSET, of attribution: left out) stays as it is."""
 
     enabled: bool | None = None
     name: str | None = None
     policy_params: dict[str, Any] | None = None
     floor: float | None = None
     reward_range: RewardRange | msgspec.UnsetType | None = msgspec.UNSET
+    attribution: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,6 +80,8 @@ class Experiments:
     hyper_parameters: HyperParameters
     shards: int
     control_wait_s: float
+    token_lifetime_s: float
+    decision_sampling: float
 
     async def create(self, tenant: str, new: NewExperiment) -> ExperimentView:
         """Stored and served when this returns; raises NotFound, Conflict, InvalidParameter."""
@@ -102,6 +108,7 @@ class Experiments:
             updated_ms=now_ms,
             support=policy.capabilities.reward,
             reward_range=new.reward_range,
+            **asdict(new.attribution),
             gate=None if new.gate is None else gate_of(new.gate, pool, version=1),
         )
         configuration = Configuration(
@@ -111,7 +118,9 @@ class Experiments:
             floor=new.floor,
             retired=tuple(arm.index for arm in pool.arms if not arm.is_active),
             reward_range=new.reward_range,
+            attribution=new.attribution,
         )
+        self._check(record)
         creation, state = await asyncio.to_thread(beginning, record, configuration)
         await self.catalog.create_experiment(record, creation=creation, state=state)
         view = view_of(record, pool)
@@ -214,8 +223,12 @@ class Experiments:
         span = before.reward_range if change.reward_range is msgspec.UNSET else change.reward_range
         if span != before.reward_range:
             deciding["reward_range"] = span
+        attribution = changed_attribution(before.attribution, change.attribution)
+        if attribution != before.attribution:
+            deciding["attribution"] = asdict(attribution)
         record = msgspec.structs.replace(
             before,
+            **asdict(attribution),
             name=before.name if change.name is None else change.name,
             enabled=before.enabled if change.enabled is None else change.enabled,
             floor=floor,
@@ -223,7 +236,15 @@ class Experiments:
             parameters=parameters,
             updated_ms=time.time_ns() // 1_000_000,
         )
+        self._check(record)
         return record, deciding
+
+    def _check(self, record: ExperimentRecord) -> None:
+        check_attribution(
+            record,
+            token_lifetime_s=self.token_lifetime_s,
+            decision_sampling=self.decision_sampling,
+        )
 
     async def _view(self, record: ExperimentRecord) -> ExperimentView:
         view = view_of(record, await self.catalog.get_pool(record.tenant, record.pool_id))

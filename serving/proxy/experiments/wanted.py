@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from typing import Any
+
 from msgspec import UNSET
 
+from qbrix.ledger import Attribution
 from serving.proxy.documents.bodies import ExperimentCreate, ExperimentPatch, Learning
+from serving.proxy.experiments.attribution import changed_attribution
 from serving.proxy.experiments.service import ExperimentChange, NewExperiment
 
 __all__ = ["changed_experiment", "new_experiment"]
@@ -21,6 +26,7 @@ def new_experiment(body: ExperimentCreate) -> NewExperiment:
         enabled=body.enabled,
         floor=learning.exploration_floor,
         reward_range=learning.span,
+        attribution=changed_attribution(Attribution(), _attribution(learning)),
         gate=body.feature_gate,
     )
 
@@ -35,4 +41,11 @@ def changed_experiment(body: ExperimentPatch) -> ExperimentChange:
         policy_params=body.policy_params,
         floor=learning.exploration_floor if "exploration_floor" in given else None,
         reward_range=learning.span if "reward_range" in given else UNSET,
+        attribution=_attribution(learning),
     )
+
+
+def _attribution(learning: Learning) -> dict[str, Any]:
+    """What the body says of it."""
+    names = {item.name for item in fields(Attribution)} & learning.model_fields_set
+    return {name: getattr(learning, name) for name in names}

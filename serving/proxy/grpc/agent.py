@@ -39,5 +39,5 @@ async def select(gateway: Gateway, caller: Principal, data: bytes) -> bytes:
 async def feedback(gateway: Gateway, caller: Principal, data: bytes) -> bytes:
     """One reward, on disk when this returns."""
     request_id, reward = read_feedback(data)
-    result = await gateway.agent.feedback(caller, FeedbackRequest(request_id, reward))
+    result = await gateway.rewards.feedback(caller, FeedbackRequest(request_id, reward))
     return write_feedback(accepted=result.accepted)

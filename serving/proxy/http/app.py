@@ -21,12 +21,14 @@ from serving.proxy.agent.messages import (
     BatchSelection,
     FeedbackRequest,
     FeedbackResult,
+    RetractRequest,
     Selection,
     SelectRequest,
 )
 from serving.proxy.agent.once import (
     keys_of_feedback,
     keys_of_feedbacks,
+    keys_of_retraction,
     keys_of_select,
     keys_of_selects,
 )
@@ -91,7 +93,7 @@ def build_app(gateway: Gateway) -> Dispatch:
 
 def hot_routes(gateway: Gateway) -> list[HotRoute[Any]]:
     """The routes that carry the traffic."""
-    agent, doors = gateway.agent, gateway.doors
+    agent, rewards, doors = gateway.agent, gateway.rewards, gateway.doors
     batch = replace(doors, limit_bytes=gateway.settings.batch_limit_bytes)
     return [
         HotRoute(
@@ -120,7 +122,7 @@ def hot_routes(gateway: Gateway) -> list[HotRoute[Any]]:
             "/api/v1/agent/feedback",
             scope="agent:write",
             message=FeedbackRequest,
-            handle=agent.feedback,
+            handle=rewards.feedback,
             keys=keys_of_feedback,
             answer=FeedbackResult,
             status=201,
@@ -128,10 +130,20 @@ def hot_routes(gateway: Gateway) -> list[HotRoute[Any]]:
             timed=gateway.metrics.feedback_s,
         ),
         HotRoute(
+            "/api/v1/agent/feedback/retract",
+            scope="agent:write",
+            message=RetractRequest,
+            handle=rewards.retract,
+            keys=keys_of_retraction,
+            answer=FeedbackResult,
+            status=201,
+            doors=doors,
+        ),
+        HotRoute(
             "/api/v1/agent/feedback/batch",
             scope="agent:write",
             message=BatchFeedback,
-            handle=agent.feedback_batch,
+            handle=rewards.feedback_batch,
             keys=keys_of_feedbacks,
             answer=BatchResults,
             status=201,

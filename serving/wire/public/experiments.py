@@ -33,6 +33,7 @@ def read_create_experiment(data: bytes) -> dict[str, Any]:
         "policy_params": _params(request) or {},
         "enabled": request.enabled,
         **(given if request.HasField("feature_gate") else {}),
+        **_learning(request),
     }
 
 
@@ -44,6 +45,7 @@ def read_update_experiment(data: bytes) -> tuple[str, dict[str, Any], dict[str, 
         body["enabled"] = request.enabled
     if (params := _params(request)) is not None:
         body["policy_params"] = params
+    body |= _learning(request)
     has_gate = request.HasField("feature_gate")
     return request.experiment_id, body, read_gate(request.feature_gate) if has_gate else None
 
@@ -97,6 +99,15 @@ def _params(
     return given or None
 
 
+def _learning(
+    request: proxy_pb2.CreateExperimentRequest | proxy_pb2.UpdateExperimentRequest,
+) -> dict[str, Any]:
+    """How rewards are learned, where the request says so."""
+    if not request.HasField("learning"):
+        return {}
+    return {"learning": read_struct(request.learning)}
+
+
 def _detail(view: Mapping[str, Any]) -> proxy_pb2.ExperimentDetail:
     params = view["policy_params"]
     experiment = common_pb2.Experiment(
@@ -109,6 +120,7 @@ def _detail(view: Mapping[str, Any]) -> proxy_pb2.ExperimentDetail:
         created_at=view["created_at"],
         updated_at=view["updated_at"],
         policy_params_json=struct(params),
+        learning=struct(view["learning"]),
     )
     before = view["feature_gate"]
     return proxy_pb2.ExperimentDetail(
