@@ -20,7 +20,6 @@ import numpy as np
 
 from benchmarks.results import machine, markdown_table, write_section
 from benchmarks.speed import decisions, loops, plain, standing
-from benchmarks.speed._random import seeded
 from qbrix.environments import Bernoulli, Environment, LinearContextual
 from qbrix.policies import (
     BetaTSPolicy,
@@ -142,7 +141,7 @@ CASES = (
 
 def measure(case: Case, *, turns: int) -> Measurement:
     """Let both sides take turns of about the same length; medians of the times count."""
-    state = seeded(SEED)
+    state = loops.seeded(SEED)
     case.loop(10, 1, state)
     ours: list[float] = []
     theirs: list[float] = []

@@ -12,7 +12,6 @@ import numpy as np
 
 from benchmarks.results import markdown_table
 from benchmarks.speed import loops
-from benchmarks.speed._random import seeded
 from qbrix.ledger.decide import Decider
 from qbrix.policies import BetaTSPolicy, LinUCBPolicy, Policy
 from qbrix.types import Interactions
@@ -62,7 +61,7 @@ def pairs() -> list[Pair]:
     ridge = linear.prepare(moments)
     decide_beta, decide_linear = Decider(beta, outcomes), Decider(linear, ridge)
     d = np.stack([outcomes.successes, outcomes.failures]) + 2.0 / 3.0
-    c, state = 1.0 / np.sqrt(9.0 * d), seeded(1)
+    c, state = 1.0 / np.sqrt(9.0 * d), loops.seeded(1)
     x, many = rng.standard_normal(DIM), rng.standard_normal((MANY, DIM))
     theta, packed = ridge.coefficients, ridge.inverse
     return [

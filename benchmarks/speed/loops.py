@@ -12,7 +12,7 @@ import math
 import numba as nb
 import numpy as np
 
-from benchmarks.speed._random import below, beta, normal, uniform
+from qbrix.policies.kernels.chance import Stream, beta, normal, uniform
 
 __all__ = [
     "beta_ts",
@@ -23,11 +23,17 @@ __all__ = [
     "lin_ucb_many",
     "lin_ucb_once",
     "linear",
+    "seeded",
     "ucb1",
 ]
 
 _TIE = 1e-9
 _REORDER = {"reassoc", "contract", "nsz"}  # sums may be vectorised
+
+
+def seeded(seed: int) -> Stream:
+    """A random stream for the loops."""
+    return np.random.SeedSequence(seed).generate_state(2, np.uint64)
 
 
 @nb.njit(inline="always")
@@ -226,7 +232,7 @@ def kl_ucb(means, horizon, replications, state):
 @nb.njit(inline="always")
 def _unobserved(pulls, count, state):
     """One of the ``count`` arms without an observation."""
-    skip = below(state, count)
+    skip = np.int64(uniform(state) * count)
     for k in range(pulls.size):
         if pulls[k] == 0.0:
             if skip == 0:

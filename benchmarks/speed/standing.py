@@ -18,7 +18,7 @@ def ask(python: Path) -> dict[str, Any]:
     """What `peers` measures in the interpreter ``python``; empty where it can import none."""
     script = Path(__file__).with_name("peers.py")
     one_core = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    # -P: else the script's folder, whose module _random is ours, would come first.
+    # -P: else the script's folder would come first, whose modules are ours.
     done = subprocess.run(
         [str(python), "-P", str(script)],
         check=True,

@@ -191,46 +191,6 @@ def pick(
     return arms if scores.ndim == 2 else arms.reshape(scores.shape[:-1])
 
 
-def pick_into(
-    arms: IntArray,
-    scores: Array,
-    *,
-    offsets: IntArray,
-    slack: Array | None = None,
-    rng: np.random.Generator,
-) -> IntArray:
-    """`pick` for somebody who calls it ten thousand times: few and small steps where nothing ties.
-
-    Parameters
-    ----------
-    arms : IntArray, shape (R,)
-        Receives the arms.
-    scores : Array, shape (R, K)
-    offsets : IntArray, shape (R,)
-        ``starts((R,), K)``.
-    slack : Array, shape (), optional
-        At least `TIE` times the largest of 1 and the best scores, where that is known: who is
-        closer is looked at.
-
-    Returns
-    -------
-    IntArray, shape (R,)
-        Where the arms lie in the flattened scores.
-    """
-    scores.argmax(1, arms)
-    cells = arms + offsets
-    best = scores.reshape(-1)[cells]
-    margin = TIE * np.maximum(np.abs(best), 1.0) if slack is None else slack
-    near = scores >= (best - margin)[:, None]
-    if np.count_nonzero(near) > arms.size:
-        rows = np.flatnonzero(near) // scores.shape[1]
-        several = np.flatnonzero(np.bincount(rows) > 1)
-        ties = tied(scores[several], best[several])
-        arms[several] = np.where(ties, rng.random(ties.shape), -1.0).argmax(1)
-        cells = arms + offsets
-    return cells
-
-
 def uniform(shape: tuple[int, ...], mask: BoolArray | None) -> Array:
     """Equal probability of every allowed arm, shape (..., K)."""
     if mask is None:

@@ -17,7 +17,7 @@ import numpy as np
 
 from qbrix.types import Array, IntArray
 
-_EDGE = 1e-15
+EDGE = 1e-15
 """Means are kept this far from 0 and 1, where the formulas divide by 0; moves no q by 1e-13."""
 
 
@@ -62,22 +62,11 @@ class Roots:
 
     def replace(self, where: IntArray, other: Roots) -> None:
         """Put ``other`` in the place of the flat positions ``where``."""
-        self.move(where, other)
-        self.u.reshape(-1)[where] = other.u
-        self.growth.reshape(-1)[where] = other.growth
-
-    def move(self, where: IntArray, other: Roots) -> None:
-        """Take over p of ``other`` at the flat positions ``where``; the roots stay as they are."""
         self.p.reshape(-1)[where] = other.p
         self.rest.reshape(-1)[where] = other.rest
         self.negentropy.reshape(-1)[where] = other.negentropy
-
-    def taken(self, where: IntArray, *, u: Array) -> Roots:
-        """The roots of flat positions, to be solved for from ``u``."""
-        p, rest, negentropy = (
-            values.reshape(-1)[where] for values in (self.p, self.rest, self.negentropy)
-        )
-        return Roots(p=p, rest=rest, negentropy=negentropy, u=u, growth=u)
+        self.u.reshape(-1)[where] = other.u
+        self.growth.reshape(-1)[where] = other.growth
 
     def index(self) -> Array:
         """q, in [p, 1]."""
@@ -96,7 +85,7 @@ def near_roots(mean: Array, level: Array) -> Roots:
     mean : Array, in [0, 1]
     level : Array, > 0, of the same shape
     """
-    p = np.minimum(np.maximum(mean, _EDGE), 1.0 - _EDGE)
+    p = np.minimum(np.maximum(mean, EDGE), 1.0 - EDGE)
     rest = 1.0 - p
     log_rest = np.log(rest)
     ratio = level / rest

@@ -121,6 +121,42 @@ class LinearPolicy(Policy[Moments, Ridge]):
         return mean, np.sqrt(np.maximum(square, 0.0))
 
 
+def played(
+    prepared: Ridge,
+    state: Moments,
+    rewards: Array,
+    contexts: Array | None,
+    *,
+    width: float,
+    thompson: bool,
+    rng: np.random.Generator,
+) -> IntArray:
+    """The arms (B, R) of rounds that choose the largest mean + width · √(xᵀA⁻¹x).
+
+    Thompson sampling draws normal numbers for the roots. ``prepared`` and ``state`` follow.
+    """
+    from qbrix.policies.kernels.chance import streams
+    from qbrix.policies.kernels.linear import play_linear
+
+    assert contexts is not None
+    chosen = np.empty(rewards.shape[:2], dtype=np.int64)
+    dim, size = contexts.shape[-1], state.precision.shape[-1]
+    play_linear(
+        prepared.coefficients.reshape(-1, dim, copy=False),
+        prepared.inverse.reshape(-1, size, copy=False),
+        state.precision.reshape(-1, size, copy=False),
+        state.moment.reshape(-1, dim, copy=False),
+        state.pulls.reshape(-1, copy=False),
+        np.ascontiguousarray(contexts),
+        rewards,
+        streams(rng, len(rewards)),
+        chosen,
+        width,
+        thompson,
+    )
+    return chosen
+
+
 def few_rows(batch: Interactions, dim: int) -> bool:
     """Whether a leading index has so few rows, padding left out, that following them is cheaper."""
     real = np.count_nonzero(batch.arms >= 0)
@@ -179,8 +215,8 @@ def _pack(matrix: Array) -> Array:
     """Upper triangle of a symmetric matrix (..., d, d), off-diagonal entries doubled."""
     first, second = _triangle(matrix.shape[-1])
     upper, lower = matrix[..., first, second], matrix[..., second, first]
-    packed: Array = (upper + lower) / 2.0 * _doubling(matrix.shape[-1])
-    return packed
+    packed = (upper + lower) / 2.0 * _doubling(matrix.shape[-1])
+    return np.ascontiguousarray(packed)  # indices lead in memory otherwise
 
 
 def _unpack(packed: Array, dim: int) -> Array:

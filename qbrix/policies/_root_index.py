@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qbrix.policies._counts import TIE, UNOBSERVED, Cells, Rewards, pick, pick_into, share, starts
+from qbrix.policies._counts import UNOBSERVED, Cells, Rewards, pick, share
 from qbrix.policies._index import SumPolicy
-from qbrix.policies._rounds import opening
 from qbrix.types import Array, BoolArray, IntArray, Interactions
 
 
@@ -105,45 +104,25 @@ class RootIndexPolicy(SumPolicy[Rewards, Indices]):
         contexts: Array | None = None,
         rng: np.random.Generator,
     ) -> tuple[IntArray, Indices]:
-        """A block of rounds; those with unobserved arms one by one."""
-        chosen, first, prepared = opening(
-            self, prepared, state, rewards, over=lambda indices: not indices.fresh, rng=rng
-        )
-        if first < len(rewards):
-            self._play_observed(prepared, state, rewards[first:], chosen=chosen[first:], rng=rng)
-        return chosen, prepared
+        """A block of rounds, compiled."""
+        from qbrix.policies.kernels.chance import streams
+        from qbrix.policies.kernels.means import play_widths
 
-    def _play_observed(
-        self,
-        prepared: Indices,
-        state: Rewards,
-        rewards: Array,
-        *,
-        chosen: IntArray,
-        rng: np.random.Generator,
-    ) -> None:
-        """Rounds in which every arm has a mean; they are alike in all replications but in count."""
-        size, replications, n_arms = rewards.shape
-        count, index = prepared.count, prepared.index
-        even = count.ravel()[0] if (count == count[0]).all() else count
-        radius = self.radius(np.add.outer(np.arange(1.0, size + 1.0), even))
-        slack = np.asarray(
-            TIE * (np.abs(rewards).max() + np.abs(prepared.mean).max() + radius.max() + 1.0)
+        size = len(rewards)
+        count = prepared.count
+        even = count[:1] if (count == count[0]).all() else count
+        chosen = np.empty(rewards.shape[:2], dtype=np.int64)
+        play_widths(
+            state.pulls,
+            state.total_reward,
+            prepared.mean,
+            prepared.root,
+            rewards,
+            self.radius(even[:, 0] + np.arange(1.0, size + 1.0)[:, np.newaxis]),
+            streams(rng, size),
+            chosen,
         )
-        offsets, ones = starts((replications,), n_arms), np.ones(replications)
-        pulls, total, mean, root = (
-            values.reshape(-1, copy=False)
-            for values in (state.pulls, state.total_reward, prepared.mean, prepared.root)
-        )
-        widths = [np.asarray(width) for width in radius]
-        for arms, table, width in zip(chosen, rewards.reshape(size, -1), widths, strict=True):
-            np.multiply(prepared.root, width, index)
-            np.add(index, prepared.mean, index)
-            cells = pick_into(arms, index, offsets=offsets, slack=slack, rng=rng)
-            pulls[cells] = number = pulls[cells] + ones
-            total[cells] = paid = total[cells] + table[cells]
-            mean[cells] = paid / number
-            root[cells] = ones / np.sqrt(number)
-        count += size
-        np.multiply(prepared.root, self.radius(count + 1.0), index)
-        np.add(index, prepared.mean, index)
+        prepared.count = count + float(size)
+        prepared.fresh = not state.pulls.all()
+        prepared.index = prepared.mean + self.radius(prepared.count + 1.0) * prepared.root
+        return chosen, prepared

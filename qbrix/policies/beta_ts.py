@@ -9,7 +9,6 @@ import numpy as np
 from qbrix.checks import param
 from qbrix.policies._beta_best_arm import beta_best_arm
 from qbrix.policies._counts import Cells, allowed, starts
-from qbrix.policies._sleeping import play_beta
 from qbrix.policies.base import Capabilities, Policy
 from qbrix.state import State, array
 from qbrix.types import Array, BoolArray, IntArray, Interactions
@@ -113,18 +112,16 @@ class BetaTSPolicy(Policy[Outcomes, Outcomes]):
         contexts: Array | None = None,
         rng: np.random.Generator,
     ) -> tuple[IntArray, Outcomes]:
-        """A block of rounds; arms that cannot win for a while are not drawn."""
+        """A block of rounds, compiled."""
+        from qbrix.policies.kernels.chance import streams
+        from qbrix.policies.kernels.thompson import play_beta, play_small_beta
+
         chosen = np.empty(rewards.shape[:2], dtype=np.int64)
-        if min(self.alpha_prior, self.beta_prior) >= 1.0:
-            shapes = np.stack(
-                [state.successes + self.alpha_prior, state.failures + self.beta_prior]
-            )
-            play_beta(shapes, rewards, chosen=chosen, rng=rng)
-            self._learn(state, rewards, chosen)
-        else:
-            for i, arms in enumerate(chosen):
-                arms[:] = self.sample(state, rng=rng)
-                self._learn(state, rewards[i : i + 1], chosen[i : i + 1])
+        shapes = np.stack([state.successes + self.alpha_prior, state.failures + self.beta_prior])
+        small = min(self.alpha_prior, self.beta_prior) < 1.0
+        kernel = play_small_beta if small else play_beta
+        kernel(shapes, rewards, streams(rng, len(rewards)), chosen)
+        self._learn(state, rewards, chosen)
         return chosen, state
 
     def _learn(self, state: Outcomes, rewards: Array, chosen: IntArray) -> None:

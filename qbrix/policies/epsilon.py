@@ -14,9 +14,7 @@ from qbrix.policies._counts import (
     share,
     uniform,
 )
-from qbrix.policies._explore import Exploration, Greedy, anywhere, best, rest
-from qbrix.policies._leaders import play_greedy
-from qbrix.policies._rounds import one_round
+from qbrix.policies._explore import Greedy, anywhere, best, rest
 from qbrix.policies.base import Capabilities, Policy
 from qbrix.types import Array, BoolArray, IntArray, Interactions
 
@@ -139,16 +137,21 @@ class EpsilonPolicy(Policy[Rewards, Greedy]):
         contexts: Array | None = None,
         rng: np.random.Generator,
     ) -> tuple[IntArray, Greedy]:
-        """A block of rounds; what is random in them is drawn and told apart at once."""
-        size = len(rewards)
+        """A block of rounds, compiled."""
+        from qbrix.policies.kernels.chance import streams
+        from qbrix.policies.kernels.means import play_epsilon
+
         chosen = np.empty(rewards.shape[:2], dtype=np.int64)
-        first = 0
-        while first < size and (self.gamma != 1.0 or prepared.fresh):
-            chosen[first], prepared = one_round(self, prepared, state, rewards[first], rng=rng)
-            first += 1
-        if first < size:
-            left = rewards[first:]
-            exploration = Exploration.drawn(rng, share=self.eps, shape=left.shape)
-            play_greedy(state, left, exploration=exploration, chosen=chosen[first:])
-            prepared.state = state
-        return chosen, prepared
+        play_epsilon(
+            state.pulls,
+            state.total_reward,
+            prepared.means(),
+            state.pulls.sum(-1),
+            np.count_nonzero(state.pulls == 0.0, axis=-1),
+            rewards,
+            streams(rng, len(rewards)),
+            chosen,
+            self.eps,
+            self.gamma,
+        )
+        return chosen, self.prepare(state)

@@ -7,16 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from qbrix.checks import param
-from qbrix.policies._counts import Cells, allowed, starts, uniform
-from qbrix.policies._explore import Exploration, RunningSums
+from qbrix.policies._counts import Cells, allowed, uniform
 from qbrix.policies.base import Capabilities, Policy
 from qbrix.state import State, array
 from qbrix.types import Array, BoolArray, IntArray, Interactions
 
 __all__ = ["EXP3Policy"]
-
-_FOLLOWED = 128
-"""Rounds after which weights are taken anew: a round multiplies one by at most e."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -105,34 +101,11 @@ class EXP3Policy(Policy[WeightedRewards, WeightedRewards]):
         contexts: Array | None = None,
         rng: np.random.Generator,
     ) -> tuple[IntArray, WeightedRewards]:
-        """A block of rounds; the exponentials are followed for a while, then taken anew."""
-        chosen = np.empty(rewards.shape[:2], dtype=np.int64)
-        for first in range(0, len(rewards), _FOLLOWED):
-            part = slice(first, first + _FOLLOWED)
-            self._follow(state.weighted_reward, rewards[part], chosen=chosen[part], rng=rng)
-        return chosen, state
+        """A block of rounds, compiled."""
+        from qbrix.policies.kernels.chance import streams
+        from qbrix.policies.kernels.exponential import play_exp3
 
-    def _follow(
-        self, total: Array, rewards: Array, *, chosen: IntArray, rng: np.random.Generator
-    ) -> None:
-        """Rounds in which a chosen arm's weight is multiplied; arms lie along the first axis."""
-        size, replications, n_arms = rewards.shape
-        rate, exploited = np.asarray(self.gamma / n_arms), np.asarray(1.0 - self.gamma)
-        scores = total * rate
-        weights = np.exp(scores - scores.max(-1, keepdims=True)).T.copy()
-        exploration = Exploration.drawn(rng, share=self.gamma, shape=rewards.shape)
-        running = RunningSums.of(weights)
-        whole, below, rest = running.sums[-1], running.sums[:-1], exploration.rest
-        flat_weights, flat_total = weights.reshape(-1), total.reshape(-1, copy=False)
-        rows, offsets = np.arange(replications), starts((replications,), n_arms)
-        for i, (arms, table) in enumerate(zip(chosen, rewards.reshape(size, -1), strict=True)):
-            running.refresh()
-            np.add.reduce(below <= rest[i] * whole, axis=0, out=arms)
-            exploration.divert(i, arms)
-            own = arms * replications + rows
-            weight = flat_weights[own]
-            propensity = weight * (exploited / whole) + rate
-            cells = arms + offsets
-            gain = table[cells] / propensity
-            flat_total[cells] += gain
-            flat_weights[own] = weight * np.exp(gain * rate)
+        chosen = np.empty(rewards.shape[:2], dtype=np.int64)
+        seeds = streams(rng, len(rewards))
+        play_exp3(state.weighted_reward, rewards, seeds, chosen, self.gamma)
+        return chosen, state

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from qbrix.checks import param
-from qbrix.policies._ceilings import Ceilings, play_highest
 from qbrix.policies._counts import UNOBSERVED, Rewards, learn, merge, pick, share, starts
 from qbrix.policies._kl import Roots, near_roots
-from qbrix.policies._rounds import opening
 from qbrix.policies.base import Capabilities, Policy
 from qbrix.types import Array, BoolArray, IntArray, Interactions
 
@@ -167,27 +165,28 @@ class KLUCBPolicy(Policy[Rewards, Indices]):
         contexts: Array | None = None,
         rng: np.random.Generator,
     ) -> tuple[IntArray, Indices]:
-        """A block of rounds; those with unobserved arms one by one."""
-        chosen, first, prepared = opening(
-            self, prepared, state, rewards, over=lambda indices: not indices.fresh, rng=rng
+        """A block of rounds, compiled."""
+        from qbrix.policies.kernels.chance import streams
+        from qbrix.policies.kernels.divergence import play_divergence
+
+        size, roots, count = len(rewards), prepared.roots, prepared.count
+        even = count[:1] if (count == count[0]).all() else count
+        chosen = np.empty(rewards.shape[:2], dtype=np.int64)
+        play_divergence(
+            state.pulls,
+            state.total_reward,
+            roots.p,
+            roots.negentropy,
+            roots.u,
+            np.count_nonzero(state.pulls == 0.0, axis=-1),
+            rewards,
+            self._exploration(even + np.arange(size + 1.0)[:, np.newaxis]),
+            streams(rng, size),
+            chosen,
+            self.tolerance,
+            self.max_iterations,
         )
-        if first == len(rewards):
-            return chosen, prepared
-        count = prepared.count
-        even = count[0] if (count == count[0]).all() else count
-        levels = self._exploration(np.add.outer(np.arange(len(rewards) - first + 1.0), even))
-        ceilings = Ceilings.over(
-            prepared.roots, prepared.weight, prepared.exploration, solve=self._solve
-        )
-        play_highest(
-            ceilings, state, rewards[first:], levels=levels, chosen=chosen[first:], rng=rng
-        )
-        prepared.count = count + len(rewards) - first
-        prepared.exploration = np.broadcast_to(levels[-1], count.shape)
-        prepared.roots.u = ceilings.height
-        self._solve(prepared.roots, prepared.exploration[:, np.newaxis] * prepared.weight)
-        prepared.index = prepared.roots.index()
-        return chosen, prepared
+        return chosen, self.prepare(state)
 
     def _exploration(self, count: Array) -> Array:
         """ln t + c ln ln t in the round after ``count`` observations."""

@@ -9,8 +9,7 @@ import numpy as np
 from qbrix.checks import param
 from qbrix.policies._counts import pick
 from qbrix.policies._gaussian_best_arm import gaussian_best_arm
-from qbrix.policies._linear import LinearPolicy, Moments, Ridge
-from qbrix.policies._linear_rounds import play_linear
+from qbrix.policies._linear import LinearPolicy, Moments, Ridge, played
 from qbrix.policies.base import Capabilities
 from qbrix.types import Array, BoolArray, IntArray
 
@@ -100,9 +99,6 @@ class LinTSPolicy(LinearPolicy):
         contexts: Array | None = None,
         rng: np.random.Generator,
     ) -> tuple[IntArray, Ridge]:
-        """A block of rounds, the inverses as full matrices."""
-
-        def score(mean: Array, width: Array) -> Array:
-            return mean + self.v * width * rng.standard_normal(mean.shape)
-
-        return play_linear(prepared, state, rewards, contexts, score=score, rng=rng)
+        """A block of rounds, compiled."""
+        arms = played(prepared, state, rewards, contexts, width=self.v, thompson=True, rng=rng)
+        return arms, prepared

@@ -8,8 +8,7 @@ import numpy as np
 
 from qbrix.checks import param
 from qbrix.policies._counts import pick, share
-from qbrix.policies._linear import LinearPolicy, Moments, Ridge
-from qbrix.policies._linear_rounds import play_linear
+from qbrix.policies._linear import LinearPolicy, Moments, Ridge, played
 from qbrix.policies.base import Capabilities
 from qbrix.types import Array, BoolArray, IntArray
 
@@ -96,12 +95,9 @@ class LinUCBPolicy(LinearPolicy):
         contexts: Array | None = None,
         rng: np.random.Generator,
     ) -> tuple[IntArray, Ridge]:
-        """A block of rounds, the inverses as full matrices."""
-
-        def score(mean: Array, width: Array) -> Array:
-            return mean + self.alpha * width
-
-        return play_linear(prepared, state, rewards, contexts, score=score, rng=rng)
+        """A block of rounds, compiled."""
+        arms = played(prepared, state, rewards, contexts, width=self.alpha, thompson=False, rng=rng)
+        return arms, prepared
 
     def _indices(self, prepared: Ridge, context: Array | None) -> Array:
         mean, width = self.estimate(prepared, context)
