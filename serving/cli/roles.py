@@ -79,8 +79,7 @@ async def _proxy(settings: ProxySettings, shared: SharedSettings) -> None:
             cortex_pulse=cortex_pulse,
         )
         gateway.metrics.tell_process(role="proxy")
-        if settings.motor_address is None:
-            gateway.metrics.include(selector.metrics)
+        gateway.metrics.include(selector.metrics)
         await gateway.start()
         opened.push_async_callback(gateway.stop)
         http, grpc = HttpServer(build_app(gateway), settings), public_server(gateway)
@@ -98,12 +97,18 @@ async def _proxy(settings: ProxySettings, shared: SharedSettings) -> None:
 def _selector(
     settings: ProxySettings, shared: SharedSettings, stores: Stores, loader: PolicyLoader
 ) -> Any:
-    """Motor in this process, or the way to one elsewhere."""
+    """Motor in this process, or the way to those elsewhere."""
+    here = _make_motor(read_settings(MotorSettings), shared, stores, loader)
     if settings.motor_address is None:
-        return _make_motor(read_settings(MotorSettings), shared, stores, loader)
+        return here
     from serving.wire.motor_client import MotorClient
+    from serving.wire.motors import Motors
 
-    return MotorClient(settings.motor_address, deadline_s=settings.motor_deadline_s)
+    addresses = [address.strip() for address in settings.motor_address.split(",")]
+    clients = [MotorClient(one, deadline_s=settings.motor_deadline_s) for one in addresses]
+    motors = Motors(clients, here=here)
+    motors.metrics.include(here.metrics)
+    return motors
 
 
 async def _motor(settings: MotorSettings, shared: SharedSettings) -> None:

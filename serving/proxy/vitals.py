@@ -81,9 +81,8 @@ class Vitals:
         facts = self._selector.facts()
         if facts.get("known"):
             return True
-        if "elsewhere" in facts:
-            return self.pulses.answers("motor")
-        return self.pulses.answers("redis") or self.pulses.answers("postgres")
+        givers = ["redis", "postgres", *(["motor"] if "elsewhere" in facts else [])]
+        return any(self.pulses.answers(name) for name in givers)
 
     def _facts(self) -> dict[str, Any]:
         return {

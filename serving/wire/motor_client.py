@@ -13,7 +13,7 @@ from qbrix.errors import QbrixError, Unavailable
 from serving.wire.convert import read_decided, read_health, write_queries
 from serving.wire.selection import Outcome, Query
 
-__all__ = ["MotorClient"]
+__all__ = ["MotorClient", "Unreachable"]
 
 Decided: TypeAlias = Outcome | QbrixError
 Waiting: TypeAlias = tuple[Query, "asyncio.Future[Decided]"]
@@ -27,8 +27,12 @@ _OPTIONS: list[tuple[str, Any]] = [
 ]
 
 
+class Unreachable(Unavailable):
+    """The motor did not answer; another may."""
+
+
 class MotorClient:
-    """Like a `Motor`, over gRPC. A few calls are under way at a time; no timer holds one back."""
+    """The way to one motor. A few calls are under way at a time; no timer holds one back."""
 
     def __init__(
         self,
@@ -39,7 +43,7 @@ class MotorClient:
         in_flight: int = 2,
         limit: int = 20_000,
     ) -> None:
-        self._address = address
+        self.address = address
         self._deadline_s = deadline_s
         self._together = together
         self._in_flight = in_flight
@@ -50,7 +54,7 @@ class MotorClient:
 
     async def start(self) -> None:
         """Open the channel; it connects, and connects again, by itself."""
-        self._channel = grpc.aio.insecure_channel(self._address, options=_OPTIONS)
+        self._channel = grpc.aio.insecure_channel(self.address, options=_OPTIONS)
 
     async def stop(self) -> None:
         """Close the channel; what still waits is answered Unavailable."""
@@ -58,17 +62,18 @@ class MotorClient:
             await self._channel.close()
             self._channel = None
 
-    def facts(self) -> dict[str, Any]:
-        """Who has the states."""
-        return {"elsewhere": self._address}
+    @property
+    def load(self) -> int:
+        """How much is under way or waits."""
+        return len(self._waiting) + len(self._callers)
 
     async def ping(self) -> None:
-        """Raises Unavailable when no motor answers."""
+        """Raises Unavailable when it does not answer, or does not serve."""
         if not read_health(await self._call("Health", b"")):
-            raise Unavailable(f"motor at {self._address} answers that it does not serve")
+            raise Unavailable(f"motor at {self.address} answers that it does not serve")
 
     async def decide(self, queries: Sequence[Query]) -> list[Decided]:
-        """One outcome or error per query, in order; raises Unavailable."""
+        """One outcome or error per query, in order; raises Unreachable, or Unavailable."""
         if len(self._waiting) + len(queries) > self._limit:
             raise Unavailable("too many decisions wait for motor; try again")
         loop = asyncio.get_running_loop()
@@ -79,19 +84,15 @@ class MotorClient:
             self._callers.add(caller)
         try:
             async with asyncio.timeout(self._deadline_s):
-                return [await future for future in wanted]
+                decided = [await future for future in wanted]
         except TimeoutError:
             for future in wanted:
                 future.cancel()
-            raise Unavailable(f"motor at {self._address} did not answer in time") from None
-
-    def at_hand(self, experiment: str) -> int | None:
-        """Nothing: every answer comes from elsewhere."""
-        return None
-
-    def decide_at_once(self, query: Query) -> Decided:
-        """Nobody can."""
-        raise Unavailable(f"no motor in this process decides for experiment {query.experiment}")
+            raise Unreachable(f"motor at {self.address} did not answer in time") from None
+        for one in decided:
+            if isinstance(one, Unreachable):
+                raise one
+        return decided
 
     async def _run(self) -> None:
         """Call until nothing waits."""
@@ -115,7 +116,7 @@ class MotorClient:
         try:
             data = await self._call("Decide", write_queries([query for query, _ in group]))
             decided = read_decided(data)
-        except Unavailable as error:
+        except Unreachable as error:
             decided = [error] * len(group)
         for (_, future), made in zip(group, decided, strict=True):
             if not future.done():
@@ -123,13 +124,13 @@ class MotorClient:
 
     async def _call(self, method: str, request: bytes) -> bytes:
         if self._channel is None:
-            raise Unavailable("the way to motor is closed")
+            raise Unreachable("the way to motor is closed")
         call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(
             f"/qbrix.motor.MotorService/{method}"
         )
         try:
             return await call(request, timeout=self._deadline_s)
         except grpc.aio.AioRpcError as error:
-            raise Unavailable(
-                f"motor at {self._address} does not answer: {error.details()}"
+            raise Unreachable(
+                f"motor at {self.address} does not answer: {error.details()}"
             ) from None

@@ -48,6 +48,14 @@ class Selector(Protocol):
         """One outcome or error per query, in order; raises Unavailable when nobody answers."""
         ...
 
+    async def start(self) -> None:
+        """Begin to follow state changes, or open the way to who does."""
+        ...
+
+    async def stop(self) -> None:
+        """Let go."""
+        ...
+
     def at_hand(self, experiment: str) -> int | None:
         """How many arms the prepared state in memory has, if `decide_at_once` can answer."""
         ...
