@@ -1,21 +1,26 @@
-"""Sections 2 and 3 (Auth) of the public API: people, roles and keys, on both transports."""
+"""Section 2 of the public API: credentials, roles and limits, on both transports."""
 
 from __future__ import annotations
 
 import re
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import Any
 from uuid import uuid4
 
 import grpc
 import httpx
+import jwt
 import pytest
 
 from serving.stack import Stack
 from serving.wire.gen import common_pb2, proxy_pb2
-from tests.conformance.people import AUTH, PASSWORD, Headers, bearer, join, login, new_key, register
+from tests.conformance.clients import Client, refused
+from tests.conformance.making import new_experiment, soon
+from tests.conformance.people import AUTH, Headers, bearer, join, new_key, register
+from tests.conformance.rest import Rest
+from tests.conformance.rpc import Rpc
 
 POOLS = "/api/v1/pools"
 
@@ -38,54 +43,6 @@ def spoken(channel: grpc.Channel, method: str, message: Any, headers: Headers) -
     except grpc.RpcError as error:
         return str(error.code().name)
     return "OK"
-
-
-def test_a_session_begins_renews_and_ends(http: httpx.Client) -> None:
-    assert http.get(f"{AUTH}/config").json() == {
-        "signup_open": True,
-        "edition": "oss",
-        "email_enabled": False,
-    }
-    session = register(http)
-    email = session["user"]["email"]
-    profile = http.get(f"{AUTH}/profile", headers=bearer(session))
-    assert profile.json() == session["user"]
-    again = http.post(f"{AUTH}/register", json={"email": email.upper(), "password": PASSWORD})
-    assert (again.status_code, again.json()["code"]) == (409, "USER_ALREADY_EXISTS")
-    wrong = http.post(f"{AUTH}/login", json={"email": email, "password": "wrong horse"})
-    assert (wrong.status_code, wrong.json()["code"]) == (401, "UNAUTHORIZED")
-    old = {"refresh_token": session["refresh_token"]}
-    renewed = http.post(f"{AUTH}/refresh", json=old).json()
-    assert set(renewed) == {"access_token", "refresh_token", "token_type"}
-    reused = http.post(f"{AUTH}/refresh", json=old)
-    assert (reused.status_code, reused.json()["code"]) == (401, "INVALID_TOKEN")
-    ended = http.post(f"{AUTH}/refresh", json={"refresh_token": renewed["refresh_token"]})
-    assert ended.status_code == 401
-    body = {"current_password": PASSWORD, "new_password": "battery staple"}
-    session = login(http, email)
-    changed = http.post(f"{AUTH}/change-password", json=body, headers=bearer(session))
-    assert changed.status_code == 200
-    dead = http.post(f"{AUTH}/refresh", json={"refresh_token": session["refresh_token"]})
-    assert dead.status_code == 401
-    assert login(http, email, "battery staple")["user"]["email"] == email
-
-
-def test_a_key_is_made_listed_renamed_rotated_and_ended(http: httpx.Client) -> None:
-    headers = bearer(register(http))
-    made = new_key(http, headers)
-    assert re.fullmatch(r"optiq_[A-Za-z0-9_-]{43}", made["key"])
-    assert made["name"] == "Default API Key"
-    assert {"id", "rate_limit_per_minute", "scopes", "created_at", "is_active"} <= set(made)
-    (listed,) = http.get(f"{AUTH}/api-keys", headers=headers).json()
-    assert "key" not in listed
-    assert listed["last_used_at"] is None
-    url = f"{AUTH}/api-keys/{made['id']}"
-    assert http.patch(url, json={"name": "ci"}, headers=headers).json()["name"] == "ci"
-    rotated = http.post(f"{url}/rotate", headers=headers).json()
-    assert http.get(POOLS, headers={"X-API-Key": rotated["key"]}).status_code == 200
-    assert http.get(POOLS, headers={"Authorization": f"Bearer {rotated['key']}"}).is_success
-    assert http.delete(url, headers=headers).status_code == 200
-    assert http.get(f"{AUTH}/api-keys", headers=headers).json() == []
 
 
 def test_the_key_header_comes_first_on_both_transports(
@@ -172,20 +129,143 @@ def test_a_limit_of_a_key_holds_over_all_proxies_and_both_transports(
     assert http.get(POOLS, headers=key).status_code == 200
 
 
-def test_a_workspace_and_its_members(http: httpx.Client) -> None:
-    founder = bearer(register(http, workspace_name="Acme"))
-    member = join(http, founder, "member")
-    workspace = http.get(f"{AUTH}/workspace", headers=bearer(member)).json()
-    assert workspace["name"] == "Acme"
-    renamed = http.patch(f"{AUTH}/workspace", json={"name": "Two"}, headers=founder)
-    assert renamed.json() == {**workspace, "name": "Two"}
-    members = http.get(f"{AUTH}/workspace/members", headers=founder).json()
-    assert [one["role"] for one in members["users"]] == ["member", "admin"]
-    assert (members["limit"], members["offset"]) == (100, 0)
-    url = f"{AUTH}/users/{member['user']['id']}/role"
-    assert http.put(url, json={"role": "viewer"}, headers=founder).json()["role"] == "viewer"
-    roles = http.get(f"{AUTH}/roles", headers=founder).json()["roles"]
-    assert [one["name"] for one in roles] == ["viewer", "member", "admin"]
-    entries = http.get("/api/v1/audit", headers=founder).json()["entries"]
-    assert entries[0]["action"] == "user.change"
-    assert entries[0]["subject"] == member["user"]["id"]
+def aged(stack: Stack, token: str, *, expired_s: int) -> str:
+    """The token as if it had been good until then, signed by who signs them."""
+    secret = (stack.data_dir / "secrets" / "jwt.key").read_text("ascii").split()[0]
+    claims = jwt.decode(token, options={"verify_signature": False})
+    headers = jwt.get_unverified_header(token)
+    claims["exp"] = int(time.time()) - expired_s
+    return jwt.encode(claims, bytes.fromhex(secret), algorithm="HS256", headers=headers)
+
+
+def test_an_access_token_is_good_for_half_an_hour(
+    stack: Stack, http: httpx.Client, channel: grpc.Channel
+) -> None:
+    token = register(http)["access_token"]
+    ends_s = jwt.decode(token, options={"verify_signature": False})["exp"]
+    assert 0 <= time.time() + 30 * 60 - ends_s < 60
+    old = {"Authorization": f"Bearer {aged(stack, token, expired_s=10)}"}
+    with refused(401, "UNAUTHORIZED"):
+        Rest.read(http.get(POOLS, headers=old))
+    assert spoken(channel, "ListPools", proxy_pb2.ListPoolsRequest(), old) == "UNAUTHENTICATED"
+
+
+def test_a_forged_token_is_none(stack: Stack, http: httpx.Client) -> None:
+    token = register(http)["access_token"]
+    claims = jwt.decode(token, options={"verify_signature": False})
+    headers = jwt.get_unverified_header(token)
+    assert headers["alg"] == "HS256"
+    forged = [
+        jwt.encode(claims, "k" * 32, algorithm="HS256", headers=headers),
+        jwt.encode(claims, "", algorithm="none"),
+        jwt.encode(claims, "k" * 64, algorithm="HS512", headers={**headers, "alg": "HS512"}),
+    ]
+    for one in forged:
+        with refused(401, "UNAUTHORIZED"):
+            Rest.read(http.get(POOLS, headers={"Authorization": f"Bearer {one}"}))
+
+
+READS = {f"{one}:read" for one in ("experiment", "pool", "agent", "gate", "insight", "runtime")}
+WRITES = {
+    *(f"{one}:{verb}" for one in ("experiment", "pool") for verb in ("write", "delete")),
+    *("agent:write", "gate:write"),
+}
+
+
+def test_the_scopes_of_the_roles(http: httpx.Client) -> None:
+    founder = bearer(register(http))
+    roles = Rest.read(http.get(f"{AUTH}/roles", headers=founder))["roles"]
+    scopes = {role["name"]: set(role["scopes"]) for role in roles}
+    assert scopes["viewer"] == READS
+    assert scopes["member"] == READS | WRITES
+    assert scopes["admin"] > scopes["member"]
+    assert all(re.fullmatch(r"[a-z_]+:[a-z]+", scope) for scope in scopes["admin"])
+
+
+def test_a_key_may_have_fewer_scopes_than_its_owner(
+    http: httpx.Client, channel: grpc.Channel
+) -> None:
+    member = bearer(join(http, bearer(register(http)), "member"))
+    key = new_key(http, member, scopes=["pool:read"])
+    assert key["scopes"] == ["pool:read"]
+    headers = {"X-API-Key": key["key"]}
+    assert http.get(POOLS, headers=headers).status_code == 200
+    for method, path in (("POST", POOLS), ("GET", "/api/v1/experiments")):
+        with refused(403, "INSUFFICIENT_SCOPES"):
+            Rest.read(http.request(method, path, json={}, headers=headers))
+    asked = proxy_pb2.ListExperimentsRequest()
+    assert spoken(channel, "ListExperiments", asked, headers) == "PERMISSION_DENIED"
+    more = http.post(f"{AUTH}/api-keys", json={"scopes": ["user:write"]}, headers=member)
+    assert more.status_code in (403, 422)
+
+
+def test_a_key_never_has_more_than_its_owner_has_now(http: httpx.Client) -> None:
+    founder = bearer(register(http))
+    user = join(http, founder, "member")
+    headers = {"X-API-Key": new_key(http, bearer(user))["key"]}
+    body = {"name": uuid4().hex, "arms": [{"name": "a"}]}
+    assert http.post(POOLS, json=body, headers=headers).status_code == 201
+    url = f"{AUTH}/users/{user['user']['id']}/role"
+    assert http.put(url, json={"role": "viewer"}, headers=founder).status_code == 200
+
+    def is_viewer() -> bool:
+        body = {"name": uuid4().hex, "arms": [{"name": "a"}]}
+        return http.post(POOLS, json=body, headers=headers).status_code == 403
+
+    assert soon(is_viewer)
+    assert http.get(POOLS, headers=headers).status_code == 200
+
+
+def test_a_tenant_comes_from_the_credential_and_nowhere_else(
+    http: httpx.Client, client: Client
+) -> None:
+    """What another workspace has is not there: 404, never 403."""
+    made = new_experiment(client, feature_gate={})
+    decision = client.select(made["id"])
+    stranger = bearer(register(http))
+    tenant = Rest.read(http.get(f"{AUTH}/workspace", headers=stranger))["id"]
+    claims = {"X-Tenant-ID": tenant, "X-Workspace": tenant}
+    for path in (
+        f"{POOLS}/{made['pool_id']}",
+        f"/api/v1/experiments/{made['id']}",
+        f"/api/v1/gates/{made['id']}",
+        f"/api/v1/insight/experiment/{made['id']}",
+    ):
+        assert http.get(path, headers={**stranger, **claims}).status_code == 404
+    body = {"request_id": decision["request_id"], "reward": 1}
+    with refused(400, "FEEDBACK_FAILED"):
+        Rest.read(http.post("/api/v1/agent/feedback", json=body, headers=stranger))
+    assert client.feedback(decision["request_id"], 1.0)["accepted"] is True
+
+
+def test_over_grpc_too_nothing_crosses(stack: Stack, http: httpx.Client, client: Client) -> None:
+    made = new_experiment(client, feature_gate={})
+    request_id = client.select(made["id"])["request_id"]
+    with closing(Rpc(stack.grpc_address, bearer(register(http)))) as stranger:
+        for call, id, code in (
+            (stranger.get_pool, made["pool_id"], "POOL_NOT_FOUND"),
+            (stranger.delete_pool, made["pool_id"], "POOL_NOT_FOUND"),
+            (stranger.pool_experiments, made["pool_id"], "POOL_NOT_FOUND"),
+            (stranger.get_experiment, made["id"], "EXPERIMENT_NOT_FOUND"),
+            (stranger.delete_experiment, made["id"], "EXPERIMENT_NOT_FOUND"),
+            (stranger.get_gate, made["id"], "EXPERIMENT_NOT_FOUND"),
+            (stranger.select, made["id"], "EXPERIMENT_NOT_FOUND"),
+        ):
+            with refused(404, code):
+                call(id)
+        with refused(400, "FEEDBACK_FAILED"):
+            stranger.feedback(request_id, 1.0)
+        assert stranger.list_experiments()["experiments"] == []
+
+
+def test_an_e_mail_may_be_tried_ten_times_a_minute(http: httpx.Client) -> None:
+    email = register(http)["user"]["email"]
+    body = {"email": email, "password": "wrong horse"}
+    for _ in range(10):
+        with refused(401, "UNAUTHORIZED"):
+            Rest.read(http.post(f"{AUTH}/login", json=body))
+    with refused(429, "RATE_LIMITED"):
+        for _ in range(20):  # of two proxies, each counts for itself
+            answer = http.post(f"{AUTH}/login", json=body)
+            if answer.status_code != 401:
+                Rest.read(answer)

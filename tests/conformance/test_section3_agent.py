@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from serving.stack import Stack
-from tests.conformance.clients import Client, refused
+from serving.tokens import TokenSealer
+from tests.conformance.clients import Client, Refused, refused
 from tests.conformance.making import NOBODY, new_experiment, new_pool, soon
 from tests.conformance.people import Headers
 from tests.conformance.rest import Rest
@@ -108,6 +110,23 @@ def test_a_request_id_that_is_none_of_ours_is_refused(
     for forged in ("nonsense", "0" * 64, good[:-8], good + "AAAA", turned):
         with refused(400, "FEEDBACK_FAILED"):
             client.feedback(forged, 1.0)
+
+
+def test_an_expired_request_id_says_so(client: Client, rest: Rest, stack: Stack) -> None:
+    """As it will be in 31 days: sealed with the stack's own key, for nobody else can."""
+    key = bytes.fromhex((stack.data_dir / "secrets" / "token.key").read_text("ascii").split()[0])
+    sealer, tenant = TokenSealer([key]), rest.ask("GET", "/api/auth/workspace")["id"]
+    fresh = sealer.open(
+        client.select(new_experiment(client)["id"])["request_id"] or "", tenant=tenant
+    )
+    assert client.feedback(sealer.seal(fresh), 1.0)["accepted"] is True
+    decided_ms = fresh.decided_ms - 31 * 86_400_000
+    old = sealer.seal(msgspec.structs.replace(fresh, decided_ms=decided_ms))
+    with pytest.raises(Refused) as caught:
+        client.feedback(old, 1.0)
+    assert caught.value.status == ("DEADLINE_EXCEEDED" if client.grpc else 400)
+    assert caught.value.code == "FEEDBACK_FAILED"
+    assert "token expired" in caught.value.detail
 
 
 def test_feedback_for_a_deleted_experiment_is_refused(client: Client) -> None:
