@@ -25,8 +25,8 @@ _OPTIONS: list[tuple[str, Any]] = [
     ("grpc.http2.min_ping_interval_without_data_ms", 500),
 ]
 
-_HOLD_S = 0.05
-_SAY_S = 0.01
+_HOLD_S = 0.2
+_SAY_S = 0.1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
