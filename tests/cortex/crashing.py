@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.context import ForkServerProcess
 
+from serving.cortex.times import now_ms
 from serving.storage.connect import open_stores
 from tests.cortex.world import cortex_of
 
@@ -18,10 +19,13 @@ CONTEXT.set_forkserver_preload([__name__])
 
 @contextmanager
 def cortex_process(
-    *, postgres_url: str, redis_url: str, shard: int, failpoint: str = ""
+    *, postgres_url: str, redis_url: str, shard: int, failpoint: str = "", at_ms: int | None = None
 ) -> Iterator[ForkServerProcess]:
-    """A running cortex for one shard; killed at the end if it still runs."""
-    process = CONTEXT.Process(target=_main, args=(postgres_url, redis_url, shard, failpoint))
+    """A running cortex for one shard; killed at the end if it still runs.
+
+    By its clock it is always ``at_ms``, if that is given.
+    """
+    process = CONTEXT.Process(target=_main, args=(postgres_url, redis_url, shard, failpoint, at_ms))
     process.start()
     try:
         yield process
@@ -31,13 +35,14 @@ def cortex_process(
         process.close()
 
 
-def _main(postgres_url: str, redis_url: str, shard: int, failpoint: str) -> None:
+def _main(postgres_url: str, redis_url: str, shard: int, failpoint: str, at_ms: int | None) -> None:
     os.environ["QBRIX_FAILPOINT"] = failpoint
-    asyncio.run(_run(postgres_url, redis_url, shard))
+    asyncio.run(_run(postgres_url, redis_url, shard, at_ms))
 
 
-async def _run(postgres_url: str, redis_url: str, shard: int) -> None:
+async def _run(postgres_url: str, redis_url: str, shard: int, at_ms: int | None) -> None:
     stores = await open_stores(postgres_url=postgres_url, redis_url=redis_url)
-    cortex = cortex_of(stores, shards=[shard])
+    clock = now_ms if at_ms is None else lambda: at_ms
+    cortex = cortex_of(stores, shards=[shard], clock=clock)
     await cortex.start()
     await cortex.wait()

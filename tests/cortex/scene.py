@@ -42,9 +42,14 @@ class Scene:
         """Into the stream."""
         await self.stores.intake.append_feedback(self.record.shard, list(events))
 
-    async def log(self, *numbers: int, recorded: tuple[float, ...] = (), epoch: int = 0) -> None:
-        """Decisions into theirs."""
-        events = [replace(decided(self.record, n), recorded=recorded, epoch=epoch) for n in numbers]
+    async def log(
+        self, *numbers: int, recorded: tuple[float, ...] = (), epoch: int = 0, arms: int = 1
+    ) -> None:
+        """Decisions into theirs; they take so many arms in turn."""
+        events = [
+            replace(decided(self.record, n), recorded=recorded, epoch=epoch, arm=n % arms)
+            for n in numbers
+        ]
         await self.stores.intake.append_decisions(self.record.shard, events)
 
     async def at(self, now_ms: int) -> None:
