@@ -240,7 +240,9 @@ def test_a_colon_in_a_text_is_no_key(rest: Rest) -> None:
     assert rest.select(experiment, "user:1", metadata=metadata, vector=None)["request_id"]
 
 
-@pytest.mark.parametrize("path", ["select", "feedback", "select/batch", "feedback/batch"])
+@pytest.mark.parametrize(
+    "path", ["select", "feedback", "feedback/retract", "select/batch", "feedback/batch"]
+)
 def test_any_origin_may_ask_without_credentials(rest: Rest, path: str) -> None:
     origin = {"Origin": "https://shop.example"}
     preflight = rest.http.options(
