@@ -33,17 +33,18 @@ class Tended:
     dropped: tuple[str, ...] = ()
     pruned_keys: int = 0
     restored: int = 0
+    sketched: int = 0
 
     def __bool__(self) -> bool:
-        return bool(self.partitions or self.dropped or self.pruned_keys or self.restored)
+        return self != Tended()
 
 
 class Archive(Protocol):
     """Upkeep of ledger and decision log, and dead letters; every process may call it."""
 
     async def tend(self, keep: Retention, *, now_ms: int) -> Tended:
-        """Make the partitions of this month and the next, forget what need not be kept, and put
-        decisions into the log that only their feedback tells of.
+        """Make the partitions of this month and the next, forget what need not be kept, put
+        decisions into the log that only their feedback tells of, and sum up what is past.
 
         Nothing happens while another process is at it.
         """

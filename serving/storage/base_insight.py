@@ -6,9 +6,10 @@ from typing import Protocol
 
 import msgspec
 
-__all__ = ["MINUTE_MS", "Insight", "RewardSum", "SelectionSum", "Span"]
+__all__ = ["HOUR_MS", "MINUTE_MS", "Insight", "RewardSum", "SelectionSum", "Span"]
 
 MINUTE_MS = 60_000
+HOUR_MS = 3_600_000
 """What the sums that are kept beside the log are cut into."""
 
 
@@ -69,5 +70,9 @@ class Insight(Protocol):
         ...
 
     async def contexts(self, experiment: str, *, span: Span) -> int:
-        """How many different context ids were decided for, as far as the log knows them."""
+        """How many different context ids were decided for, as far as the log knows them.
+
+        All of time is exact; so is a span with few decisions or few units. Of a large one it is an
+        estimate with a relative standard error of at most 2 %.
+        """
         ...

@@ -15,6 +15,7 @@ from serving.storage.base_archive import Retention, Tended
 from serving.storage.months import month_start_ms
 from serving.storage.postgres.database import Connection, Database
 from serving.storage.postgres.restoring import restore
+from serving.storage.postgres.sketches import sketch
 from serving.storage.records import DeadLetter
 
 __all__ = ["PostgresArchive"]
@@ -72,7 +73,8 @@ class PostgresArchive:
                 gone = await self._drop_ledger(month_start_ms(now_ms - keep.ledger_ms))
                 done = replace(done, dropped=done.dropped + gone)
             restored = await restore(self._database, until_ms=now_ms - keep.restore_after_ms)
-            return replace(done, restored=restored)
+            sketched = await sketch(self._database, now_ms=now_ms)
+            return replace(done, restored=restored, sketched=sketched)
 
     async def decisions_lost(self) -> int:
         """See `Archive`."""

@@ -1,24 +1,30 @@
-"""Insight over Postgres: sums by the minute, kept in the transaction that archives, and the log's
-own rows where a question cuts a minute.
+"""Insight over Postgres: sums by the hour, by the minute where a question cuts an hour, and the
+log's own rows where it cuts a minute.
 """
 
 from __future__ import annotations
 
-from serving.storage.base_insight import MINUTE_MS, RewardSum, SelectionSum, Span
+from qbrix.errors import InvalidRequest
+from serving.storage.base_insight import HOUR_MS, MINUTE_MS, RewardSum, SelectionSum, Span
 from serving.storage.postgres.database import Database
+from serving.storage.postgres.sketches import count_contexts
 
-__all__ = ["ARCHIVE_DECISIONS", "SUM_REWARDS", "PostgresInsight", "count_new"]
+__all__ = ["PostgresInsight"]
 
 _SELECTIONS = """
 SELECT {interval} AS start_ms, arm, sum(selections)::bigint AS selections,
     sum(defaults)::bigint AS defaults, min(first_ms) AS first_ms, max(last_ms) AS last_ms
 FROM (
-    SELECT minute_ms AS at_ms, arm, selections, defaults, first_ms, last_ms
-    FROM decision_sums WHERE experiment = $1 AND minute_ms >= $2 AND minute_ms < $3
+    SELECT hour_ms AS at_ms, arm, selections, defaults, first_ms, last_ms
+    FROM decision_hours WHERE experiment = $1 AND hour_ms >= $2 AND hour_ms < $3
+    UNION ALL
+    SELECT minute_ms, arm, selections, defaults, first_ms, last_ms
+    FROM decision_sums WHERE experiment = $1
+        AND (minute_ms >= $4 AND minute_ms < $5 OR minute_ms >= $6 AND minute_ms < $7)
     UNION ALL
     SELECT decided_ms, arm, 1, (source <> 'policy')::int, decided_ms, decided_ms
     FROM decisions WHERE experiment = $1
-        AND (decided_ms >= $4 AND decided_ms < $5 OR decided_ms >= $6 AND decided_ms < $7)
+        AND (decided_ms >= $8 AND decided_ms < $9 OR decided_ms >= $10 AND decided_ms < $11)
 ) AS parts GROUP BY 1, 2 ORDER BY 1, 2
 """
 
@@ -26,87 +32,26 @@ _REWARDS = """
 SELECT {interval} AS start_ms, arm, sum(count)::bigint AS count, sum(total) AS total,
     min(smallest) AS smallest, max(largest) AS largest
 FROM (
-    SELECT minute_ms AS at_ms, arm, count, total, smallest, largest
-    FROM reward_sums WHERE experiment = $1 AND minute_ms >= $2 AND minute_ms < $3
+    SELECT hour_ms AS at_ms, arm, count, total, smallest, largest
+    FROM reward_hours WHERE experiment = $1 AND hour_ms >= $2 AND hour_ms < $3
+    UNION ALL
+    SELECT minute_ms, arm, count, total, smallest, largest
+    FROM reward_sums WHERE experiment = $1
+        AND (minute_ms >= $4 AND minute_ms < $5 OR minute_ms >= $6 AND minute_ms < $7)
     UNION ALL
     SELECT received_ms, arm, 1, reward, reward, reward
     FROM ledger WHERE experiment = $1 AND disposition <= 4
-        AND (received_ms >= $4 AND received_ms < $5 OR received_ms >= $6 AND received_ms < $7)
+        AND (received_ms >= $8 AND received_ms < $9 OR received_ms >= $10 AND received_ms < $11)
 ) AS parts GROUP BY 1, 2 ORDER BY 1, 2
 """
 
-_COUNT_NEW = """
-WITH new AS (
-    INSERT INTO decisions (proxy, number, experiment, context_id, epoch, decision_id, arm, u, low,
-        propensity, version, source, context, decided_ms, sampling, recorded)
-    {source}
-    ON CONFLICT (proxy, number, decided_ms) DO NOTHING
-    RETURNING proxy, number, experiment, context_id, arm, source, decided_ms
-), met AS (
-    INSERT INTO decision_contexts (experiment, context)
-    SELECT DISTINCT experiment, sha256(convert_to(context_id, 'UTF8')) FROM new WHERE proxy <> ''
-    ON CONFLICT DO NOTHING RETURNING experiment
-), counted AS (
-    INSERT INTO context_counts (experiment, contexts)
-    SELECT experiment, count(*) FROM met GROUP BY experiment ORDER BY experiment
-    ON CONFLICT (experiment) DO UPDATE SET contexts = context_counts.contexts + excluded.contexts
-), numbered AS (
-    INSERT INTO decision_numbers AS numbers (proxy, last, archived)
-    SELECT proxy, max(number), count(*) FROM new WHERE proxy <> '' GROUP BY proxy ORDER BY proxy
-    ON CONFLICT (proxy) DO UPDATE SET
-        last = greatest(numbers.last, excluded.last),
-        archived = numbers.archived + excluded.archived
-), summed AS (
-    INSERT INTO decision_sums AS sums
-        (experiment, minute_ms, arm, selections, defaults, first_ms, last_ms)
-    SELECT experiment, decided_ms - decided_ms % 60000, arm, count(*),
-        count(*) FILTER (WHERE source <> 'policy'), min(decided_ms), max(decided_ms)
-    FROM new GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
-    ON CONFLICT (experiment, minute_ms, arm) DO UPDATE SET
-        selections = sums.selections + excluded.selections,
-        defaults = sums.defaults + excluded.defaults,
-        first_ms = least(sums.first_ms, excluded.first_ms),
-        last_ms = greatest(sums.last_ms, excluded.last_ms)
-)
-SELECT count(*) FROM new
+_SIZE = """
+SELECT coalesce(sum(selections), 0)::bigint AS decisions FROM decision_hours
+WHERE experiment = $1 AND hour_ms > $2::bigint - 3600000 AND hour_ms < $3
 """
 
-
-def count_new(source: str) -> str:
-    """Insert what ``source`` selects into the decision log and, in the same statement, what it adds
-    to the sums; what is archived already adds nothing. Tells how many are new.
-
-    Decisions without a proxy were restored: their unit is not known, nor what their proxy sent.
-    """
-    return _COUNT_NEW.format(source=source)
-
-
-ARCHIVE_DECISIONS = count_new("""
-    SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::bigint[],
-        $6::uuid[], $7::bigint[], $8::float8[], $9::float8[], $10::float8[], $11::bigint[],
-        $12::text[], $13::bytea[], $14::bigint[], $15::float8[], $16::bytea[])
-""")
-
-SUM_REWARDS = """
-INSERT INTO reward_sums AS sums (experiment, minute_ms, arm, count, total, smallest, largest)
-SELECT experiment, received_ms - received_ms % 60000, arm, count(*), sum(reward), min(reward),
-    max(reward)
-FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::float8[])
-    AS new (experiment, received_ms, arm, reward)
-GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
-ON CONFLICT (experiment, minute_ms, arm) DO UPDATE SET
-    count = sums.count + excluded.count,
-    total = sums.total + excluded.total,
-    smallest = least(sums.smallest, excluded.smallest),
-    largest = greatest(sums.largest, excluded.largest)
-"""
-
-_CONTEXTS = """
-SELECT count(DISTINCT context_id) FROM decisions
-WHERE experiment = $1 AND decided_ms >= $2 AND decided_ms < $3 AND proxy <> ''
-"""
-
-_EVER = 2**62
+_EVER = 2**62 - 2**62 % HOUR_MS
+_MOST = 500_000  # rows that one question may read
 
 
 class PostgresInsight:
@@ -119,6 +64,7 @@ class PostgresInsight:
         self, experiment: str, *, span: Span, interval_ms: int | None
     ) -> list[SelectionSum]:
         """See `Insight`."""
+        await self._check_size(experiment, span, interval_ms)
         query = _SELECTIONS.format(interval=_interval(interval_ms))
         rows = await self._database.fetch(query, experiment, *_cut(span, interval_ms))
         return [SelectionSum(*row.values()) for row in rows]
@@ -127,6 +73,7 @@ class PostgresInsight:
         self, experiment: str, *, span: Span, interval_ms: int | None
     ) -> list[RewardSum]:
         """See `Insight`."""
+        await self._check_size(experiment, span, interval_ms)
         query = _REWARDS.format(interval=_interval(interval_ms))
         rows = await self._database.fetch(query, experiment, *_cut(span, interval_ms))
         return [RewardSum(*row.values()) for row in rows]
@@ -137,24 +84,44 @@ class PostgresInsight:
             query = "SELECT contexts FROM context_counts WHERE experiment = $1"
             row = await self._database.row(query, experiment)
             return 0 if row is None else int(row["contexts"])
-        start = 0 if span.start_ms is None else span.start_ms
-        end = _EVER if span.end_ms is None else span.end_ms
-        row = await self._database.row(_CONTEXTS, experiment, start, end)
-        return 0 if row is None else int(row["count"])
+        return await count_contexts(self._database, experiment, span=span)
+
+    async def _check_size(self, experiment: str, span: Span, interval_ms: int | None) -> None:
+        """An interval that the sums do not fit into reads every row; there may not be many."""
+        if not _is_odd(interval_ms):
+            return
+        row = await self._database.row(_SIZE, experiment, *_ends(span))
+        if row is not None and row["decisions"] > _MOST:
+            raise InvalidRequest(
+                f"interval_ms = {interval_ms} over about {row['decisions']} decisions; take a "
+                f"multiple of {MINUTE_MS}, or a span of at most {_MOST} decisions"
+            )
 
 
 def _interval(interval_ms: int | None) -> str:
     return "0::bigint" if interval_ms is None else f"at_ms - at_ms % {interval_ms:d}"
 
 
-def _cut(span: Span, interval_ms: int | None) -> tuple[int, int, int, int, int, int]:
-    """Whole minutes from the sums, then two pieces of the log: before them and behind them."""
-    start = 0 if span.start_ms is None else span.start_ms
-    end = _EVER if span.end_ms is None else span.end_ms
-    if interval_ms is not None and interval_ms % MINUTE_MS:
-        return 0, 0, start, end, 0, 0
-    first = start + -start % MINUTE_MS
-    last = _EVER if span.end_ms is None else end - end % MINUTE_MS
+def _cut(span: Span, interval_ms: int | None) -> tuple[int, ...]:
+    """Two edges of the hours, four of the minutes around them, four of the rows around those."""
+    start, end = _ends(span)
+    if _is_odd(interval_ms):
+        return 0, 0, 0, 0, 0, 0, start, end, 0, 0
+    first, last = start + -start % MINUTE_MS, end - end % MINUTE_MS
     if first >= last:
-        return 0, 0, start, end, 0, 0
-    return first, last, start, first, last, end
+        return 0, 0, 0, 0, 0, 0, start, end, 0, 0
+    rows = start, first, last, end
+    first_hour, last_hour = first + -first % HOUR_MS, last - last % HOUR_MS
+    if (interval_ms is not None and interval_ms % HOUR_MS) or first_hour >= last_hour:
+        return 0, 0, first, last, 0, 0, *rows
+    return first_hour, last_hour, first, first_hour, last_hour, last, *rows
+
+
+def _ends(span: Span) -> tuple[int, int]:
+    start = 0 if span.start_ms is None else span.start_ms
+    return start, _EVER if span.end_ms is None else span.end_ms
+
+
+def _is_odd(interval_ms: int | None) -> bool:
+    """Whether the sums that are kept do not fit into it."""
+    return interval_ms is not None and interval_ms % MINUTE_MS != 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from serving.storage.postgres.database import Database
-from serving.storage.postgres.insight import count_new
+from serving.storage.postgres.sums import count_new
 
 __all__ = ["restore"]
 

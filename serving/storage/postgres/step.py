@@ -18,7 +18,7 @@ from serving.storage import codec
 from serving.storage.postgres import tables, windows
 from serving.storage.postgres.batches import ROW_COLUMNS, ledger_rows, store_batches
 from serving.storage.postgres.database import Connection
-from serving.storage.postgres.insight import ARCHIVE_DECISIONS, SUM_REWARDS
+from serving.storage.postgres.sums import ARCHIVE_DECISIONS, SUM_REWARDS
 from serving.storage.records import (
     CommittedBatch,
     DecisionEvent,

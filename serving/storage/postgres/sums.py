@@ -1,0 +1,92 @@
+"""What archiving adds to the sums by minute and hour, in the transaction that archives."""
+
+from __future__ import annotations
+
+__all__ = ["ARCHIVE_DECISIONS", "SUM_REWARDS", "count_new"]
+
+_COUNT_NEW = """
+WITH new AS (
+    INSERT INTO decisions (proxy, number, experiment, context_id, epoch, decision_id, arm, u, low,
+        propensity, version, source, context, decided_ms, sampling, recorded)
+    {source}
+    ON CONFLICT (proxy, number, decided_ms) DO NOTHING
+    RETURNING proxy, number, experiment, context_id, arm, source, decided_ms
+), met AS (
+    INSERT INTO decision_contexts (experiment, context)
+    SELECT DISTINCT experiment, sha256(convert_to(context_id, 'UTF8')) FROM new WHERE proxy <> ''
+    ON CONFLICT DO NOTHING RETURNING experiment
+), counted AS (
+    INSERT INTO context_counts (experiment, contexts)
+    SELECT experiment, count(*) FROM met GROUP BY experiment ORDER BY experiment
+    ON CONFLICT (experiment) DO UPDATE SET contexts = context_counts.contexts + excluded.contexts
+), numbered AS (
+    INSERT INTO decision_numbers AS numbers (proxy, last, archived)
+    SELECT proxy, max(number), count(*) FROM new WHERE proxy <> '' GROUP BY proxy ORDER BY proxy
+    ON CONFLICT (proxy) DO UPDATE SET
+        last = greatest(numbers.last, excluded.last),
+        archived = numbers.archived + excluded.archived
+{decisions})
+SELECT count(*) FROM new
+"""
+
+_WIDTHS = {
+    "minute": ("decision_sums", "reward_sums", 60_000),
+    "hour": ("decision_hours", "reward_hours", 3_600_000),
+}
+
+
+def _decisions(unit: str) -> str:
+    table, _, width = _WIDTHS[unit]
+    return f"""), by_{unit} AS (
+    INSERT INTO {table} AS sums
+        (experiment, {unit}_ms, arm, selections, defaults, first_ms, last_ms)
+    SELECT experiment, decided_ms - decided_ms % {width}, arm, count(*),
+        count(*) FILTER (WHERE source <> 'policy'), min(decided_ms), max(decided_ms)
+    FROM new GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+    ON CONFLICT (experiment, {unit}_ms, arm) DO UPDATE SET
+        selections = sums.selections + excluded.selections,
+        defaults = sums.defaults + excluded.defaults,
+        first_ms = least(sums.first_ms, excluded.first_ms),
+        last_ms = greatest(sums.last_ms, excluded.last_ms)
+"""
+
+
+def _rewards(unit: str) -> str:
+    _, table, width = _WIDTHS[unit]
+    return f"""
+    INSERT INTO {table} AS sums (experiment, {unit}_ms, arm, count, total, smallest, largest)
+    SELECT experiment, received_ms - received_ms % {width}, arm, count(*), sum(reward),
+        min(reward), max(reward)
+    FROM new GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+    ON CONFLICT (experiment, {unit}_ms, arm) DO UPDATE SET
+        count = sums.count + excluded.count,
+        total = sums.total + excluded.total,
+        smallest = least(sums.smallest, excluded.smallest),
+        largest = greatest(sums.largest, excluded.largest)
+"""
+
+
+def count_new(source: str) -> str:
+    """Insert what ``source`` selects into the decision log and, in the same statement, what it adds
+    to the sums; what is archived already adds nothing. Tells how many are new.
+
+    Decisions without a proxy were restored: their unit is not known, nor what their proxy sent.
+    """
+    return _COUNT_NEW.format(source=source, decisions=_decisions("minute") + _decisions("hour"))
+
+
+ARCHIVE_DECISIONS = count_new("""
+    SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::bigint[],
+        $6::uuid[], $7::bigint[], $8::float8[], $9::float8[], $10::float8[], $11::bigint[],
+        $12::text[], $13::bytea[], $14::bigint[], $15::float8[], $16::bytea[])
+""")
+
+SUM_REWARDS = f"""
+WITH new AS (
+    SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::float8[])
+        AS new (experiment, received_ms, arm, reward)
+), by_minute AS (
+    {_rewards("minute")}
+)
+{_rewards("hour")}
+"""
