@@ -25,7 +25,8 @@ class FaultyWire:
     It runs in a thread of its own, so that a test's blocking call does not stop the traffic.
     ``latency_s`` delays each chunk; ``half_open`` swallows everything; ``cut_after_bytes`` (of
     answers) resets the link that carries the last of them; ``deaf_after`` lets the next request
-    with this word through and resets its link instead of carrying the answer. The last two
+    with this word through and resets its link instead of carrying the answer; ``mute_after``
+    carries nothing on its link any more, as if the client were paused there. The last three
     happen once.
     """
 
@@ -34,7 +35,8 @@ class FaultyWire:
         self.half_open = False
         self.cut_after_bytes: int | None = None
         self.deaf_after: bytes | None = None
-        self.deafened = self.cut = 0
+        self.mute_after: bytes | None = None
+        self.deafened = self.muted = self.cut = 0
         self.port = 0
         self._target = target
         self._refuses = False
@@ -70,7 +72,7 @@ class FaultyWire:
         swallowed = self.half_open
         self._refuses = self.half_open = False
         self.latency_s = 0.0
-        self.cut_after_bytes = self.deaf_after = None
+        self.cut_after_bytes = self.deaf_after = self.mute_after = None
         if swallowed:
             self.reset()
 
@@ -80,6 +82,14 @@ class FaultyWire:
             return False
         self.deaf_after = None
         self.deafened += 1
+        return True
+
+    def is_mute_after(self, request: bytes) -> bool:
+        """Whether nothing shall pass after this request."""
+        if self.mute_after is None or self.mute_after not in request:
+            return False
+        self.mute_after = None
+        self.muted += 1
         return True
 
     def allowed_of(self, answer: bytes) -> bytes | None:
@@ -139,7 +149,7 @@ class _Link:
     ) -> None:
         self._wire = wire
         self._here, self._there = here, there
-        self._deaf = False
+        self._deaf = self._mute = False
 
     async def run(self) -> None:
         """Until either side ends, or a fault does."""
@@ -165,6 +175,7 @@ class _Link:
                 if await self._swallows():
                     continue
                 self._deaf = self._deaf or self._wire.is_deaf_after(data)
+                self._mute = self._wire.is_mute_after(data)
                 writer.write(data)
                 await writer.drain()
 
@@ -186,7 +197,7 @@ class _Link:
     async def _swallows(self) -> bool:
         if self._wire.latency_s:
             await asyncio.sleep(self._wire.latency_s)
-        return self._wire.half_open
+        return self._wire.half_open or self._mute
 
 
 def _abort(writer: asyncio.StreamWriter) -> None:

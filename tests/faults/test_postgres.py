@@ -20,6 +20,7 @@ from tests.faults.trial import Trial, trial
 pytestmark = pytest.mark.faults
 
 OUTAGE_ATTEMPTS = 60
+SILENCE_S = 20.0  # less than a driver waits for an answer, 30 s
 
 
 async def test_selection_and_intake_go_on_while_postgres_is_stopped_at_once(
@@ -45,6 +46,22 @@ async def test_a_commit_whose_reply_is_lost_counts_once(stack: FaultStack) -> No
             await run.sees(lambda before=before: wire.deafened > before, what="a commit")  # type: ignore[misc]
             await run.attempts(20)
         await run.recovers()
+
+
+@pytest.mark.parametrize("word", [b"INSERT INTO positions", b'COPY "ledger"'])
+async def test_a_step_that_falls_silent_in_a_statement_does_not_keep_the_shard(
+    stack: FaultStack, word: bytes
+) -> None:
+    """To Postgres a session is not idle there, and its locks would be held for ever."""
+    wire = stack.wires["cortex-postgres"]
+    async with trial(stack, name="silent step") as run:
+        await run.attempts(40)
+        run.mark("fault", f"silent after {word!r}")
+        wire.mute_after = word
+        await run.sees(lambda: wire.muted > 0, what=f"{word!r} is sent")
+        wire.muted = 0
+        assert await run.recovers() < SILENCE_S
+        await run.attempts(40)
 
 
 @pytest.mark.parametrize("role", ["proxy", "cortex"])

@@ -121,3 +121,15 @@ async def test_the_request_passes_and_its_answer_is_lost(wire: FaultyWire) -> No
     assert wire.deafened == 1
     assert await asked(other, b"COMMIT\n") == b"COMMIT\n"
     other[1].close()
+
+
+async def test_a_link_falls_silent_after_a_word_and_the_others_do_not(wire: FaultyWire) -> None:
+    link, other = await connected(wire), await connected(wire)
+    wire.mute_after = b"INSERT"
+    link[1].write(b"INSERT\n")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(link[0].readline(), SLOW_S)
+    assert wire.muted == 1
+    assert await asked(other, b"INSERT\n") == b"INSERT\n"
+    link[1].close()
+    other[1].close()

@@ -27,9 +27,10 @@ _CONNECT_S = 5.0
 _COMMAND_S = 30.0
 
 # Classes of SQLSTATE that pass: connection, transaction rollback, resources, operator's doing,
-# system; and single codes: read-only server, session ended while idle, lock not available.
+# system; and single codes: read-only server, session ended while idle or for taking too long, lock
+# not available.
 _PASSING_CLASSES = ("08", "40", "53", "57", "58")
-_PASSING = ("25006", "25P03", "55P03")
+_PASSING = ("25006", "25P03", "25P04", "55P03")
 _NO_TABLE = "42P01"
 _BROKEN = (
     asyncpg.PostgresConnectionError,

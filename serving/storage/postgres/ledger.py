@@ -30,6 +30,7 @@ __all__ = ["PostgresLedger"]
 # waits for, and from its first write on. The second is no longer than a lease, so that a process
 # that hangs does not keep the shard from its successor.
 _FOLDING, _WRITING = "60s", "4s"
+_WHOLE_TIMEOUT_SINCE = 17  # version of Postgres
 
 
 class PostgresLedger:
@@ -66,7 +67,7 @@ class PostgresLedger:
             await _limit_silence(connection, _FOLDING)
 
             async def begin_writing() -> None:
-                await _limit_silence(connection, _WRITING)
+                await _limit_writing(connection)
                 await _check_term(connection, shard, term=term, keep=True)
 
             step = PostgresStep(connection, begin_writing)
@@ -220,3 +221,14 @@ async def _check_term(connection: Connection, shard: int, *, term: int, keep: bo
 
 async def _limit_silence(connection: Connection, limit: str) -> None:
     await connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{limit}'")
+
+
+async def _limit_writing(connection: Connection) -> None:
+    """The end of the step is near, or the session's is.
+
+    Between the two messages that make a statement a session is not idle to Postgres, however long
+    it hears nothing: only the limit of the whole transaction ends it there.
+    """
+    await _limit_silence(connection, _WRITING)
+    if connection.get_server_version().major >= _WHOLE_TIMEOUT_SINCE:
+        await connection.execute(f"SET LOCAL transaction_timeout = '{_WRITING}'")
