@@ -3,109 +3,87 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+import json
+import platform
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from pydantic_settings import BaseSettings
 
 import qbrix
-from qbrix.errors import QbrixError, Unavailable
-from serving.loading import trusted_keys
-from serving.proxy.agent.intake import suffices
-from serving.settings import (
-    CortexSettings,
-    MotorSettings,
-    ProxySettings,
-    SharedSettings,
-    read_secrets,
-    read_settings,
+from serving.cli.attached import settings_at
+from serving.cli.examining.files import (
+    examine_addresses,
+    examine_secret,
+    examine_tls,
+    examine_trusted,
 )
-from serving.storage.base import Stores
-from serving.storage.connect import open_stores
-from serving.storage.migrate import current, head
+from serving.cli.examining.finding import Finding, ok
+from serving.cli.examining.roles import examine_roles
+from serving.cli.examining.stores import examine_stores
+from serving.settings import CortexSettings, MotorSettings, ProxySettings, SharedSettings
 
-__all__ = ["doctor", "listed_settings"]
-
-Finding = tuple[str, str | None]  # what was looked at, and what is wrong with it
-
-
-def doctor() -> int:
-    """Print one line per check, then one per setting; 0 when all is well."""
-    proxy, shared = read_settings(ProxySettings), read_settings(SharedSettings)
-    findings = [*_local(proxy, shared), *asyncio.run(_remote(proxy, shared))]
-    for name, wrong in findings:
-        print(f"ok    {name}" if wrong is None else f"FAIL  {name}: {wrong}")
-    for line in listed_settings():
-        print(f"set   {line}")
-    return int(any(wrong is not None for _, wrong in findings))
+__all__ = ["Setting", "doctor", "listed_settings"]
 
 
-def listed_settings() -> Iterator[str]:
-    """Every variable that the roles read, with its value here; secrets stay covered."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Setting:
+    """A variable that the roles read, as they would read it here; secrets stay covered."""
+
+    name: str
+    value: str
+    default: bool
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.value}" + ("  (default)" if self.default else "")
+
+
+def doctor(*, data_dir: Path | None = None, as_json: bool = False) -> int:
+    """Print one line per finding, then one per setting; 0 when nothing failed."""
+    findings = _findings(data_dir)
+    settings = list(listed_settings(data_dir))
+    failed = any(one.level == "fail" for one in findings)
+    if as_json:
+        found = [asdict(one) for one in findings]
+        told = {"ok": not failed, "findings": found, "settings": [asdict(one) for one in settings]}
+        print(json.dumps(told, indent=2))
+    else:
+        for finding in findings:
+            print(finding)
+        for setting in settings:
+            print(f"set   {setting}")
+    return int(failed)
+
+
+def listed_settings(data_dir: Path | None = None) -> Iterator[Setting]:
+    """Every variable that the roles read."""
     kinds: list[type[BaseSettings]] = [SharedSettings, ProxySettings, MotorSettings, CortexSettings]
     for kind in kinds:
-        settings = read_settings(kind)
+        settings = settings_at(kind, data_dir)
         for name in kind.model_fields:
             value = getattr(settings, name)
-            shown = "" if value is None else value
-            origin = "" if name in settings.model_fields_set else "  (default)"
-            yield f"{kind.model_config.get('env_prefix', '')}{name}".upper() + f"={shown}{origin}"
+            yield Setting(
+                name=f"{kind.model_config.get('env_prefix', '')}{name}".upper(),
+                value="" if value is None else str(value),
+                default=name not in settings.model_fields_set,
+            )
 
 
-def _local(proxy: ProxySettings, shared: SharedSettings) -> Iterator[Finding]:
-    yield f"qbrix {qbrix.__version__}", None
-    draw, token = shared.draw_key_file, proxy.token_key_file
-    yield _checked("draw key", lambda: read_secrets(draw, setting="QBRIX_DRAW_KEY_FILE"))
-    yield _checked("token key", lambda: read_secrets(token, setting="PROXY_TOKEN_KEY_FILE"))
-    yield _checked(
-        "sign-in key", lambda: read_secrets(proxy.jwt_key_file, setting="PROXY_JWT_KEY_FILE")
-    )
-    yield _checked("trusted keys", lambda: trusted_keys(shared.trusted_keys_dir))
-
-
-async def _remote(proxy: ProxySettings, shared: SharedSettings) -> list[Finding]:
-    postgres_url = shared.postgres_url.get_secret_value()
-    findings = [await _awaited("schema", _schema(postgres_url))]
-    try:
-        stores = await open_stores(
-            postgres_url=postgres_url, redis_url=shared.redis_url.get_secret_value()
-        )
-    except QbrixError as error:
-        return [*findings, ("stores", str(error))]
-    try:
-        findings.append(await _awaited("postgres", stores.catalog.ping()))
-        findings.append(await _awaited("redis", stores.channel.ping()))
-        findings.append(await _awaited("durability", _durability(stores, proxy.durability)))
-    finally:
-        await stores.close()
+def _findings(data_dir: Path | None) -> list[Finding]:
+    proxy, shared = settings_at(ProxySettings, data_dir), settings_at(SharedSettings, data_dir)
+    findings = [ok(f"qbrix {qbrix.__version__}", f"Python {platform.python_version()}")]
+    for name, path, setting in (
+        ("draw key", shared.draw_key_file, "QBRIX_DRAW_KEY_FILE"),
+        ("token key", proxy.token_key_file, "PROXY_TOKEN_KEY_FILE"),
+        ("sign-in key", proxy.jwt_key_file, "PROXY_JWT_KEY_FILE"),
+    ):
+        findings.append(examine_secret(name, path, setting=setting))
+    findings.append(examine_trusted(shared))
+    findings += examine_tls(proxy)
+    findings += examine_addresses(proxy, settings_at(MotorSettings, data_dir))
+    findings += asyncio.run(examine_stores(shared, proxy))
+    run_dir = shared.run_dir if data_dir is None else data_dir.expanduser() / "run"
+    if run_dir is not None and run_dir.is_dir():
+        findings += examine_roles(run_dir)
     return findings
-
-
-async def _schema(url: str) -> None:
-    found = await current(url)
-    if found != head():
-        raise Unavailable(f"the database has revision {found}, not {head()}; run qbrix migrate")
-
-
-async def _durability(stores: Stores, demanded: str) -> None:
-    offered = await stores.intake.durability()
-    if not suffices(offered, demanded=demanded):
-        raise Unavailable(
-            f"redis offers {offered!r}, {demanded!r} is demanded; set appendfsync always and "
-            "maxmemory-policy noeviction, or accept less with PROXY_DURABILITY"
-        )
-
-
-def _checked(name: str, check: Callable[[], object]) -> Finding:
-    try:
-        check()
-    except QbrixError as error:
-        return name, str(error)
-    return name, None
-
-
-async def _awaited(name: str, check: Awaitable[None]) -> Finding:
-    try:
-        await check
-    except QbrixError as error:
-        return name, str(error)
-    return name, None

@@ -74,12 +74,15 @@ def _add_stack(commands: Any) -> None:
 
 def _add_stores(commands: Any) -> None:
     _add(commands, "migrate", "stores:migrate", "bring the database's schema up to date")
-    _add(commands, "doctor", "doctor:doctor", "look whether everything is in order")
+    doctor = _add(commands, "doctor", "doctor:doctor", "look whether everything is in order")
+    doctor.add_argument("--json", action="store_true", dest="as_json")
     key = commands.add_parser("key", help="API keys").add_subparsers(required=True)
     create = _add(key, "create", "stores:create_key", "make an API key and show it once")
     create.add_argument("--tenant", required=True, help="workspace; made when there is none")
     create.add_argument("--name", required=True)
     create.add_argument("--role", choices=["viewer", "member", "admin"], default="member")
+    for command in (doctor, create):
+        command.add_argument("--data-dir", type=Path, help=_DATA_DIR)
 
 
 def _add_ledger(commands: Any) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
+from serving.cli.attached import open_attached, shared_settings
 from serving.settings import SharedSettings, read_settings
 
 __all__ = ["create_key", "migrate"]
@@ -17,29 +19,21 @@ def migrate() -> None:
     print(f"schema {revision}")
 
 
-def create_key(*, tenant: str, name: str, role: str) -> None:
+def create_key(*, tenant: str, name: str, role: str, data_dir: Path | None = None) -> None:
     """Print a new API key of the tenant; it is shown this once."""
-    print(
-        asyncio.run(_create_key(read_settings(SharedSettings), tenant=tenant, name=name, role=role))
-    )
+    shared = shared_settings(data_dir)
+    print(asyncio.run(_create_key(shared, tenant=tenant, name=name, role=role)))
 
 
 async def _create_key(shared: SharedSettings, *, tenant: str, name: str, role: str) -> str:
     from serving.proxy.people.api_keys import mint
     from serving.proxy.people.auth import ROLES
     from serving.storage.audit import Actor, acting
-    from serving.storage.connect import open_stores
 
-    stores = await open_stores(
-        postgres_url=shared.postgres_url.get_secret_value(),
-        redis_url=shared.redis_url.get_secret_value(),
-    )
-    try:
+    async with open_attached(shared) as stores:
         found = await stores.catalog.find_tenant(tenant)
         owner = found or await stores.catalog.create_tenant(tenant)
         record, key = mint(owner, name=name, scopes=ROLES[role])
         with acting(Actor(tenant=owner)):
             await stores.catalog.put_api_key(record)
-    finally:
-        await stores.close()
     return key

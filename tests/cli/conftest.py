@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import secrets
 from pathlib import Path
 
 import pytest
 
 from qbrix.bundle import SigningKey, TrustedKeys
+from serving.stack.folders import keep_secret
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def environment(
 ) -> dict[str, str]:
     """Variables for the roles, set in this process too; ports are chosen by the system."""
     for name in ("draw", "token", "jwt"):
-        (tmp_path / f"{name}.key").write_text(secrets.token_hex(32))
+        keep_secret(tmp_path / f"{name}.key")
     trusted = tmp_path / "trusted_keys"
     trusted.mkdir()
     key = SigningKey.load_or_create(tmp_path / "signing_key")

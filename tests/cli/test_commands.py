@@ -104,43 +104,12 @@ def test_migrating_twice_is_migrating_once(
 ) -> None:
     monkeypatch.setenv("QBRIX_POSTGRES_URL", empty_postgres_url)
     assert main(["doctor"]) == 1
-    assert "run qbrix migrate" in capsys.readouterr().out
+    assert "; run qbrix migrate" in capsys.readouterr().out
     answers = []
     for _ in range(2):
         assert main(["migrate"]) == 0
         answers.append(capsys.readouterr().out)
     assert answers[0] == answers[1]
-
-
-@pytest.mark.usefixtures("environment")
-def test_the_doctor_finds_everything_in_order(capsys: Output) -> None:
-    status, found = main(["doctor"]), capsys.readouterr().out
-    assert status == 0, found
-    checks = [line for line in found.splitlines() if not line.startswith("set")]
-    assert all(line.startswith("ok") for line in checks)
-
-
-@pytest.mark.usefixtures("environment")
-def test_the_doctor_lists_every_setting_and_covers_secrets(
-    fresh_postgres_url: str, monkeypatch: pytest.MonkeyPatch, capsys: Output
-) -> None:
-    monkeypatch.setenv("PROXY_SIGNUP", "closed")
-    main(["doctor"])
-    found = capsys.readouterr().out
-    listed = [line.removeprefix("set   ") for line in found.splitlines() if line[:3] == "set"]
-    assert "PROXY_SIGNUP=closed" in listed
-    assert "PROXY_RATE_LIMIT_PER_MINUTE=0  (default)" in listed
-    assert any(line.startswith("CORTEX_LEASE_TTL_S=") for line in listed)
-    assert fresh_postgres_url not in found
-
-
-@pytest.mark.usefixtures("environment")
-def test_the_doctor_finds_what_is_wrong(tmp_path: Path, capsys: Output) -> None:
-    (tmp_path / "draw.key").write_text("short")
-    assert main(["doctor"]) == 1
-    found = capsys.readouterr().out
-    assert "FAIL  draw key" in found
-    assert "ok    redis" in found
 
 
 @pytest.fixture(scope="module")
