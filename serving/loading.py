@@ -6,23 +6,31 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from qbrix.bundle import Bundle, BundleResolver, TrustedKeys
+from qbrix.bundle import Bundle, BundleResolver, Certificate, TrustedKeys
 from qbrix.errors import BundleError
 from qbrix.ledger import Configuration, Resolver
+from serving.limited import Limit, LimitedResolver
 
 __all__ = ["PolicyLoader", "trusted_keys"]
+
+_VERIFYING = 5.0  # times as long as a single call may take
 
 
 class PolicyLoader:
     """Resolvers for configurations; no code of a bundle runs before its signature was checked."""
 
     def __init__(
-        self, fetch_bundle: Callable[[str], Awaitable[bytes]], trusted: TrustedKeys
+        self,
+        fetch_bundle: Callable[[str], Awaitable[bytes]],
+        trusted: TrustedKeys,
+        *,
+        limit: Limit | None = None,
     ) -> None:
+        self.limit = limit or Limit()
         self._fetch = fetch_bundle
         self._trusted = trusted
         self._bundles: dict[str, Bundle] = {}
-        self._resolver = BundleResolver(self._bundles)
+        self._resolver = LimitedResolver(BundleResolver(self._bundles), self.limit)
         self._fetching: dict[str, asyncio.Lock] = {}
 
     async def resolver_for(self, configuration: Configuration) -> Resolver:
@@ -47,6 +55,12 @@ class PolicyLoader:
         self._fetching.pop(sha256, None)
         return self._bundles[sha256]
 
+    async def verify(self, bundle: Bundle) -> Certificate:
+        """Replay the golden trace; raises BundleError when it differs or takes too long."""
+        return await asyncio.to_thread(
+            self.limit.call, bundle.sha256, bundle.verify, times=_VERIFYING
+        )
+
     def _admit(self, sha256: str, data: bytes) -> Bundle:
         bundle = Bundle.from_bytes(data)
         if bundle.sha256 != sha256:
@@ -54,7 +68,7 @@ class PolicyLoader:
                 "digest", f"the store's bundle {sha256[:12]} has the SHA-256 {bundle.sha256[:12]}"
             )
         bundle.check_signature(self._trusted)
-        bundle.policy_class()
+        self.limit.call(sha256, bundle.policy_class)
         return bundle
 
 

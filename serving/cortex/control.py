@@ -62,7 +62,7 @@ async def plan_change(request: ControlRequest, live: Live, *, loader: PolicyLoad
     if request.reason == "promote":
         bundle = await loader.bundle(_wanted(request).bundle or "")
         _check_fit(bundle, live.deployment.configuration)
-        certificate = await asyncio.to_thread(bundle.verify)
+        certificate = await loader.verify(bundle)
         control = _promotion(bundle, live.deployment.configuration)
     else:
         control = _control(request, live.deployment.configuration)

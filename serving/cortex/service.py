@@ -48,6 +48,7 @@ class Cortex:
         self.metrics = metrics or CortexMetrics()
         timing = timing or Timing()
         self._stores = stores
+        self._loader = loader
         self._upkeep = upkeep
         self._workers = [
             ShardWorker(
@@ -70,6 +71,11 @@ class Cortex:
         self.vitals = Vitals(
             self._workers, stores.intake, metrics=self.metrics, behind_limit_s=timing.behind_limit_s
         )
+        self.metrics.watch(
+            "qbrix_stalled_bundles",
+            "bundles whose code did not return and is left alone for now",
+            lambda: float(len(loader.limit.stalled)),
+        )
         self._by_shard = dict(zip(map(str, shards), self._workers, strict=True))
         self._tasks: list[asyncio.Task[None]] = []
         self._helpers: list[asyncio.Task[None]] = []
@@ -86,7 +92,8 @@ class Cortex:
 
     def readiness(self, pulses: Pulses) -> Readiness:
         """Ready while its shards keep up; how far each is behind, and what hinders it."""
-        return Readiness(self.healthy, {**self.vitals.facts(), "answered_s": pulses.ages_s()})
+        told = {"stalled_bundles": self._loader.limit.stalled, "answered_s": pulses.ages_s()}
+        return Readiness(self.healthy, {**self.vitals.facts(), **told})
 
     async def start(self) -> None:
         """Begin to lead and learn."""

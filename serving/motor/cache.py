@@ -26,9 +26,13 @@ _log = structlog.get_logger("motor")
 
 
 class Prepared:
-    """A decider with the place in the ledger that it stands for."""
+    """A decider with the place in the ledger that it stands for.
+
+    ``aside``: every decision calls promoted code, which must not hold up the event loop.
+    """
 
     __slots__ = (
+        "aside",
         "checked_s",
         "decider",
         "dim",
@@ -49,6 +53,7 @@ class Prepared:
         n_arms: int,
         dim: int,
         failures: Tally | None = None,
+        foreign: bool = False,
     ) -> None:
         self.tenant = record.tenant
         self.epoch = record.epoch
@@ -58,6 +63,7 @@ class Prepared:
         self.n_arms = n_arms
         self.dim = dim
         self.records = decider.policy.capabilities.recorded > 0
+        self.aside = foreign and (dim > 0 or self.records or record.law is None)
         self.checked_s = 0.0
         self.tried_s = 0.0
 
@@ -199,6 +205,7 @@ class StateCache:
             n_arms=configuration.n_arms,
             dim=dim,
             failures=self._metrics.policy_failures,
+            foreign=configuration.policy.bundle is not None,
         )
 
     def _swap(self, experiment: str, entry: Prepared) -> None:

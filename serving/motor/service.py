@@ -8,6 +8,7 @@ from typing import Any
 
 from qbrix.errors import NotFound, QbrixError, Unavailable
 from serving.loading import PolicyLoader
+from serving.motor.aside import Aside
 from serving.motor.cache import Prepared, StateCache
 from serving.motor.deciding import Answer, decide_one, decide_together
 from serving.motor.vitals import facts_of, show_states
@@ -36,11 +37,18 @@ class Motor:
     ) -> None:
         self.metrics = metrics or MotorMetrics()
         self._channel = channel
+        self._loader = loader
         self._draw_key = draw_key
         self._states = StateCache(
             settings, channel=channel, ledger=ledger, loader=loader, metrics=self.metrics
         )
         show_states(self._states, self.metrics)
+        self.metrics.watch(
+            "qbrix_stalled_bundles",
+            "bundles whose code did not return and is left alone for now",
+            lambda: float(len(loader.limit.stalled)),
+        )
+        self._aside = Aside(self._decided_together)
         self._riding: dict[Prepared, list[tuple[Query, asyncio.Future[Answer]]]] = {}
         self._listener: asyncio.Task[None] | None = None
 
@@ -53,6 +61,7 @@ class Motor:
         if self._listener is not None:
             self._listener.cancel()
             await asyncio.wait({self._listener})
+        await self._aside.stop()
         await self._states.close()
 
     async def decide(self, queries: Sequence[Query]) -> list[Answer]:
@@ -72,9 +81,9 @@ class Motor:
         ]
 
     def at_hand(self, experiment: str) -> int | None:
-        """K of the state in memory, if its policy needs no context: nobody rides, nobody waits."""
+        """K of the state in memory, if it decides by a look-up: nobody rides, nobody waits."""
         entry = self._states.get(experiment)
-        return None if entry is None or entry.dim else entry.n_arms
+        return None if entry is None or entry.dim or entry.aside else entry.n_arms
 
     def decide_at_once(self, query: Query) -> Answer:
         """The answer of a state that is `at_hand`."""
@@ -89,8 +98,8 @@ class Motor:
         return self._listener is not None and not self._listener.done()
 
     def facts(self) -> dict[str, Any]:
-        """How many states are in memory, and their ages."""
-        return facts_of(self._states)
+        """How many states are in memory, their ages, and whose code is not called for now."""
+        return {**facts_of(self._states), "stalled_bundles": self._loader.limit.stalled}
 
     def readiness(self, pulses: Pulses) -> Readiness:
         """Ready while it follows and has a state to serve, or a store that could give one."""
@@ -138,6 +147,8 @@ class Motor:
         """Answers, or promises of them where it pays to wait for others who ask."""
         if isinstance(entry, QbrixError):
             return [entry] * len(queries)
+        if entry.aside:
+            return [self._aside.ride(entry, query) for query in queries]
         if entry.dim:
             return [self._ride(entry, query) for query in queries]
         if len(queries) == 1:

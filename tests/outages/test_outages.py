@@ -67,7 +67,7 @@ async def test_ten_minutes_of_traffic_without_postgres_lose_nothing(
     await asyncio.gather(*(singly() for _ in range(5)), clients.many(TEN_MINUTES - SINGLE))
     assert len(clients.acknowledged) - before == TEN_MINUTES
     await asyncio.to_thread(stack.postgres.start)
-    await clients.settled(within_s=2 * HEALED_S)
+    await clients.settled(within_s=60.0)  # it heals at once; 30,000 events take their time
 
 
 async def test_without_redis_selection_goes_on_and_feedback_is_told_when_to_come_again(
