@@ -79,13 +79,17 @@ def advance(
             state = _started(policy, batch.control, resolver)
         else:
             if before is None:
-                raise StateMismatch(f"version {batch.version} keeps a state that is not there")
+                raise StateMismatch(
+                    f"version {batch.version} keeps a state that is not there; give all versions since it"
+                )
             state = before.state
             if configuration.n_arms != before.configuration.n_arms:
                 state = policy.grow(state, n_arms=configuration.n_arms)
     else:
         if before is None:
-            raise StateMismatch(f"version {batch.version} is feedback, but nothing has begun")
+            raise StateMismatch(
+                f"version {batch.version} follows a state that is not there; give all versions since it"
+            )
         assert batch.rows is not None
         configuration, policy, state = before.configuration, before.policy, before.state
         learned = batch.rows.interactions(stands(batch, without or {}))

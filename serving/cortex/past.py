@@ -6,6 +6,9 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import structlog
+
+from qbrix.errors import QbrixError, Unavailable
 from qbrix.ledger import Batch, Course, Resolver
 from qbrix.ledger.course import refold, taken_back
 from serving.cortex.deployments import Live, restored
@@ -15,6 +18,8 @@ from serving.storage.records_windows import StoredRow
 from serving.storage.rows import is_id
 
 __all__ = ["Past", "by_decision", "pasts_of"]
+
+_log = structlog.get_logger("cortex")
 
 _PAGE = 200
 
@@ -49,11 +54,9 @@ async def pasts_of(
         rows = by_decision(await windows.rows_of(name, ids))
         epoch = live.deployment.epoch
         versions = [event.version for event in takes if event.epoch == epoch]
+        pasts[name] = Past(rows)
         if versions and rows:
-            start, batches = await _since(ledger, windows, live, version=min(versions))
-            pasts[name] = Past(rows, start, batches)
-        else:
-            pasts[name] = Past(rows)
+            pasts[name] = await _with_batches(ledger, windows, live, rows, version=min(versions))
     return pasts
 
 
@@ -63,6 +66,25 @@ def by_decision(rows: Sequence[StoredRow]) -> dict[str, list[StoredRow]]:
     for row in rows:
         grouped.setdefault(row.event.decision_id, []).append(row)
     return grouped
+
+
+async def _with_batches(
+    ledger: Ledger,
+    windows: Windows,
+    live: Live,
+    rows: Mapping[str, Sequence[StoredRow]],
+    *,
+    version: int,
+) -> Past:
+    """Without batches where they cannot be read: what is to be folded again is then refused."""
+    try:
+        start, batches = await _since(ledger, windows, live, version=version)
+    except Unavailable:
+        raise
+    except QbrixError as error:
+        _log.error("past_unreadable", experiment=live.record.id, error=str(error))
+        return Past(rows)
+    return Past(rows, start, batches)
 
 
 async def _since(

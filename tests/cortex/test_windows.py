@@ -9,11 +9,15 @@ from itertools import count
 
 import pytest
 
-from qbrix.ledger import Aggregation, Attribution
+from qbrix.bundle import BundleResolver
+from qbrix.ledger import Aggregation, Attribution, Disposition
 from qbrix.ledger.attribution import CLOSE, correction_id
+from serving.cortex.learn import learn
+from serving.cortex.past import Past
 from serving.storage.base import ControlRequest, Stores
 from serving.storage.connect import memory_stores, open_stores
 from serving.storage.migrate import migrate
+from serving.storage.records_windows import StoredRow
 from tests.cortex.scene import GRACE_MS, Scene, replace, retraction, scene_of
 from tests.cortex.world import decided, event
 
@@ -332,3 +336,24 @@ async def test_a_reset_forgets_what_waits(stores: Stores) -> None:
     await scene.at(2 * CLOSED_MS)
     assert await scene.kinds() == [(1, "held"), (1, "withdrawal")]
     assert await scene.successes() == [0.0, 0.0]
+
+
+async def test_what_cannot_be_folded_again_is_buried_and_stays_learned() -> None:
+    """The batches since the reward are not kept any more."""
+    scene = await scene_of(memory_stores(), None)
+    known = event(scene.record, 1)
+    await scene.send(known)
+    await scene.at(0)
+    deployment = await scene.checked()
+    past = Past({known.decision_id: [StoredRow(known, Disposition.FOLDED, 1)]})
+    learned = learn(
+        deployment,
+        [retraction(known), event(scene.record, 2)],
+        known=(),
+        resolver=BundleResolver(),
+        past=past,
+    )
+    (dead,) = learned.dead
+    assert "follows a state that is not there" in dead.reason
+    assert dead.event.decision_id == known.decision_id
+    assert learned.deployment.version == 2

@@ -9,6 +9,7 @@ import numpy as np
 
 from qbrix.ledger import Batch, Disposition
 from serving.storage.base import DecisionEvent, ExperimentRecord, StateRecord, Stores
+from serving.storage.base_insight import Span
 from serving.storage.records_windows import BEFORE_ALL, Progress
 from tests.storage.records import committed, decision_id, make_state, row_batch, stored_experiment
 
@@ -154,3 +155,19 @@ async def test_states_to_go_back_to_are_thinned_and_forgotten(stores: Stores) ->
     assert await found(33) == before
     assert await found(99, epoch=1) == 40
     assert await stores.windows.epoch_start(record.id, 0) == 0
+
+
+async def test_what_a_window_comes_to_is_no_reward_that_somebody_sent(stores: Stores) -> None:
+    record = await _windowed(stores)
+    sent = _held(1, first=1, n=3)
+    closing = _held(2, first=5, n=3)
+    assert sent.rows is not None
+    assert closing.rows is not None
+    closing.rows.dispositions[:] = (Disposition.CLOSED, Disposition.DEFAULT, Disposition.RETRACTION)
+    async with stores.ledger.step(0, term=await _term(stores)) as step:
+        await step.append(record.id, committed(sent))
+        await step.append(record.id, committed(closing))
+    for span in (Span(), Span(AT_MS, AT_MS + 999)):
+        sums = await stores.insight.rewards(record.id, span=span, interval_ms=None)
+        assert sum(one.count for one in sums) == 3
+        assert sum(one.total for one in sums) == np.cumsum(sent.rows.rewards)[-1]
