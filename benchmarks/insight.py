@@ -74,6 +74,7 @@ _SUMS = (
     """INSERT INTO context_counts SELECT experiment, count(*) FROM decision_contexts
     WHERE experiment = $1 GROUP BY 1""",
 )
+_SKETCHED = "SELECT 1 FROM positions WHERE stream = 'sketched.86400000' AND position >= $1"
 
 
 async def fill(urls: dict[str, str], experiment: str, *, rows: int) -> None:
@@ -91,14 +92,16 @@ async def fill(urls: dict[str, str], experiment: str, *, rows: int) -> None:
     for statement in _SUMS:
         await connection.execute(statement, experiment)
     await connection.execute("VACUUM ANALYZE")
-    await connection.close()
     stores = await open_stores(
         postgres_url=urls["QBRIX_POSTGRES_URL"], redis_url=urls["QBRIX_REDIS_URL"]
     )
     keep = Retention(keys_ms=400 * DAY_MS)
-    while (await stores.archive.tend(keep, now_ms=END_MS + DAY_MS)).sketched:
-        pass
+    while not await connection.fetchval(_SKETCHED, str(END_MS)):
+        # The stack's cortex is at it as well, and one at a time can be.
+        await stores.archive.tend(keep, now_ms=END_MS + DAY_MS)
+        await asyncio.sleep(0.1)
     await stores.close()
+    await connection.close()
 
 
 def questions(experiment: str) -> Iterator[tuple[str, str, dict[str, int]]]:

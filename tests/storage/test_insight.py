@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from uuid import uuid4
 
 import msgspec
@@ -9,7 +10,7 @@ import pytest
 
 from qbrix.ledger import Batch
 from serving.storage.base import DecisionEvent, Stores
-from serving.storage.base_insight import MINUTE_MS, SelectionSum, Span
+from serving.storage.base_insight import HOUR_MS, MINUTE_MS, SelectionSum, Span
 from tests.storage.records import committed, decision, row_batch, stored_experiment
 
 START = 100 * MINUTE_MS
@@ -129,3 +130,38 @@ async def test_rewards_are_summed_by_the_time_at_which_they_came(stores: Stores)
         assert (one.smallest, one.largest) == (min(paid), max(paid))
     late = Span(int(rows.received_ms.max()) + 1, None)
     assert await stores.insight.rewards(record.id, span=late, interval_ms=None) == []
+
+
+@pytest.mark.parametrize(
+    ("start_min", "end_min"),
+    [(None, None), (0, 300), (1, 299), (59, 61), (61, 119), (30, 150), (60, 180), (0.5, 240.5)],
+)
+async def test_hours_minutes_and_rows_add_up_to_the_span(
+    stores: Stores, start_min: float | None, end_min: float | None
+) -> None:
+    record = await stored_experiment(stores)
+    day_ms = 200 * HOUR_MS
+    # One decision every quarter of a minute past …, 7 minutes apart, over five hours.
+    times = [day_ms + number * 7 * MINUTE_MS + 15_000 for number in range(43)]
+    term = await stores.ledger.acquire(0, holder="me", ttl_s=60.0)
+    assert term is not None
+    async with stores.ledger.step(0, term=term) as step:
+        await step.put_decisions(
+            [
+                _event(record.id, number, at_ms=at_ms, arm=0, source="policy")
+                for number, at_ms in enumerate(times)
+            ]
+        )
+    edges = [
+        None if one is None else day_ms + round(one * MINUTE_MS) for one in (start_min, end_min)
+    ]
+    span = Span(*edges)
+    inside = [at_ms for at_ms in times if span.holds(at_ms)]
+    sums = await stores.insight.selections(record.id, span=span, interval_ms=None)
+    assert sum(one.selections for one in sums) == len(inside)
+    if inside:
+        assert (sums[0].first_ms, sums[0].last_ms) == (inside[0], inside[-1])
+    for interval_ms in (HOUR_MS, 2 * HOUR_MS, 10 * MINUTE_MS, 45_000):
+        by_interval = await stores.insight.selections(record.id, span=span, interval_ms=interval_ms)
+        starts = [at_ms - at_ms % interval_ms for at_ms in inside]
+        assert {one.start_ms: one.selections for one in by_interval} == Counter(starts)

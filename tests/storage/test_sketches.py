@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from qbrix.errors import InvalidRequest
 from serving.storage.base_insight import HOUR_MS, Span
 from serving.storage.postgres.database import Database
+from serving.storage.postgres.insight import PostgresInsight
 from serving.storage.postgres.sketches import DAY_MS, K, count_contexts, sketch
 
 START_MS = 20_000 * DAY_MS  # 2024-10-04
@@ -82,3 +84,18 @@ async def test_many_units_are_estimated_within_a_few_percent(database: Database)
         estimate = await count_contexts(database, EXPERIMENT, span=span, small=0)
         # Six standard errors of 1/sqrt(K - 2): once in 5e8; hashes and units are fixed.
         assert abs(estimate / exact - 1.0) < 6 / (K - 2) ** 0.5
+
+
+async def test_an_interval_that_no_sum_fits_into_is_refused_over_too_many_rows(
+    database: Database,
+) -> None:
+    await database.write(
+        "INSERT INTO decision_hours VALUES ($1, $2, 0, 500001, 0, $2, $2)", EXPERIMENT, START_MS
+    )
+    insight = PostgresInsight(database)
+    for span in (Span(), Span(START_MS + 5, START_MS + 9)):
+        with pytest.raises(InvalidRequest, match="take a multiple of 60000"):
+            await insight.selections(EXPERIMENT, span=span, interval_ms=45_000)
+        await insight.selections(EXPERIMENT, span=span, interval_ms=60_000)
+    before = Span(None, START_MS)
+    assert await insight.rewards(EXPERIMENT, span=before, interval_ms=45_000) == []
