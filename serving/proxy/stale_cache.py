@@ -89,6 +89,8 @@ class StaleCache(Generic[V]):
         old = self._entries.get(key)
         task = self._refresh(key)
         await asyncio.wait({task}, timeout=None if old is None else self._grace_s)
+        if old is not None and not task.done():  # whoever comes next need not wait as well
+            old.away = True
         if (entry := self._entries.get(key)) is not None:
             return entry.value
         if task.done() and (failure := task.exception()) is not None:

@@ -99,15 +99,23 @@ async def test_a_value_outlives_the_store(
     assert cache.peek("k") == "back"
 
 
-async def test_a_silent_store_costs_the_grace_time_only(
+async def test_a_silent_store_costs_one_caller_the_grace_time_and_the_others_nothing(
     cache: StaleCache[str], store: Store, clock: Clock
 ) -> None:
     store.values["k"] = "v"
     await cache.get("k")
     store.open.clear()
     clock.now_s += 60
+    assert cache.peek("k") is None
     assert await asyncio.wait_for(cache.get("k"), timeout=1) == "v"
+    assert cache.peek("k") == "v"
+    store.values["k"] = "w"
     store.open.set()
+    clock.now_s += 60
+    await cache.get("k")
+    await settle()
+    clock.now_s += 60
+    assert await cache.get("k") == "w"
 
 
 async def test_a_key_never_seen_fails_when_the_store_is_away(

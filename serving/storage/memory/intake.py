@@ -22,21 +22,23 @@ class MemoryIntake:
     """See `serving.storage.base.Intake`."""
 
     def __init__(self) -> None:
-        self._streams: defaultdict[str, list[tuple[int, bytes]]] = defaultdict(list)
+        self._streams: defaultdict[str, list[tuple[int, bytes, int]]] = defaultdict(list)
         self._last: defaultdict[str, int] = defaultdict(int)
         self._incarnations: dict[int, str] = {}
         self._passed: dict[int, str] = {}
+        self._unread: defaultdict[str, int] = defaultdict(int)  # events, by stream
         self._arrived = asyncio.Condition()
 
     async def append_feedback(self, shard: int, events: Sequence[FeedbackEvent]) -> Appended:
         """See `Intake`."""
         stream = keys.feedback_stream(shard)
-        position = await self._append(stream, codec.pack_feedback(events))
-        return Appended(self._incarnation(shard), position, self._unread(shard))
+        position = await self._append(stream, codec.pack_feedback(events), len(events))
+        return Appended(self._incarnation(shard), position, self._unread[stream])
 
     async def append_decisions(self, shard: int, events: Sequence[DecisionEvent]) -> str:
         """See `Intake`."""
-        return await self._append(keys.decision_stream(shard), codec.pack_decisions(events))
+        stream = keys.decision_stream(shard)
+        return await self._append(stream, codec.pack_decisions(events), len(events))
 
     async def read_feedback(
         self, shard: int, *, after: str, limit: int, block_ms: int
@@ -67,10 +69,11 @@ class MemoryIntake:
         ):
             entries = self._streams[stream]
             self._streams[stream] = [entry for entry in entries if entry[0] > int(upto)]
+            self._unread[stream] = sum(entry[2] for entry in self._streams[stream])
 
     async def backlog(self, shard: int) -> int:
         """See `Intake`."""
-        return self._unread(shard)
+        return self._unread[keys.feedback_stream(shard)]
 
     async def look(self, shards: Sequence[int]) -> Outlook:
         """See `Intake`."""
@@ -78,7 +81,7 @@ class MemoryIntake:
             shard: ShardOutlook(
                 incarnation=self._incarnation(shard),
                 passed=self._passed.get(shard, "0"),
-                unread=self._unread(shard),
+                unread=self._unread[keys.feedback_stream(shard)],
             )
             for shard in shards
         }
@@ -94,17 +97,15 @@ class MemoryIntake:
         self._last.clear()
         self._incarnations.clear()
         self._passed.clear()
+        self._unread.clear()
 
     def _incarnation(self, shard: int) -> str:
         return self._incarnations.setdefault(shard, uuid4().hex)
 
-    def _unread(self, shard: int) -> int:
-        entries = self._streams[keys.feedback_stream(shard)]
-        return sum(len(codec.unpack_feedback(entry)) for _, entry in entries)
-
-    async def _append(self, stream: str, entry: bytes) -> str:
+    async def _append(self, stream: str, entry: bytes, events: int) -> str:
         self._last[stream] += 1
-        self._streams[stream].append((self._last[stream], entry))
+        self._unread[stream] += events
+        self._streams[stream].append((self._last[stream], entry, events))
         async with self._arrived:
             self._arrived.notify_all()
         return str(self._last[stream])
@@ -120,7 +121,7 @@ class MemoryIntake:
     ) -> Read[E]:
         def behind() -> list[tuple[str, bytes]]:
             entries = self._streams[stream]
-            return [(str(place), entry) for place, entry in entries if place > int(after)]
+            return [(str(place), entry) for place, entry, _ in entries if place > int(after)]
 
         if block_ms and not behind():
             try:
