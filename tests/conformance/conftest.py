@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 
 import httpx
 import pytest
@@ -42,27 +42,22 @@ def admin(stack: Stack) -> Headers:
         return {"X-API-Key": new_key(client, bearer(register(client)))["key"]}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def rest(stack: Stack, admin: Headers) -> Iterator[Rest]:
     """The admin over HTTP."""
     with closing(Rest(stack.url, admin)) as client:
         yield client
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def rpc(stack: Stack, admin: Headers) -> Iterator[Rpc]:
     """The admin over gRPC."""
     with closing(Rpc(stack.grpc_address, admin)) as client:
         yield client
 
 
-@pytest.fixture(params=["rest", "grpc"])
-def client(request: pytest.FixtureRequest, stack: Stack, admin: Headers) -> Iterator[Client]:
+@pytest.fixture(scope="module", params=["rest", "rpc"])
+def client(request: pytest.FixtureRequest) -> Client:
     """The admin over either."""
-    with ExitStack() as opened:
-        made: Rest | Rpc
-        if request.param == "rest":
-            made = opened.enter_context(closing(Rest(stack.url, admin)))
-        else:
-            made = opened.enter_context(closing(Rpc(stack.grpc_address, admin)))
-        yield made
+    made: Client = request.getfixturevalue(request.param)
+    return made
