@@ -24,6 +24,7 @@ from serving.cortex.step import (
     commit_snapshots,
 )
 from serving.cortex.times import Timing
+from serving.cortex.told import tell_control
 from serving.failpoints import failpoint
 from serving.loading import PolicyLoader
 from serving.storage import keys
@@ -275,7 +276,7 @@ class Shard:
                 await commit_rejection(
                     ledger, shard=shard, term=term, request=request, error=error, live=live
                 )
-            self._metrics.controls.add(request.reason, "rejected")
+            tell_control(self._metrics, request, status="rejected", why=str(error))
             return
         with self._committing():
             opens = self._closings.begins(
@@ -292,7 +293,7 @@ class Shard:
             )
             if applied and opens is not None:
                 self._closings.stored(request.experiment, opens)
-        self._metrics.controls.add(request.reason, "applied" if applied else "cancelled")
+        tell_control(self._metrics, request, status="applied" if applied else "cancelled")
         if applied:
             self._deployments.put(change.live)
             self._publisher.offer(change.live, term=term)

@@ -7,12 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+import structlog
 
 from qbrix.ledger import Disposition
 from serving.cortex.learn import Learned
+from serving.storage.records import ControlRequest
 from serving.telemetry import CortexMetrics
 
-__all__ = ["Told"]
+__all__ = ["Told", "tell_control"]
+
+_log = structlog.get_logger("cortex")
 
 
 @dataclass(slots=True)
@@ -43,6 +47,21 @@ class Told:
         metrics.updates_failed.add_many(self.failures)
         for experiment, reason in self.failed.items():
             metrics.failing.note(experiment, reason)
+
+
+def tell_control(
+    metrics: CortexMetrics, request: ControlRequest, *, status: str, why: str | None = None
+) -> None:
+    """What became of a control change, under the name of the request that asked for it."""
+    metrics.controls.add(request.reason, status)
+    _log.info(
+        f"control_{status}",
+        control=request.id,
+        experiment=request.experiment,
+        reason=request.reason,
+        request=request.request_id,
+        **({} if why is None else {"why": why}),
+    )
 
 
 _NAMES: Mapping[int, str] = {int(kind): kind.name.lower() for kind in Disposition}

@@ -24,6 +24,7 @@ __all__ = ["append", "archive", "bury", "committed", "must_be_kept", "put_snapsh
 
 _log = structlog.get_logger("cortex")
 
+_TOLD = 5  # of many in one line of the log
 _NUL = "\x00"  # what no text column holds
 
 
@@ -66,7 +67,14 @@ async def bury(step: LedgerStep, dead: Sequence[Dead], damaged: Sequence[bytes])
     """What cannot be learned, with the reason."""
     if dead or damaged:
         reasons = sorted({letter.reason for letter in dead})
-        _log.warning("dead_letters", events=len(dead), damaged=len(damaged), reasons=reasons[:5])
+        requests = sorted({letter.event.request for letter in dead if letter.event.request})
+        _log.warning(
+            "dead_letters",
+            events=len(dead),
+            damaged=len(damaged),
+            reasons=reasons[:_TOLD],
+            requests=requests[:_TOLD],
+        )
     for letter in dead:
         payload = codec.pack_feedback([letter.event])
         experiment = letter.event.experiment.replace(_NUL, "")

@@ -18,7 +18,7 @@ import msgspec
 
 from serving.storage.records_accounts import AuditRecord, UserRecord
 
-__all__ = ["Actor", "acting", "acting_as", "audited", "take"]
+__all__ = ["Actor", "acting", "acting_as", "audited", "request_id", "take"]
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -50,6 +50,11 @@ def acting_as(user: UserRecord) -> AbstractContextManager[None]:
     """The same request, by now on behalf of this user."""
     request_id = None if (actor := _actor.get()) is None else actor.request_id
     return acting(Actor(tenant=user.tenant, user=user.id, request_id=request_id))
+
+
+def request_id() -> str | None:
+    """The request that is served, on whosever behalf."""
+    return None if (actor := _actor.get()) is None else actor.request_id
 
 
 def audited(action: str) -> Callable[[Method], Method]:

@@ -123,7 +123,7 @@ class ControlRequest(msgspec.Struct, frozen=True, kw_only=True):
     ``bundle`` (its SHA-256). What it leaves out stays as it is.
     ``status``: ``pending``, ``applied``, ``rejected`` or ``cancelled``. ``outcome``: ``epoch`` and
     ``version`` (a promotion adds ``certificate``) of an applied one, ``reason`` (a word) and
-    ``message`` (a sentence) of a rejected one.
+    ``message`` (a sentence) of a rejected one. ``request_id`` names the request that asked.
     """
 
     id: int
@@ -133,6 +133,7 @@ class ControlRequest(msgspec.Struct, frozen=True, kw_only=True):
     start: str
     status: str = "pending"
     outcome: dict[str, Any] = {}
+    request_id: str | None = None
 
 
 class FeedbackEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from qbrix.errors import Conflict, NotFound
+from serving.storage.audit import Actor, acting
 from serving.storage.base import ControlRequest, Stores
 from tests.storage.records import (
     TENANT,
@@ -266,6 +267,16 @@ async def test_a_bundle_is_its_bytes(stores: Stores) -> None:
         await stores.catalog.get_bundle("rival", "5" * 64)
     with pytest.raises(NotFound):
         await stores.ledger.bundle("6" * 64)
+
+
+async def test_a_control_change_keeps_the_name_of_its_request(stores: Stores) -> None:
+    record = await stored_experiment(stores)
+    with acting(Actor(tenant=TENANT, request_id="r-1")):
+        control = await stores.catalog.request_control(_control(record.id, floor=0.1))
+    unnamed = await stores.catalog.request_control(_control(record.id, floor=0.2))
+    assert (control.request_id, unnamed.request_id) == ("r-1", None)
+    assert await stores.ledger.pending_controls(0) == [control, unnamed]
+    assert await stores.catalog.get_control(control.id) == control
 
 
 async def test_a_control_change_is_cancelled_while_it_is_pending(stores: Stores) -> None:

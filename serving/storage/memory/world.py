@@ -10,6 +10,7 @@ from itertools import count
 import msgspec
 
 from qbrix.ledger.replay import spaced
+from serving.storage import audit
 from serving.storage.records import (
     ApiKeyRecord,
     CommittedBatch,
@@ -94,6 +95,11 @@ class World:
 
     def enqueue(self, control: ControlRequest) -> ControlRequest:
         """A pending control change with an id."""
-        numbered = msgspec.structs.replace(control, id=next(self.control_ids), status="pending")
+        numbered = msgspec.structs.replace(
+            control,
+            id=next(self.control_ids),
+            status="pending",
+            request_id=control.request_id or audit.request_id(),
+        )
         self.controls[numbered.id] = numbered
         return numbered

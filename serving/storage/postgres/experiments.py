@@ -6,7 +6,7 @@ import asyncpg
 import msgspec
 
 from qbrix.errors import Conflict, NotFound
-from serving.storage import codec
+from serving.storage import audit, codec
 from serving.storage.audit import audited
 from serving.storage.meeting import check_arms, gate_has_changed
 from serving.storage.postgres import tables
@@ -130,15 +130,19 @@ class PostgresExperiments:
 
 async def enqueue(connection: Connection, control: ControlRequest) -> ControlRequest:
     """Store a pending control change; returns it with its id."""
+    request_id = control.request_id or audit.request_id()
     control_id: int = await connection.fetchval(
-        "INSERT INTO controls (experiment, reason, change, start, status, outcome)"
-        " VALUES ($1, $2, $3, $4, 'pending', '{}') RETURNING id",
+        "INSERT INTO controls (experiment, reason, change, start, status, outcome, request_id)"
+        " VALUES ($1, $2, $3, $4, 'pending', '{}', $5) RETURNING id",
         control.experiment,
         control.reason,
         tables.as_json(control.change),
         control.start,
+        request_id,
     )
-    return msgspec.structs.replace(control, id=control_id, status="pending", outcome={})
+    return msgspec.structs.replace(
+        control, id=control_id, status="pending", outcome={}, request_id=request_id
+    )
 
 
 async def _keep_pool(connection: Connection, record: ExperimentRecord) -> PoolRecord:

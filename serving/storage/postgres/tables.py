@@ -110,6 +110,7 @@ def control(row: Record) -> ControlRequest:
         start=row["start"],
         status=row["status"],
         outcome=msgspec.json.decode(row["outcome"]),
+        request_id=row["request_id"],
     )
 
 
