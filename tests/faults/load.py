@@ -110,14 +110,14 @@ class Load:
                     break
                 await asyncio.sleep(PAUSE_S)
 
-    async def canary(self, *, within_s: float) -> str:
+    async def canary(self, experiment: Experiment, *, within_s: float) -> str:
         """A decision made, rewarded and acknowledged, as soon as can be; its token."""
         ends = time.monotonic() + within_s
         request_id = ""
         while time.monotonic() < ends:
-            request_id = request_id or await self.select(self._experiments[0])
+            request_id = request_id or await self.select(experiment)
             if request_id:
-                one = _Reward(experiment=self._experiments[0], request_id=request_id, reward=1.0)
+                one = _Reward(experiment=experiment, request_id=request_id, reward=1.0)
                 if await self.reward(one) == "ok":
                     return request_id
             await asyncio.sleep(PAUSE_S)
