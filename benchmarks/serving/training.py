@@ -57,7 +57,7 @@ TRAININGS = (
 
 
 def main() -> None:
-    with ExitStack() as stack, tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory() as directory, ExitStack() as stack:
         postgres, valkey = EmbeddedPostgres(Path(directory)), EmbeddedValkey(Path(directory))
         for server in (postgres, valkey):
             server.start()
