@@ -71,6 +71,12 @@ class Vitals:
         metrics.watch(
             "qbrix_decisions_waiting", "decisions on their way", lambda: float(len(self._decisions))
         )
+        metrics.watch_each(
+            "qbrix_feedback_unread",
+            "events in the streams that cortex has not learned yet",
+            lambda: (((shard,), float(n)) for shard, n in self._intake.unread.items()),
+            "shard",
+        )
         metrics.watch(
             "qbrix_feedback_refused",
             "1 while feedback cannot be accepted",

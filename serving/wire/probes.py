@@ -87,7 +87,7 @@ class ProbeServer:
         path = rest.partition(b" ")[0].partition(b"?")[0].decode("latin-1")
         if method not in (b"GET", b"HEAD"):
             return _response(
-                405, _error("METHOD_NOT_ALLOWED", "ask with GET"), more="allow: GET\r\n"
+                405, _error("METHOD_NOT_ALLOWED", "ask with GET"), more="allow: GET, HEAD\r\n"
             )
         status, body, kind = self._found(path)
         whole = _response(status, body, kind=kind)

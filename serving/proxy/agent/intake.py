@@ -98,6 +98,11 @@ class FeedbackIntake:
             self._writers[shard] = asyncio.create_task(self._write(shard, waiting))
         await acknowledged
 
+    @property
+    def unread(self) -> dict[int, int]:
+        """Events that nobody has learned yet, by shard, as of the last answer of the store."""
+        return dict(self._unread)
+
     async def drain(self) -> None:
         """Return when nothing waits any more."""
         while self._writers:
@@ -152,6 +157,7 @@ class FeedbackIntake:
     async def _append(self, shard: int, events: list[FeedbackEvent]) -> BaseException | None:
         """Write one group; what prevented it, so that everybody who waits can be told."""
         self._metrics.intake_group.observe(len(events))
+        began_s = time.perf_counter()
         writing = asyncio.create_task(self._intake.append_feedback(shard, events))
         await asyncio.wait({writing}, timeout=self._settings.intake_deadline_s)
         if not writing.done():
@@ -161,6 +167,7 @@ class FeedbackIntake:
             )
         if (failure := writing.exception()) is not None:
             return failure
+        self._metrics.intake_write_s.observe(time.perf_counter() - began_s)
         place = writing.result()
         self._unread[shard] = place.unread
         self.kept.add(shard, events, place)
