@@ -39,7 +39,7 @@ class SharedSettings(BaseSettings):
     trusted_keys_dir: Path | None = None
     life: str | None = None  # name of this life of this process; made up when nobody gives one
     predecessor: str | None = None  # name of a life before it that is over for certain
-    shards: int = Field(default=4, ge=1, le=1024)
+    shards: int = Field(default=8, ge=1, le=1024)  # may grow; experiments stay where they are
     log_format: Literal["json", "text"] = "json"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

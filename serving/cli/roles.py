@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
+from qbrix.errors import InvalidParameter, Unavailable
 from serving.cli.run import run_role, until_asked
 from serving.loading import PolicyLoader, trusted_keys
 from serving.readiness import Pulses
@@ -211,7 +212,18 @@ async def _open(shared: SharedSettings, opened: AsyncExitStack) -> tuple[Stores,
         redis_url=shared.redis_url.get_secret_value(),
     )
     opened.push_async_callback(stores.close)
+    with suppress(Unavailable):  # who starts before its stores is told later what they lack
+        _check_shards(await stores.ledger.shards(), configured=shared.shards)
     return stores, PolicyLoader(stores.ledger.bundle, trusted_keys(shared.trusted_keys_dir))
+
+
+def _check_shards(used: int, *, configured: int) -> None:
+    """Refuse to start when somebody's experiment would have nobody who learns for it."""
+    if used > configured:
+        raise InvalidParameter(
+            f"QBRIX_SHARDS = {configured}, but there are experiments on {used} shards and they "
+            f"stay where they are; set it to {used} or more for every role"
+        )
 
 
 def _shared(role: str) -> SharedSettings:

@@ -103,6 +103,10 @@ class Ledger(Protocol):
         """(incarnation, position) that the last committed step left."""
         ...
 
+    async def shards(self) -> int:
+        """One more than the highest shard that a live experiment is on; 0 without any."""
+        ...
+
     async def experiments(self, shard: int) -> list[ExperimentRecord]:
         """The live experiments of a shard."""
         ...

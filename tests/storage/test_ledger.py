@@ -39,6 +39,16 @@ async def _term(ledger: Ledger, shard: int = 0) -> int:
     return term
 
 
+async def test_shards_are_counted_up_to_the_highest_with_a_live_experiment(
+    stores: Stores,
+) -> None:
+    assert await stores.ledger.shards() == 0
+    record = await stored_experiment(stores)
+    assert await stores.ledger.shards() == record.shard + 1
+    await stores.catalog.delete_experiment(record.tenant, record.id)
+    assert await stores.ledger.shards() == 0
+
+
 async def test_a_lease_has_one_holder_until_it_is_released(stores: Stores) -> None:
     ledger = stores.ledger
     first = await ledger.acquire(0, holder="a", ttl_s=60.0)

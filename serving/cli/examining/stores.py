@@ -16,7 +16,7 @@ from serving.storage.redis.examination import RedisFacts, examine_redis
 __all__ = ["examine_stores"]
 
 _OLDEST_POSTGRES = 140_000
-_OLDEST_REDIS = (6, 2)
+_OLDEST_REDIS = (7, 0)
 _FEW_CONNECTIONS = 40  # four processes of ten each
 _CLOCK_S = (1.0, 5.0)  # odd, wrong
 _DURABLE = "set fsync, full_page_writes and synchronous_commit to on: a power cut loses the ledger"
@@ -72,7 +72,7 @@ async def _schema(url: str) -> Finding:
 def _redis(facts: RedisFacts) -> Iterator[Finding]:
     version = f"{facts.name}, speaks {'.'.join(map(str, facts.version))}"
     if facts.version < _OLDEST_REDIS:
-        yield fail("redis", version, "version 6.2 or newer, or Valkey, is needed")
+        yield fail("redis", version, "version 7.0 or newer, or Valkey, is needed")
     elif facts.role != "master":
         yield fail("redis", f"{version}, a {facts.role}", "name the primary in QBRIX_REDIS_URL")
     elif facts.writes_fail:

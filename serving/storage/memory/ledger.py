@@ -174,6 +174,10 @@ class MemoryLedger:
         """See `Ledger`."""
         return self._world.positions.get(stream)
 
+    async def shards(self) -> int:
+        """See `Ledger`."""
+        return max((one.shard + 1 for one in self._world.live()), default=0)
+
     async def experiments(self, shard: int) -> list[ExperimentRecord]:
         """See `Ledger`."""
         return [one for one in self._world.live() if one.shard == shard]

@@ -79,6 +79,13 @@ class PostgresLedger:
         row = await self._database.row("SELECT * FROM positions WHERE stream = $1", stream)
         return None if row is None else (row["incarnation"], row["position"])
 
+    async def shards(self) -> int:
+        """See `Ledger`."""
+        row = await self._database.row(
+            "SELECT COALESCE(max(shard) + 1, 0) AS shards FROM experiments WHERE NOT deleted"
+        )
+        return 0 if row is None else int(row["shards"])
+
     async def experiments(self, shard: int) -> list[ExperimentRecord]:
         """See `Ledger`."""
         rows = await self._database.fetch(
