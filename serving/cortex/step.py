@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qbrix.errors import QbrixError, Unavailable
+from qbrix.errors import QbrixError
 from serving.cortex.closings import Closing, Closings
-from serving.cortex.columns import Dead
 from serving.cortex.control import Change, record_after
 from serving.cortex.deployments import Deployments, Live
-from serving.cortex.learn import learn
-from serving.cortex.past import pasts_of
+from serving.cortex.groups import grouped
 from serving.cortex.published import snapshot_of
 from serving.cortex.snapshots import Snapshots
 from serving.cortex.told import Told
@@ -29,13 +27,11 @@ from serving.storage.base import (
     ControlRequest,
     DecisionEvent,
     FeedbackEvent,
-    Key,
     Ledger,
     LedgerStep,
     Read,
 )
 from serving.storage.records_windows import Progress
-from serving.storage.rows import are_ids, is_id
 from serving.telemetry import CortexMetrics
 
 __all__ = [
@@ -72,26 +68,15 @@ async def commit_feedback(
 ) -> list[Live]:
     """Count what was read exactly once; the heads that it moved."""
     failpoint("cortex.before_step")
-    told = Told()
-    groups = _by_experiment(feedback.events)
-    heads, dead = await _heads(deployments, groups)
-    pasts = await pasts_of(ledger, closings.windows, heads, groups)
-    behind = closings.falls_back(decisions.events)
-    kept: set[str] = set()
+    groups = await grouped(ledger, deployments, closings, feedback.events, decisions.events)
+    early = await groups.early(ledger, shard=shard, term=term)
+    dead, told = [*groups.dead], Told()
     async with ledger.step(shard, term=term) as step:
-        known = await step.known(_keys([event for name in heads for event in groups[name]]))
+        known = await step.known(groups.keys(groups.heads.keys() - early.keys()))
         failpoint("cortex.after_known")
-        moved: list[Live] = []
-        for name, live in heads.items():
-            learned = await asyncio.to_thread(
-                learn,
-                live.deployment,
-                groups[name],
-                known=known,
-                resolver=live.resolver,
-                past=pasts.get(name),
-                closed=behind.get(name) or closings.of(name),
-            )
+        moved, kept = [], set()
+        for name, live in groups.heads.items():
+            learned = early.get(name) or await groups.learned(name, known)
             dead += learned.dead
             told.learned(name, learned)
             if learned.batches:
@@ -102,14 +87,14 @@ async def commit_feedback(
         await put_snapshots(step, due, snapshots, term=term)
         await bury(step, dead, [*feedback.damaged, *decisions.damaged])
         await archive(step, decisions.events)
-        for name, progress in behind.items():
+        for name, progress in groups.behind.items():
             await step.put_window(name, progress)
         for place in places:
             await step.move(place.stream, incarnation=place.incarnation, position=place.position)
     failpoint("cortex.after_commit")
     told.tell(metrics, dead=len(dead), damaged=len(feedback.damaged) + len(decisions.damaged))
     metrics.archived.add_many(len(decisions.events))
-    for name, progress in behind.items():
+    for name, progress in groups.behind.items():
         closings.stored(name, progress)
     for live in moved:
         deployments.put(live)
@@ -213,41 +198,3 @@ async def commit_rejection(
 
 async def _tell_record(step: LedgerStep, live: Live) -> None:
     await step.put_policy(record_after(live.record, live.deployment))
-
-
-async def _heads(
-    deployments: Deployments, groups: Mapping[str, Sequence[FeedbackEvent]]
-) -> tuple[dict[str, Live], list[Dead]]:
-    """The heads of the experiments; events of one that cannot learn here are dead."""
-    heads: dict[str, Live] = {}
-    dead: list[Dead] = []
-    for name, events in groups.items():
-        reason = "there is no such experiment any more"
-        live: Live | None = None
-        try:
-            live = await deployments.get(name) if is_id(name) else None
-        except Unavailable:
-            raise
-        except QbrixError as error:
-            reason = f"its policy cannot run here: {error}"
-        if live is None:
-            dead += [Dead(event, reason) for event in events]
-        else:
-            heads[name] = live
-    return heads, dead
-
-
-def _by_experiment(events: Sequence[FeedbackEvent]) -> dict[str, list[FeedbackEvent]]:
-    groups: dict[str, list[FeedbackEvent]] = {}
-    for event in events:
-        groups.setdefault(event.experiment, []).append(event)
-    return groups
-
-
-def _keys(events: Sequence[FeedbackEvent]) -> list[Key]:
-    """Keys that a ledger can hold; events with others are dead anyway."""
-    if not are_ids([event.decision_id for event in events]):
-        events = [event for event in events if is_id(event.decision_id)]
-    return [
-        (event.experiment, event.epoch, event.decision_id, event.feedback_id) for event in events
-    ]
