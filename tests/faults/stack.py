@@ -55,7 +55,8 @@ class FaultyRole(Role):
 class FaultStack:
     """As `serving.stack.Stack`, with a wire that can fail between each kind of role and store.
 
-    The servers are not supervised: who kills one starts it again. The roles are.
+    The servers are not supervised: who kills one starts it again. The roles are. Their
+    ``settings`` are impatient ones by default, so that outages can be short.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class FaultStack:
         *,
         proxies: int = 1,
         cortexes: int = 1,
-        settings: Mapping[str, str] | None = None,
+        settings: Mapping[str, str] = SETTINGS,
         postgres: EmbeddedPostgres | None = None,
     ) -> None:
         self.folders = Folders.make(data_dir)
@@ -78,7 +79,7 @@ class FaultStack:
         self.roles: dict[str, FaultyRole] = {}
         self.clock_file = self.folders.root / "clock"
         self._counts = {"cortex": cortexes, "proxy": proxies}
-        self._settings = SETTINGS | dict(settings or {})
+        self._settings = dict(settings)
         self._supervisor = Supervisor()
         self._ports: dict[str, int] = {}
         self._paused: set[int] = set()
@@ -131,6 +132,12 @@ class FaultStack:
     @property
     def api_key(self) -> str:
         return (self.folders.secrets / "admin_api_key").read_text("utf-8").strip()
+
+    def metrics_url(self, name: str) -> str:
+        """Where a role shows what it counts."""
+        role = name.partition("-")[0]
+        ready = (self.folders.run / name / f"{role}.ready").read_text("utf-8")
+        return f"http://{LOOPBACK}:{json.loads(ready)['ports']['http']}/metrics"
 
     def secret(self, name: str) -> bytes:
         """``draw`` or ``token``."""

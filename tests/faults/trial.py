@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import uuid4
 
@@ -41,6 +41,7 @@ class Trial:
     secrets: Secrets
     poisoned: set[RewardKey] = field(default_factory=set)
     learns_within_s: float = PATIENCE_S
+    counters: Callable[[], Mapping[str, float]] | None = None
     began_s: float = field(default_factory=time.time)
     verdict: Verdict | None = None
 
@@ -153,6 +154,9 @@ async def _judge(made: Trial) -> None:
     evidence = await wait_until_learned(
         made.stores, made.history, made.names, made.secrets, within_s=made.learns_within_s
     )
+    if made.counters is not None:
+        told = made.counters()
+        evidence = replace(evidence, counters={key: told[key] for key in ("accepted", "duplicate")})
     made.verdict = check(
         made.history,
         evidence,
