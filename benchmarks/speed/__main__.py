@@ -142,22 +142,16 @@ CASES = (
 def measure(case: Case, *, turns: int) -> Measurement:
     """Let both sides take turns of about the same length; medians of the times count."""
     state = loops.seeded(SEED)
-    case.loop(10, 1, state)
+    case.loop(10, 1, state)  # compiled
+    _simulated(case, horizon=10, seed=SEED)
     ours: list[float] = []
     theirs: list[float] = []
     regret, loop_regret = np.empty(0), np.empty(0)
     for turn in range(turns):
         begin = process_time()
-        result = simulate(
-            {"it": case.policy},
-            case.environment,
-            horizon=HORIZON,
-            replications=case.replications,
-            seed=SEED + turn,
-            progress=False,
-        )
+        played = _simulated(case, horizon=HORIZON, seed=SEED + turn)
         ours.append(process_time() - begin)
-        regret = np.append(regret, result.traces["it"].regret[:, -1])
+        regret = np.append(regret, played)
         begin, runs = process_time(), 0
         while process_time() - begin < ours[-1]:
             loop_regret = np.append(loop_regret, case.loop(HORIZON, case.replications, state))
@@ -177,6 +171,19 @@ def measure(case: Case, *, turns: int) -> Measurement:
         loop_regret=float(loop_regret.mean()),
         loop_regret_error=_error(loop_regret),
     )
+
+
+def _simulated(case: Case, *, horizon: int, seed: int) -> np.ndarray:
+    """The regret of every replication."""
+    result = simulate(
+        {"it": case.policy},
+        case.environment,
+        horizon=horizon,
+        replications=case.replications,
+        seed=seed,
+        progress=False,
+    )
+    return result.traces["it"].regret[:, -1]
 
 
 def _error(sample: np.ndarray) -> float:

@@ -146,12 +146,13 @@ class EpsilonPolicy(Policy[Rewards, Greedy]):
             state.pulls,
             state.total_reward,
             prepared.means(),
-            state.pulls.sum(-1),
-            np.count_nonzero(state.pulls == 0.0, axis=-1),
             rewards,
             streams(rng, len(rewards)),
             chosen,
             self.eps,
             self.gamma,
         )
-        return chosen, self.prepare(state)
+        if prepared.fresh or self.gamma != 1.0:
+            return chosen, self.prepare(state)
+        prepared.state = state
+        return chosen, prepared

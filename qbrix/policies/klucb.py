@@ -178,7 +178,6 @@ class KLUCBPolicy(Policy[Rewards, Indices]):
             roots.p,
             roots.negentropy,
             roots.u,
-            np.count_nonzero(state.pulls == 0.0, axis=-1),
             rewards,
             self._exploration(even + np.arange(size + 1.0)[:, np.newaxis]),
             streams(rng, size),

@@ -96,6 +96,7 @@ class Player:
         self._prepared = policy.prepare(self._state)
         self._rng = rng
         self._offsets = np.arange(replications) * n_arms
+        self._corners = np.arange(0)
         self._unknown = np.ones(replications)
         self._in_place = is_nearer(policy, "update_in_place", than="update")
         self._follows = is_nearer(policy, "advance", than="prepare")
@@ -131,21 +132,35 @@ class Player:
     def play(self, rounds: Rounds) -> tuple[IntArray, Array]:
         """Decide and learn through ``rounds``; the chosen arms and their rewards, (B, R) each."""
         begin = perf_counter()
+        plain = self._is_plain(rounds)
+        if plain and self._blocks:
+            arms = self._play_block(rounds)
+        else:
+            arms = self._play_rounds(rounds, plain=plain)
+        self._played += len(arms)
+        paid = self._paid(rounds.rewards, arms)
+        self.elapsed_s += perf_counter() - begin
+        return arms, paid
+
+    def _paid(self, rewards: Array, arms: IntArray) -> Array:
+        """What the arms (B, R) paid."""
+        if self._corners.size < arms.size:
+            self._corners = np.arange(arms.size) * rewards.shape[-1]
+        cells = arms + self._corners[: arms.size].reshape(arms.shape)
+        return rewards.reshape(-1).take(cells)
+
+    def _play_rounds(self, rounds: Rounds, *, plain: bool) -> IntArray:
+        """All rounds, one by one."""
         size, replications, n_arms = rounds.rewards.shape
         tables = rounds.rewards.reshape(size, replications * n_arms)
         cells = np.empty((size, replications), dtype=np.int64)
-        if not self._is_plain(rounds):
+        if not plain:
             self._serve(rounds, tables, cells)
-        elif self._blocks:
-            np.add(self._play_block(rounds), self._offsets, cells)
         elif self._light:
             self._play_light(tables, cells)
         else:
             self._play(tables, cells, contexts=self._contexts(rounds))
-        self._played += size
-        paid = np.take_along_axis(tables, cells, axis=1)
-        self.elapsed_s += perf_counter() - begin
-        return cells - self._offsets, paid
+        return cells - self._offsets
 
     def _play_block(self, rounds: Rounds) -> IntArray:
         """All rounds by the policy's own `Policy.play`."""

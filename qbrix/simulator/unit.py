@@ -32,9 +32,9 @@ _UNIT_REPLICATIONS = 1000
 # memory whatever the number of replications is.
 _UNIT_NUMBERS = 1 << 24
 
-# Numbers of a block's largest array: 8 MB each, so that what is done once per block, like counting,
-# weighs little beside its rounds.
-_BLOCK_NUMBERS = 1 << 20
+# Numbers of a block's largest array, 2 MB: what is done once per block, like counting, weighs
+# little beside its rounds, and what they read stays near the processor.
+_BLOCK_NUMBERS = 1 << 18
 _BLOCK_ROUNDS = 128
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from qbrix.policies._counts import TIE
 from qbrix.policies.kernels._compiled import compiled, inlined
 from qbrix.policies.kernels.chance import Stream, uniform
-from qbrix.types import Array
+from qbrix.types import Array, IntArray
 
-__all__ = ["largest"]
+__all__ = ["largest", "unobserved_arms"]
 
 
 @inlined
@@ -45,3 +47,13 @@ def _any_of(scores: Array, row: int, least: float, stream: Stream) -> int:
             if uniform(stream) * several < 1.0:
                 arm = k
     return arm
+
+
+@compiled
+def unobserved_arms(pulls: Array) -> IntArray:
+    """How many arms of each replication have no observation, (R, K) to (R,)."""
+    count = np.zeros(pulls.shape[0], np.int64)
+    for r in range(pulls.shape[0]):
+        for k in range(pulls.shape[1]):
+            count[r] += pulls[r, k] == 0.0
+    return count

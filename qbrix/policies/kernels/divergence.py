@@ -14,7 +14,7 @@ from qbrix.policies._counts import TIE
 from qbrix.policies._kl import EDGE
 from qbrix.policies.kernels._compiled import compiled, inlined
 from qbrix.policies.kernels.chance import Stream
-from qbrix.policies.kernels.choice import largest
+from qbrix.policies.kernels.choice import largest, unobserved_arms
 from qbrix.types import Array, IntArray
 
 __all__ = ["play_divergence"]
@@ -27,7 +27,6 @@ def play_divergence(
     p: Array,
     negentropy: Array,
     u: Array,
-    unobserved: IntArray,
     rewards: Array,
     levels: Array,
     streams: Stream,
@@ -43,8 +42,6 @@ def play_divergence(
         Observations and sums of their rewards; follow the rounds.
     p, negentropy, u : Array, shape (R, K)
         Of the roots, as `qbrix.policies._kl.Roots` has them; follow the rounds.
-    unobserved : IntArray, shape (R,)
-        How many arms have no observation; follows the rounds.
     rewards : Array, shape (B, R, K)
         What each arm would pay.
     levels : Array, shape (B + 1, 1) or (B + 1, R)
@@ -55,6 +52,7 @@ def play_divergence(
     """
     size, replications, n_arms = rewards.shape
     even = levels.shape[1] == 1
+    unobserved = unobserved_arms(pulls)
     scores, last = np.empty((1, n_arms)), np.zeros(replications, np.int64)
     for t in range(size):
         stream = streams[t]

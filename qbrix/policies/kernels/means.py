@@ -11,7 +11,7 @@ import numpy as np
 
 from qbrix.policies.kernels._compiled import compiled
 from qbrix.policies.kernels.chance import Stream, uniform
-from qbrix.policies.kernels.choice import largest
+from qbrix.policies.kernels.choice import largest, unobserved_arms
 from qbrix.types import Array, IntArray
 
 __all__ = ["play_epsilon", "play_widths"]
@@ -22,8 +22,6 @@ def play_epsilon(
     pulls: Array,
     total: Array,
     means: Array,
-    count: Array,
-    unobserved: IntArray,
     rewards: Array,
     streams: Stream,
     chosen: IntArray,
@@ -38,8 +36,6 @@ def play_epsilon(
         Observations and sums of their rewards; follow the rounds.
     means : Array, shape (R, K)
         Likewise; a large number for an unobserved arm.
-    count, unobserved : Array and IntArray, shape (R,)
-        Likewise: observations of all arms, and how many arms have none.
     rewards : Array, shape (B, R, K)
         What each arm would pay.
     streams : Stream, shape (B, 2)
@@ -47,6 +43,10 @@ def play_epsilon(
         Receives the arms.
     """
     size, replications, n_arms = rewards.shape
+    unobserved, count = unobserved_arms(pulls), np.zeros(replications)
+    for r in range(replications):
+        for k in range(n_arms):
+            count[r] += pulls[r, k]
     for t in range(size):
         stream = streams[t]
         for r in range(replications):
