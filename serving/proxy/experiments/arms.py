@@ -22,7 +22,6 @@ from serving.storage.base import ArmRecord, Catalog, ExperimentRecord, PoolRecor
 __all__ = ["Arms"]
 
 _MAX_ARMS = 10_000
-_PAGE = 500
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +49,8 @@ class Arms:
         )
         if (after.name, after.arms) == (before.name, before.arms):
             return before
-        concerned = await self._on(tenant, pool_id)
+        on_pool = await self.experiments.on_pool(tenant, pool_id)
+        concerned = [view.record for view in on_pool]
         if len(after.arms) > len(before.arms):
             for record in concerned:
                 await self._check_growth(record, before=len(before.arms), after=len(after.arms))
@@ -65,16 +65,6 @@ class Arms:
             *(follow(one, shards[one.experiment]) for one in controls if one.experiment in shards)
         )
         return after
-
-    async def _on(self, tenant: str, pool_id: str) -> list[ExperimentRecord]:
-        found: list[ExperimentRecord] = []
-        while True:
-            page = await self.catalog.list_experiments(
-                tenant, limit=_PAGE, offset=len(found), pool_id=pool_id
-            )
-            found += page
-            if len(page) < _PAGE:
-                return found
 
     async def _check_growth(self, record: ExperimentRecord, *, before: int, after: int) -> None:
         policy = await self.experiments.hyper_parameters.policy_of(record)

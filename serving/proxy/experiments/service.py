@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -37,6 +37,8 @@ from serving.storage.base import (
 )
 
 __all__ = ["ExperimentChange", "Experiments", "NewExperiment"]
+
+_PAGE = 500
 
 _log = structlog.get_logger("proxy")
 
@@ -135,6 +137,18 @@ class Experiments:
         record = await self.catalog.get_experiment(tenant, experiment)
         return await self._view(record)
 
+    async def on_pool(self, tenant: str, pool_id: str) -> Sequence[ExperimentView]:
+        """All of a pool's, however many, newest first; raises NotFound."""
+        pool = await self.pools.get(tenant, pool_id)
+        found: list[ExperimentView] = []
+        while True:
+            page = await self.catalog.list_experiments(
+                tenant, limit=_PAGE, offset=len(found), pool_id=pool_id
+            )
+            found += [view_of(record, pool) for record in page]
+            if len(page) < _PAGE:
+                return found
+
     async def list(
         self,
         tenant: str,
@@ -143,11 +157,10 @@ class Experiments:
         offset: int,
         search: str | None = None,
         enabled: bool | None = None,
-        pool_id: str | None = None,
     ) -> list[ExperimentView]:
         """Newest first."""
         records = await self.catalog.list_experiments(
-            tenant, limit=limit, offset=offset, search=search, enabled=enabled, pool_id=pool_id
+            tenant, limit=limit, offset=offset, search=search, enabled=enabled
         )
         pools = {
             pool_id: await self.catalog.get_pool(tenant, pool_id)

@@ -21,8 +21,6 @@ __all__ = [
     "update_experiment",
 ]
 
-_MOST = 500  # experiments of a pool in one answer
-
 
 async def create_experiment(gateway: Gateway, caller: Principal, data: bytes) -> bytes:
     """Make an experiment; it answers selects at once."""
@@ -50,9 +48,7 @@ async def list_experiments(gateway: Gateway, caller: Principal, data: bytes) -> 
 
 async def list_pool_experiments(gateway: Gateway, caller: Principal, data: bytes) -> bytes:
     """List the experiments of a pool."""
-    pool_id = read_pool_id(data)
-    await gateway.pools.get(caller.tenant, pool_id)
-    found = await gateway.experiments.list(caller.tenant, limit=_MOST, offset=0, pool_id=pool_id)
+    found = await gateway.experiments.on_pool(caller.tenant, read_pool_id(data))
     return wire.write_pool_experiments([views.experiment(view) for view in found])
 
 

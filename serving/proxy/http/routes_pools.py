@@ -64,9 +64,8 @@ async def delete_pool(pool_id: str, caller: Deleter, gateway: Gate) -> Message:
 
 @router.get("/{pool_id}/experiments")
 async def list_pool_experiments(
-    pool_id: str, caller: Annotated[Principal, allow("pool:read")], gateway: Gate
+    pool_id: str, caller: Reader, gateway: Gate
 ) -> list[ExperimentAnswer]:
     """List the experiments of a pool."""
-    await gateway.pools.get(caller.tenant, pool_id)
-    found = await gateway.experiments.list(caller.tenant, limit=500, offset=0, pool_id=pool_id)
+    found = await gateway.experiments.on_pool(caller.tenant, pool_id)
     return [views.experiment(view) for view in found]
