@@ -96,6 +96,8 @@ async def fill(urls: dict[str, str], experiment: str, *, rows: int) -> None:
         postgres_url=urls["QBRIX_POSTGRES_URL"], redis_url=urls["QBRIX_REDIS_URL"]
     )
     keep = Retention(keys_ms=400 * DAY_MS)
+    # The past was over for upkeep before it was written.
+    await connection.execute("DELETE FROM positions WHERE stream LIKE 'sketched.%'")
     while not await connection.fetchval(_SKETCHED, str(END_MS)):
         # The stack's cortex is at it as well, and one at a time can be.
         await stores.archive.tend(keep, now_ms=END_MS + DAY_MS)

@@ -196,4 +196,5 @@ def _logged(event: DecisionEvent) -> LoggedDecision:
         source=event.source,
         context=context if context.size else None,
         decided_ms=event.decided_ms,
+        sampling=event.sampling,
     )

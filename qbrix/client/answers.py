@@ -290,6 +290,7 @@ def read_decision(answer: Mapping[str, Any]) -> LoggedDecision:
         if context is None
         else np.frombuffer(base64.b64decode(context), dtype="<f8").astype(np.float64),
         decided_ms=answer["decided_ms"],
+        sampling=answer.get("sampling", 1.0),
     )
 
 

@@ -21,7 +21,7 @@ Contexts: TypeAlias = "tuple[Array | None, ...]"
 
 _MAGIC = b"QBDC\x01"
 _INTEGERS = ("epochs", "versions", "arms", "decided_ms")
-_FLOATS = ("u", "low", "propensities")
+_FLOATS = ("u", "low", "propensities", "sampling")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -44,6 +44,8 @@ class LoggedDecision:
     context : Array, shape (d,), optional
     decided_ms : int
         Unix time in milliseconds.
+    sampling : float in (0, 1]
+        Probability with which the log keeps the decision, whatever came of it.
     """
 
     decision_id: str
@@ -57,6 +59,7 @@ class LoggedDecision:
     source: str
     context: Array | None
     decided_ms: int
+    sampling: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -67,7 +70,7 @@ class Decisions:
     ----------
     decision_ids, context_ids, sources : tuple of str, length n
     epochs, versions, arms, decided_ms : IntArray, shape (n,)
-    u, low, propensities : Array, shape (n,)
+    u, low, propensities, sampling : Array, shape (n,)
     contexts : tuple of (Array of shape (d,), or None), length n
     """
 
@@ -81,6 +84,7 @@ class Decisions:
     u: Array
     low: Array
     propensities: Array
+    sampling: Array
     contexts: Contexts
 
     def __len__(self) -> int:
@@ -99,6 +103,7 @@ class Decisions:
             source=self.sources[index],
             context=self.contexts[index],
             decided_ms=int(self.decided_ms[index]),
+            sampling=float(self.sampling[index]),
         )
 
     @classmethod
@@ -123,6 +128,7 @@ class Decisions:
             u=floats("u"),
             low=floats("low"),
             propensities=floats("propensity"),
+            sampling=floats("sampling"),
             contexts=tuple(row.context for row in rows),
         )
 
@@ -149,6 +155,8 @@ class Decisions:
         """Read `to_bytes`; raises `BundleError` (``format``) for anything else."""
         header, columns = read_columns(_MAGIC, data, what="the decision log")
         try:
+            if "sampling" not in columns:  # written before logs were sampled
+                columns["sampling"] = np.ones(len(columns["u"]))
             kinds = header["sources"]
             read = cls(
                 decision_ids=tuple(header["decision_ids"]),

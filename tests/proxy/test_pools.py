@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import pytest
 
+from serving.proxy.experiments import service
 from tests.proxy.world import open_world
 
 POOLS = "/api/v1/pools"
@@ -176,3 +178,40 @@ async def test_roles_may_what_their_scopes_say(role: str, statuses: tuple[int, .
             await world.http.delete(f"{POOLS}/{made['id']}", headers=headers),
         )
         assert tuple(answer.status_code for answer in answers) == statuses
+
+
+async def test_all_experiments_of_a_pool_are_listed_however_many_pages_that_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(service, "_PAGE", 2)
+    async with open_world() as world:
+        pool = (await world.pool())["id"]
+        for number in range(5):
+            body = {"name": f"e{number}", "pool_id": pool, "policy": "RandomPolicy"}
+            assert (await world.http.post("/api/v1/experiments", json=body)).status_code == 201
+        listed = (await world.http.get(f"{POOLS}/{pool}/experiments")).json()
+        assert [one["name"] for one in listed] == ["e4", "e3", "e2", "e1", "e0"]
+
+
+@pytest.mark.parametrize("depth", [32, 33, 500])
+async def test_metadata_deeper_than_now_is_let_in_is_shown_as_text(depth: int) -> None:
+    async with open_world() as world:
+        made = await world.pool("a")
+        stored = await world.stores.catalog.get_pool(world.tenant, made["id"])
+        deep: dict[str, Any] = {"end": 1}
+        for _ in range(depth - 1):
+            deep = {"in": deep}
+        arm = msgspec.structs.replace(stored.arms[0], metadata=deep)
+        changed = msgspec.structs.replace(stored, arms=(arm,))
+        await world.stores.catalog.change_pool(changed, before=stored, change=None)
+        for path in (f"/api/v1/pools/{made['id']}", "/api/v1/pools"):
+            answer = await world.http.get(path)
+            assert answer.status_code == 200
+            told = answer.json()
+            inner = told.get("pools", [told])[0]["arms"][0]["metadata"]
+            for _ in range(min(depth, 32) - 1):
+                inner = inner["in"]
+            if depth == 32:
+                assert inner == {"end": 1}
+            else:
+                assert inner["in"].startswith('{"in":' if depth > 33 else '{"end":')

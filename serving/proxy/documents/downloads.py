@@ -67,6 +67,7 @@ class DecisionAnswer(TypedDict):
     source: str
     context: str | None
     decided_ms: int
+    sampling: float
 
 
 class FoundDecision(DecisionAnswer):

@@ -10,7 +10,7 @@ import msgspec
 
 from qbrix.errors import InvalidRequest
 
-__all__ = ["check_once", "check_plain", "decode_strictly", "sentences"]
+__all__ = ["check_once", "check_plain", "decode_strictly", "sentences", "shallow"]
 
 MAX_DEPTH = 32
 
@@ -78,6 +78,17 @@ def _is_deep(value: Any) -> bool:
             for inner in (outer.values() if isinstance(outer, dict) else outer)
         ]
     return bool(level)
+
+
+def shallow(value: Any, *, depth: int = MAX_DEPTH) -> Any:
+    """The value with what lies deeper as JSON text: an earlier version let any depth in."""
+    if not isinstance(value, dict | list) or not value:
+        return value
+    if depth == 0:
+        return msgspec.json.encode(value).decode()
+    if isinstance(value, dict):
+        return {key: shallow(inner, depth=depth - 1) for key, inner in value.items()}
+    return [shallow(inner, depth=depth - 1) for inner in value]
 
 
 def _holds_nul(value: Any) -> bool:

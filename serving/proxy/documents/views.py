@@ -15,6 +15,7 @@ from serving.proxy.documents.answers import (
     PoolAnswer,
 )
 from serving.proxy.documents.downloads import BatchAnswer, DecisionAnswer, StateAnswer
+from serving.proxy.documents.plain import shallow
 from serving.proxy.experiments.portfolio import to_wire
 from serving.proxy.experiments.records import ExperimentView
 from serving.storage.base import (
@@ -45,7 +46,7 @@ def pool(record: PoolRecord) -> PoolAnswer:
                 "name": arm.name,
                 "index": arm.index,
                 "is_active": arm.is_active,
-                "metadata": arm.metadata,
+                "metadata": shallow(arm.metadata),
             }
             for arm in record.arms
         ],
@@ -185,6 +186,7 @@ def decision(event: DecisionEvent) -> DecisionAnswer:
         "source": event.source,
         "context": b64encode(event.context).decode() if event.context else None,
         "decided_ms": event.decided_ms,
+        "sampling": event.sampling,
     }
 
 
