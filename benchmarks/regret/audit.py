@@ -25,7 +25,7 @@ def complaints(
         type(policy).__name__ for scenario in scenarios.values() for policy in scenario.policies
     }
     found = [
-        f"{name} is in no scenario; add it to one in benchmarks/regret/scenarios.py, or give a "
+        f"{name} is in no scenario; add it to one in benchmarks/regret/scenarios/, or give a "
         "reason in EXCLUDED"
         for name in sorted(known - played - set(excluded))
     ]

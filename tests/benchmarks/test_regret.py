@@ -78,7 +78,7 @@ def test_every_policy_is_in_a_scenario_or_excluded_for_a_reason() -> None:
 def test_the_audit_finds_who_is_missing() -> None:
     names = [*(item.__name__ for item in policies), "NewPolicy"]
     assert complaints(names) == [
-        "NewPolicy is in no scenario; add it to one in benchmarks/regret/scenarios.py, or give a "
+        "NewPolicy is in no scenario; add it to one in benchmarks/regret/scenarios/, or give a "
         "reason in EXCLUDED"
     ]
     assert complaints(names, excluded={"NewPolicy": "it is new"}) == []
