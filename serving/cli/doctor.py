@@ -20,6 +20,7 @@ from serving.cli.examining.files import (
     examine_trusted,
 )
 from serving.cli.examining.finding import Finding, ok
+from serving.cli.examining.ledgers import examine_ledgers
 from serving.cli.examining.roles import examine_roles
 from serving.cli.examining.stores import examine_stores
 from serving.settings import CortexSettings, MotorSettings, ProxySettings, SharedSettings
@@ -39,9 +40,13 @@ class Setting:
         return f"{self.name}={self.value}" + ("  (default)" if self.default else "")
 
 
-def doctor(*, data_dir: Path | None = None, as_json: bool = False) -> int:
+def doctor(
+    *, data_dir: Path | None = None, as_json: bool = False, with_replay: bool = False
+) -> int:
     """Print one line per finding, then one per setting; 0 when nothing failed."""
     findings = _findings(data_dir)
+    if with_replay:
+        findings += asyncio.run(_replayed(settings_at(SharedSettings, data_dir)))
     settings = list(listed_settings(data_dir))
     failed = any(one.level == "fail" for one in findings)
     if as_json:
@@ -87,3 +92,7 @@ def _findings(data_dir: Path | None) -> list[Finding]:
     if run_dir is not None and run_dir.is_dir():
         findings += examine_roles(run_dir)
     return findings
+
+
+async def _replayed(shared: SharedSettings) -> list[Finding]:
+    return [finding async for finding in examine_ledgers(shared)]

@@ -76,6 +76,12 @@ def _add_stores(commands: Any) -> None:
     _add(commands, "migrate", "stores:migrate", "bring the database's schema up to date")
     doctor = _add(commands, "doctor", "doctor:doctor", "look whether everything is in order")
     doctor.add_argument("--json", action="store_true", dest="as_json")
+    doctor.add_argument(
+        "--replay",
+        action="store_true",
+        dest="with_replay",
+        help="fold every experiment's ledger from zero, too",
+    )
     key = commands.add_parser("key", help="API keys").add_subparsers(required=True)
     create = _add(key, "create", "stores:create_key", "make an API key and show it once")
     create.add_argument("--tenant", required=True, help="workspace; made when there is none")

@@ -116,7 +116,11 @@ def test_a_ledger_that_somebody_changed_does_not_replay(
         await connection.execute("UPDATE ledger SET reward = 0.5 WHERE arm = 2")
         await connection.close()
 
+    assert f"ok    replay button ({record.id}): 2 versions" in _run(capsys, "doctor", "--replay")[1]
     asyncio.run(tamper())
+    code, told, _ = _run(capsys, "doctor", "--replay")
+    assert code == 1
+    assert f"FAIL  replay button ({record.id}): version 1 of" in told
     code, told, error = _run(capsys, "replay", record.id)
     assert code == 1
     assert "1 versions folded" in told

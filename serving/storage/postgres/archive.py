@@ -115,6 +115,8 @@ class PostgresArchive:
     async def _alone(self) -> AsyncIterator[bool]:
         """Whether nobody else tends now, for the time of a transaction that does nothing else."""
         async with self._database.transaction() as connection:
+            # Who hangs in the middle does not keep everybody else from it.
+            await connection.execute("SET LOCAL idle_in_transaction_session_timeout = '5min'")
             yield await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _LOCK)
 
     @asynccontextmanager
