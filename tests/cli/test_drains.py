@@ -1,0 +1,147 @@
+"""Motor and cortex as processes: what they answer to who watches, and how they go."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import grpc
+import httpx
+
+from qbrix.errors import QbrixError
+from serving.storage.base import ExperimentRecord, Stores
+from serving.storage.connect import open_stores
+from serving.wire.convert import read_decided, write_queries
+from serving.wire.gen import common_pb2, cortex_pb2
+from serving.wire.health import check_health
+from serving.wire.selection import Query
+from tests.cli.processes import role
+from tests.cli.test_grpc import learned
+from tests.cli.test_roles import until
+from tests.cortex.world import TENANT, create, event
+
+T = TypeVar("T")
+
+CALLERS = 8
+ENOUGH = 100
+SHARDS = 4
+SENT = 500
+
+
+def over(environment: Mapping[str, str], work: Callable[[Stores], Awaitable[T]]) -> T:
+    """Do something with the stores themselves."""
+
+    async def opened() -> T:
+        stores = await open_stores(
+            postgres_url=environment["QBRIX_POSTGRES_URL"],
+            redis_url=environment["QBRIX_REDIS_URL"],
+        )
+        try:
+            return await work(stores)
+        finally:
+            await stores.close()
+
+    return asyncio.run(opened())
+
+
+def watched(ports: Mapping[str, int]) -> httpx.Client:
+    return httpx.Client(base_url=f"http://127.0.0.1:{ports['http']}")
+
+
+class Caller:
+    """Asks a motor over and over, until it is refused."""
+
+    def __init__(self, address: str, experiment: str) -> None:
+        self._channel = grpc.insecure_channel(address)
+        self._queries = write_queries([Query(TENANT, experiment, "0" * 32)] * 3)
+        self.answered = 0
+
+    def play(self) -> str:
+        decide: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(
+            "/qbrix.motor.MotorService/Decide"
+        )
+        try:
+            while True:
+                made = read_decided(decide(self._queries, timeout=10))
+                assert not any(isinstance(one, QbrixError) for one in made)
+                self.answered += 1
+        except grpc.RpcError as error:
+            return str(error.code().name)
+        finally:
+            self._channel.close()
+
+
+def test_a_motor_that_is_asked_to_go_under_load_answers_whom_it_let_in(
+    environment: dict[str, str],
+) -> None:
+    made: ExperimentRecord = over(environment, create)
+    with ThreadPoolExecutor(CALLERS) as threads:
+        with role("motor", environment=environment) as motor:
+            address = f"127.0.0.1:{motor['ports']['grpc']}"
+            asyncio.run(check_health(address))
+            callers = [Caller(address, made.id) for _ in range(CALLERS)]
+            ended = [threads.submit(caller.play) for caller in callers]
+            until(lambda: sum(caller.answered for caller in callers) > ENOUGH)
+            with watched(motor["ports"]) as http:
+                ready, counted = http.get("/readyz").json(), http.get("/metrics").text
+        assert Counter(future.result() for future in ended) == {"UNAVAILABLE": CALLERS}
+    assert (ready["status"], ready["states"]["known"]) == ("ready", 1)
+    assert ready["answered_s"]["redis"] >= 0 <= ready["answered_s"]["postgres"]
+    assert f'qbrix_motor_state_version{{experiment="{made.id}"}} 0.0' in counted
+    assert 'qbrix_motor_answers_total{result="decided"}' in counted
+    assert 'qbrix_info{role="motor"' in counted
+
+
+def shards_of(ports: Mapping[str, int]) -> list[dict[str, Any]]:
+    with watched(ports) as http:
+        told: list[dict[str, Any]] = http.get("/readyz").json()["shards"]
+    return told
+
+
+def test_a_cortex_that_is_asked_to_go_finishes_its_step_and_leaves_its_leases(
+    environment: dict[str, str],
+) -> None:
+    environment["QBRIX_SHARDS"] = str(SHARDS)
+    made: ExperimentRecord = over(environment, create)
+
+    async def send(stores: Stores) -> None:
+        for start in range(0, SENT, 50):
+            events = [event(made, number) for number in range(start, start + 50)]
+            await stores.intake.append_feedback(made.shard, events)
+
+    async def take(stores: Stores) -> list[int | None]:
+        """The leases, which nobody may hold any more; then let them go again."""
+        ledger = stores.ledger
+        terms = [await ledger.acquire(n, holder="t", ttl_s=60.0) for n in range(SHARDS)]
+        for shard in range(SHARDS):
+            await ledger.release(shard, holder="t")
+        return terms
+
+    with role("cortex", environment=environment) as cortex:
+        until(lambda: all(one["leads"] for one in shards_of(cortex["ports"])))
+        over(environment, send)  # and at once
+    assert None not in over(environment, take)
+    with role("cortex", environment=environment) as cortex:
+        until(lambda: asyncio.run(learned(environment, made.id)) >= SENT)
+        until(lambda: [one["unread"] for one in shards_of(cortex["ports"])] == [0] * SHARDS)
+        health = told_by(f"127.0.0.1:{cortex['ports']['grpc']}")
+        with watched(cortex["ports"]) as http:
+            counted = http.get("/metrics").text
+    assert asyncio.run(learned(environment, made.id)) == SENT
+    assert health.status == common_pb2.HealthCheckResponse.Status.SERVING
+    assert [(one.leads, one.unread, one.hindrance) for one in health.shards] == [
+        (True, 0, "")
+    ] * SHARDS
+    assert "qbrix_decisions_lost_total 0.0" in counted
+    assert 'qbrix_stream_unread{shard="0"} 0.0' in counted
+
+
+def told_by(address: str) -> cortex_pb2.CortexHealth:
+    with grpc.insecure_channel(address) as channel:
+        ask: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
+            "/qbrix.cortex.CortexService/Health"
+        )
+        return cortex_pb2.CortexHealth.FromString(ask(b"", timeout=10))
