@@ -23,7 +23,8 @@ __all__ = ["ShardWorker"]
 
 _log = structlog.get_logger("cortex")
 
-_BLOCK_MS = 200
+_BLOCK_MS = 500
+_WITHOUT_LEASE_S = 0.1
 _CONTROL_CHECK_S = 1.0
 _BACKOFF_S = (0.05, 2.0)
 _PATIENCE_S = 10.0
@@ -160,7 +161,7 @@ class ShardWorker:
         waits: list[asyncio.Task[Any]] = [asyncio.create_task(self._wake.wait())]
         if position is not None:
             waits.append(asyncio.create_task(self._wait_for_feedback(position)))
-        timeout = _BLOCK_MS / 1000 if position is None else None
+        timeout = _WITHOUT_LEASE_S if position is None else None
         try:
             await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -216,7 +216,7 @@ async def test_poison_of_every_kind_in_the_streams_stops_nobody() -> None:
         event(record, 5),
     ]
     await stores.intake.append_feedback(0, events)
-    await stores.intake._append(keys.feedback_stream(0), b"\x01broken")  # type: ignore[attr-defined]
+    await stores.intake._append(keys.feedback_stream(0), b"\x01broken", 1)  # type: ignore[attr-defined]
     nul_decision = msgspec.structs.replace(decided(record, 2), context_id="\x00")
     await stores.intake.append_decisions(0, [decided(record, 1), nul_decision])
     await cortex_of(stores).drain()
