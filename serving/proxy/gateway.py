@@ -96,21 +96,8 @@ class Gateway:
         self.intake = FeedbackIntake(settings, stores.intake, self.metrics, shards=shards)
         self.decisions = DecisionLog(settings, stores.intake, self.metrics)
         sealer = TokenSealer(trust.token_keys, lifetime_s=settings.token_lifetime_s)
-        self.agent = Agent(
-            records=self.records,
-            selector=selector,
-            sealer=sealer,
-            decisions=self.decisions,
-            metrics=self.metrics,
-            entropy=Entropy(),
-        )
-        self.rewards = Rewards(
-            records=self.records,
-            sealer=sealer,
-            intake=self.intake,
-            metrics=self.metrics,
-            acknowledged=RecentKeys(limit=settings.remembered_feedback),
-        )
+        self.agent = self._make_agent(sealer)
+        self.rewards = self._make_rewards(sealer)
         self.pools = Pools(catalog=catalog)
         self.experiments = self._make_experiments(loader)
         self.insights = Insights(experiments=self.experiments, insight=stores.insight)
@@ -124,14 +111,7 @@ class Gateway:
             "cortex": cortex_pulse,
         }
         self.api_keys = ApiKeys(catalog=catalog, channel=channel, auth=self.auth)
-        self.vitals = Vitals(
-            stores,
-            selector=selector,
-            records=self.records,
-            auth=self.auth,
-            intake=self.intake,
-            decisions=self.decisions,
-        )
+        self.vitals = self._make_vitals()
         self.vitals.show(self.metrics)
         self.draining = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -190,6 +170,35 @@ class Gateway:
         await self.auth.close()
         self.people.passwords.close()
         await self.records.close()
+
+    def _make_agent(self, sealer: TokenSealer) -> Agent:
+        return Agent(
+            records=self.records,
+            selector=self.selector,
+            sealer=sealer,
+            decisions=self.decisions,
+            metrics=self.metrics,
+            entropy=Entropy(),
+        )
+
+    def _make_rewards(self, sealer: TokenSealer) -> Rewards:
+        return Rewards(
+            records=self.records,
+            sealer=sealer,
+            intake=self.intake,
+            metrics=self.metrics,
+            acknowledged=RecentKeys(limit=self.settings.remembered_feedback),
+        )
+
+    def _make_vitals(self) -> Vitals:
+        return Vitals(
+            self.stores,
+            selector=self.selector,
+            records=self.records,
+            auth=self.auth,
+            intake=self.intake,
+            decisions=self.decisions,
+        )
 
     def _make_promotion(self, trust: Trust) -> Promotion:
         return Promotion(

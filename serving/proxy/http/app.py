@@ -93,7 +93,11 @@ def build_app(gateway: Gateway) -> Dispatch:
 
 def hot_routes(gateway: Gateway) -> list[HotRoute[Any]]:
     """The routes that carry the traffic."""
-    agent, rewards, doors = gateway.agent, gateway.rewards, gateway.doors
+    return [*_select_routes(gateway), *_feedback_routes(gateway)]
+
+
+def _select_routes(gateway: Gateway) -> list[HotRoute[Any]]:
+    agent, doors = gateway.agent, gateway.doors
     batch = replace(doors, limit_bytes=gateway.settings.batch_limit_bytes)
     return [
         HotRoute(
@@ -118,6 +122,13 @@ def hot_routes(gateway: Gateway) -> list[HotRoute[Any]]:
             status=200,
             doors=batch,
         ),
+    ]
+
+
+def _feedback_routes(gateway: Gateway) -> list[HotRoute[Any]]:
+    rewards, doors = gateway.rewards, gateway.doors
+    batch = replace(doors, limit_bytes=gateway.settings.batch_limit_bytes)
+    return [
         HotRoute(
             "/api/v1/agent/feedback",
             scope="agent:write",
