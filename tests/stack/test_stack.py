@@ -84,6 +84,25 @@ def test_commands_find_a_running_stack_by_its_folder(
     assert capsys.readouterr().out == ""
 
 
+def test_the_doctor_finds_a_running_stack_in_order(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = main(["doctor", "--json", "--data-dir", str(stack.data_dir)])
+    told = json.loads(capsys.readouterr().out)
+    odd = [one for one in told["findings"] if one["level"] != "ok"]
+    assert (status, odd) == (0, [])
+    assert {"proxy", "cortex", "postgres", "redis"} < {one["name"] for one in told["findings"]}
+
+
+def test_a_key_for_a_running_stack_is_made_by_its_folder(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    who = ("--tenant", "local", "--name", "second", "--role", "viewer")
+    assert main(["key", "create", *who, "--data-dir", str(stack.data_dir)]) == 0
+    key = capsys.readouterr().out.strip()
+    assert names_of_pools(stack.url, key) == names_of_pools(stack.url, stack.api_key)
+
+
 @pytest.mark.parametrize("name", ["cortex", "proxy", "postgres", "valkey"])
 def test_a_killed_part_comes_back(stack: Stack, name: str) -> None:
     before = stack.pid(name)
