@@ -25,6 +25,7 @@ _log = structlog.get_logger("cortex")
 
 _PAGE = 2000  # decisions in one transaction
 _STRIDE_MS = 60_000  # how far an empty stretch is remembered again
+_RESENT_MS = 30_000  # until proxies have noticed that streams are lost, and sent again
 _LAST_ID = "f" * 32
 
 
@@ -44,6 +45,7 @@ class Closings:
     windows: Windows
     deployments: Deployments
     grace_ms: int
+    _not_before_ms: int = 0
     _progress: dict[str, Progress] = field(default_factory=dict)
 
     def of(self, experiment: str) -> Progress:
@@ -57,6 +59,10 @@ class Closings:
     def forget(self) -> None:
         """Another term, or a step that failed."""
         self._progress.clear()
+
+    def wait(self, now_ms: int) -> None:
+        """The streams were lost: what the proxies keep of them comes again first."""
+        self._not_before_ms = now_ms + _RESENT_MS
 
     async def look(self, shard: int) -> list[Window]:
         """Read from the ledger how far everything is."""
@@ -100,7 +106,7 @@ class Closings:
         progress, epoch = window.progress or BEFORE_ALL, live.deployment.epoch
         window_ms = live.deployment.configuration.attribution.window_ms or 0
         until_ms = read_until_ms - self.grace_ms - window_ms
-        if until_ms <= progress.decided_ms:
+        if until_ms <= progress.decided_ms or read_until_ms < self._not_before_ms:
             return None
         decisions = await self.windows.closing(
             window.experiment, epoch=epoch, after=progress, until_ms=until_ms, limit=_PAGE

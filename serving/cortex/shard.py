@@ -238,6 +238,7 @@ class Shard:
         if known != {""}:
             _log.warning("streams_replaced", shard=self._number, incarnation=incarnation)
             await self._publish_all(self._term)
+            self._closings.wait(self._clock())
         feedback, decisions = self._places
         self._places = (
             replace(feedback, incarnation=incarnation, position=_START),

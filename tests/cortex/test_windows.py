@@ -18,6 +18,7 @@ from serving.storage.base import ControlRequest, Stores
 from serving.storage.connect import memory_stores, open_stores
 from serving.storage.migrate import migrate
 from serving.storage.records_windows import StoredRow
+from serving.storage.redis import RedisConnection
 from tests.cortex.scene import GRACE_MS, Scene, replace, retraction, scene_of
 from tests.cortex.world import decided, event
 
@@ -357,3 +358,23 @@ async def test_what_cannot_be_folded_again_is_buried_and_stays_learned() -> None
     assert "follows a state that is not there" in dead.reason
     assert dead.event.decision_id == known.decision_id
     assert learned.deployment.version == 2
+
+
+async def test_windows_wait_for_what_is_sent_again_after_the_streams_were_lost(
+    migrated: tuple[str, str],
+) -> None:
+    stores = await open_stores(postgres_url=migrated[0], redis_url=migrated[1])
+    scene = await _scene(stores, DEFAULT)
+    await scene.log(1, 2)
+    await scene.at(1000)
+    connection = RedisConnection(migrated[1])
+    await connection.command("FLUSHALL")
+    await connection.close()
+    await scene.at(CLOSED_MS)
+    await scene.send(event(scene.record, 1))
+    await scene.at(CLOSED_MS + 1000)
+    assert await scene.kinds() == [(1, "folded")]
+    await scene.at(CLOSED_MS + 31_000)
+    assert await scene.kinds() == [(1, "folded"), (2, "default")]
+    await scene.checked()
+    await stores.close()

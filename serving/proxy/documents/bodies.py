@@ -75,9 +75,17 @@ class PoolPatch(Body):
 class Learning(Body):
     """How rewards are learned: which of them count, when, and between which limits."""
 
-    window_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    default_reward: Annotated[float, Field(allow_inf_nan=False)] | None = None
-    aggregation: Aggregation = "first"
+    window_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        default=None, description="a reward that comes later after its decision is not learned"
+    )
+    default_reward: Annotated[float, Field(allow_inf_nan=False)] | None = Field(
+        default=None, description="learned once for a decision without a reward; needs window_s"
+    )
+    aggregation: Aggregation = Field(
+        default="first",
+        description="first learns at once, one reward per feedback_id; the others learn one number "
+        "when the window closes, and need window_s",
+    )
     exploration_floor: Annotated[float, Field(ge=0, le=1)] = 0.0
     reward_range: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
 
