@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from qbrix.errors import QbrixError, Unavailable
+from qbrix.errors import QbrixError, StateMismatch, Unavailable
 from qbrix.ledger import Batch, Course, Resolver
 from qbrix.ledger.course import refold, taken_back
 from serving.cortex.deployments import Live, restored
@@ -22,6 +22,7 @@ __all__ = ["Past", "by_decision", "pasts_of"]
 _log = structlog.get_logger("cortex")
 
 _PAGE = 200
+_MOST_ROWS = 4_000_000  # in memory at once: about a gigabyte
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +32,12 @@ class Past:
     rows: Mapping[str, Sequence[StoredRow]] = field(default_factory=dict)
     start: Course | None = None
     batches: Sequence[Batch] = ()
+    missing: str = ""  # why there are no batches
 
     def refolded(self, since: Sequence[Batch], batch: Batch, resolver: Resolver) -> Course:
         """What would decide before ``batch`` if what it takes back had never come."""
+        if self.missing:
+            raise StateMismatch(self.missing)
         behind = [*self.batches, *since]
         return refold(self.start, behind, resolver, without=taken_back([*behind, batch]))
 
@@ -83,7 +87,7 @@ async def _with_batches(
         raise
     except QbrixError as error:
         _log.error("past_unreadable", experiment=live.record.id, error=str(error))
-        return Past(rows)
+        return Past(rows, missing=f"what was learned since cannot be folded again: {error}")
     return Past(rows, start, batches)
 
 
@@ -100,10 +104,17 @@ async def _since(
     else:
         after = await windows.epoch_start(live.record.id, deployment.epoch) - 1
     batches: list[Batch] = []
+    size = 0
     while after < deployment.version:
         page = await ledger.batches(live.record.id, after=after, limit=_PAGE)
         if not page:
             break
         batches += [committed.batch for committed in page]
         after = batches[-1].version
+        size += sum(len(one.batch.rows) for one in page if one.batch.rows is not None)
+        if size > _MOST_ROWS:
+            raise StateMismatch(
+                f"more than {_MOST_ROWS} rewards were learned since version {version}; "
+                "reset the experiment, or leave the reward as it is"
+            )
     return start, batches

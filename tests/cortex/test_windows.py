@@ -346,7 +346,9 @@ async def test_what_cannot_be_folded_again_is_buried_and_stays_learned() -> None
     await scene.send(known)
     await scene.at(0)
     deployment = await scene.checked()
-    past = Past({known.decision_id: [StoredRow(known, Disposition.FOLDED, 1)]})
+    past = Past(
+        {known.decision_id: [StoredRow(known, Disposition.FOLDED, 1)]}, missing="it is gone"
+    )
     learned = learn(
         deployment,
         [retraction(known), event(scene.record, 2)],
@@ -355,7 +357,7 @@ async def test_what_cannot_be_folded_again_is_buried_and_stays_learned() -> None
         past=past,
     )
     (dead,) = learned.dead
-    assert "follows a state that is not there" in dead.reason
+    assert dead.reason == "it is gone"
     assert dead.event.decision_id == known.decision_id
     assert learned.deployment.version == 2
 
