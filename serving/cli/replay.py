@@ -28,7 +28,7 @@ def replay(*, experiment: str, to: int | None, verify: bool, data_dir: Path | No
         shared = shared_settings(data_dir)
         async with open_attached(shared) as stores:
             loader = _loader(shared, stores)
-            found = await _find(stores, experiment, shards=shared.shards)
+            found = await _find(stores, experiment)
             return await fold_again(stores, loader, found, to=to, verify=verify)
 
     told = asyncio.run(run())
@@ -43,7 +43,7 @@ async def replay_all(
 ) -> AsyncIterator[tuple[ExperimentRecord, Replayed]]:
     """Every live experiment, one after the other; raises Unavailable."""
     loader = _loader(shared, stores)
-    for shard in range(shared.shards):
+    for shard in range(await stores.ledger.shards()):
         for record in await stores.ledger.experiments(shard):
             yield record, await fold_again(stores, loader, record.id)
 
@@ -52,13 +52,13 @@ def _loader(shared: SharedSettings, stores: Stores) -> PolicyLoader:
     return PolicyLoader(stores.ledger.bundle, trusted_keys(shared.trusted_keys_dir))
 
 
-async def _find(stores: Stores, experiment: str, *, shards: int) -> str:
+async def _find(stores: Stores, experiment: str) -> str:
     """An id as it is, also that of a deleted experiment; a name when one workspace has it."""
     if is_id(experiment):
         return experiment
     found = [
         record.id
-        for shard in range(shards)
+        for shard in range(await stores.ledger.shards())
         for record in await stores.ledger.experiments(shard)
         if record.name == experiment
     ]
