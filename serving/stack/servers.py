@@ -98,6 +98,7 @@ class EmbeddedPostgres(EmbeddedServer):
         initdb = (
             *(self._program("initdb"), "-D", draft, "-U", "qbrix", f"--pwfile={password}"),
             *("--auth=scram-sha-256", "--encoding=UTF8", "--no-locale"),
+            *("--locale-provider=builtin", "--builtin-locale=C.UTF-8"),  # knows Ü from ü
         )
         made = subprocess.run(
             launch_command(initdb, account=self.account),

@@ -189,3 +189,15 @@ def test_a_rotated_key_is_another_under_the_same_id(http: httpx.Client) -> None:
     assert rotated["key"] != made["key"]
     with refused(401, "UNAUTHORIZED"):
         Rest.read(http.get(POOLS, headers={"X-API-Key": made["key"]}))
+
+
+def test_keys_and_workspaces_may_come_back_as_they_were_answered(http: httpx.Client) -> None:
+    headers = bearer(register(http))
+    key = new_key(http, headers, name="ci")
+    url = f"{AUTH}/api-keys/{key['id']}"
+    (shown,) = Rest.read(http.get(f"{AUTH}/api-keys", headers=headers))
+    assert Rest.read(http.patch(url, json=shown, headers=headers)) == shown
+    assert shown == {**{name: key[name] for name in key if name != "key"}, "last_used_at": None}
+    workspace = Rest.read(http.get(f"{AUTH}/workspace", headers=headers))
+    again = Rest.read(http.patch(f"{AUTH}/workspace", json=workspace, headers=headers))
+    assert again == workspace

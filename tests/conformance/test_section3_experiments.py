@@ -78,6 +78,15 @@ def test_experiments_are_searched_filtered_and_listed_newest_first(client: Clien
     assert [one["id"] for one in client.pool_experiments(pool)] == ids[::-1]
 
 
+@pytest.mark.parametrize("search", ["übersicht", "ÜBERSICHT", "Übers", "ERSICHT"])
+def test_a_search_knows_small_and_capital_letters_of_every_script(
+    client: Client, search: str
+) -> None:
+    made = new_experiment(client, name=unique("Übersicht"))
+    found = client.list_experiments(search=search)["experiments"]
+    assert made["id"] in [one["id"] for one in found]
+
+
 def test_what_cannot_be_an_experiment_is_refused(client: Client) -> None:
     made = new_experiment(client)
     for wrong in (
