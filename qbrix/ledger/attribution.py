@@ -10,29 +10,12 @@ import numpy as np
 
 from qbrix.errors import InvalidParameter
 from qbrix.ledger.disposition import Disposition
+from qbrix.ledger.names import retraction_target
 
-__all__ = [
-    "CLOSE",
-    "RESERVED",
-    "Aggregation",
-    "Attribution",
-    "Told",
-    "conclusion",
-    "correction_id",
-    "retraction_id",
-    "retraction_target",
-]
+__all__ = ["Aggregation", "Attribution", "Told", "conclusion"]
 
 Aggregation: TypeAlias = Literal["first", "sum", "max", "last"]
 """Which rewards of a decision are learned: each name once and at once, or one of all together."""
-
-RESERVED = "\x1f"
-"""First character of the feedback ids of rows that no caller sent as a reward."""
-
-CLOSE = f"{RESERVED}close"
-"""Feedback id of the row that closes a decision's window; there is one, by the ledger's keys."""
-
-_RETRACT = f"{RESERVED}retract:"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,18 +106,3 @@ def conclusion(story: Iterable[Told], attribution: Attribution) -> tuple[Disposi
     if attribution.default_reward is None:
         return None
     return Disposition.DEFAULT, attribution.default_reward
-
-
-def retraction_id(feedback_id: str) -> str:
-    """Feedback id of the row that takes back the reward ``feedback_id``."""
-    return _RETRACT + feedback_id
-
-
-def retraction_target(feedback_id: str) -> str | None:
-    """The reward that a row takes back; None when it takes back nothing."""
-    return feedback_id[len(_RETRACT) :] if feedback_id.startswith(_RETRACT) else None
-
-
-def correction_id(feedback_id: str) -> str:
-    """Feedback id of the row that closes a window again once ``feedback_id`` was taken back."""
-    return f"{CLOSE}:{feedback_id}"

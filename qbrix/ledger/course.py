@@ -10,9 +10,9 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from qbrix.errors import StateMismatch
-from qbrix.ledger.attribution import retraction_target
 from qbrix.ledger.configuration import Configuration, Control, PolicyRef
 from qbrix.ledger.disposition import FOLDING, Disposition
+from qbrix.ledger.names import retraction_target
 from qbrix.ledger.rows import Batch, Rows
 from qbrix.policies.base import Policy
 from qbrix.state import State
@@ -78,20 +78,13 @@ def advance(
         if batch.control.start != "keep":
             state = _started(policy, batch.control, resolver)
         else:
-            if before is None:
-                raise StateMismatch(
-                    f"version {batch.version} keeps a state that is not there; give all versions since it"
-                )
-            state = before.state
-            if configuration.n_arms != before.configuration.n_arms:
+            state = _there(before, batch).state
+            if configuration.n_arms != _there(before, batch).configuration.n_arms:
                 state = policy.grow(state, n_arms=configuration.n_arms)
     else:
-        if before is None:
-            raise StateMismatch(
-                f"version {batch.version} follows a state that is not there; give all versions since it"
-            )
+        now = _there(before, batch)
         assert batch.rows is not None
-        configuration, policy, state = before.configuration, before.policy, before.state
+        configuration, policy, state = now.configuration, now.policy, now.state
         learned = batch.rows.interactions(stands(batch, without or {}))
         if configuration.reward_range is not None:
             paid = rescaled(learned.rewards, configuration.reward_range)
@@ -180,6 +173,14 @@ def _is_taken(rows: Rows, index: int, taken: Sequence[tuple[int, str]], *, versi
         version < later and (closing or feedback_id == rows.feedback_ids[index])
         for later, feedback_id in taken
     )
+
+
+def _there(before: Course | None, batch: Batch) -> Course:
+    if before is None:
+        raise StateMismatch(
+            f"version {batch.version} follows a state that is not there; give all versions since"
+        )
+    return before
 
 
 def _started(policy: Policy[Any, Any], control: Control, resolver: Resolver) -> State:

@@ -11,7 +11,8 @@ import structlog
 
 from qbrix.errors import QbrixError, Unavailable
 from qbrix.ledger import Deployment, Disposition
-from qbrix.ledger.attribution import CLOSE, conclusion
+from qbrix.ledger.attribution import conclusion
+from qbrix.ledger.names import CLOSE
 from serving.cortex.deployments import Deployments, Live
 from serving.cortex.learn import Learned, close
 from serving.cortex.past import by_decision

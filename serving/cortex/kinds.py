@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from qbrix.ledger import Deployment, Disposition
-from qbrix.ledger.attribution import CLOSE, RESERVED, retraction_target
+from qbrix.ledger.names import CLOSE, RESERVED, retraction_target
 from qbrix.types import BoolArray, IntArray
 from serving.storage.records import FeedbackEvent, Key
 from serving.storage.records_windows import Progress

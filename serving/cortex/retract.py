@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import msgspec
 
 from qbrix.ledger import Batch, Deployment, Disposition
-from qbrix.ledger.attribution import Told, conclusion, correction_id, retraction_target
+from qbrix.ledger.attribution import Told, conclusion
+from qbrix.ledger.names import correction_id, retraction_target
 from serving.cortex.past import Past
 from serving.storage.records import FeedbackEvent
 from serving.storage.records_windows import Progress, StoredRow

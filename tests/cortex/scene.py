@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from qbrix.ledger import Attribution, Deployment, Disposition
-from qbrix.ledger.attribution import retraction_id
+from qbrix.ledger.names import retraction_id
 from qbrix.state import to_bytes
 from serving.cortex.service import Cortex
 from serving.storage.base import ExperimentRecord, FeedbackEvent, Stores

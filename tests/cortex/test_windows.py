@@ -11,7 +11,7 @@ import pytest
 
 from qbrix.bundle import BundleResolver
 from qbrix.ledger import Aggregation, Attribution, Disposition
-from qbrix.ledger.attribution import CLOSE, correction_id
+from qbrix.ledger.names import CLOSE, correction_id
 from serving.cortex.learn import learn
 from serving.cortex.past import Past
 from serving.storage.base import ControlRequest, Stores

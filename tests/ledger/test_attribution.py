@@ -8,7 +8,8 @@ import pytest
 
 from qbrix.errors import InvalidParameter
 from qbrix.ledger import Aggregation, Attribution, Configuration, Disposition, PolicyRef
-from qbrix.ledger.attribution import Told, conclusion, retraction_id
+from qbrix.ledger.attribution import Told, conclusion
+from qbrix.ledger.names import retraction_id
 
 HELD, FOLDED, DEFAULT, CLOSED = (
     Disposition.HELD,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from qbrix.bundle import BundleResolver
 from qbrix.errors import StateMismatch
 from qbrix.ledger import Batch, Configuration, Control, Disposition, PolicyRef, fold
-from qbrix.ledger.attribution import CLOSE, correction_id, retraction_id
+from qbrix.ledger.names import CLOSE, correction_id, retraction_id
 from qbrix.ledger.replay import spaced
 from qbrix.state import State, to_bytes
 from tests.ledger.histories import BETA, Row, created, learned, replayed

@@ -11,7 +11,7 @@ from google.protobuf.struct_pb2 import Struct
 
 from qbrix.bundle import TrustedKeys
 from qbrix.ledger import Attribution, Disposition
-from qbrix.ledger.attribution import retraction_id
+from qbrix.ledger.names import retraction_id
 from serving.cortex.service import Cortex
 from serving.cortex.times import Timing
 from serving.loading import PolicyLoader

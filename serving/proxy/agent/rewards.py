@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from qbrix.errors import NotFound, QbrixError, TokenRejected
-from qbrix.ledger.attribution import retraction_id
+from qbrix.ledger.names import retraction_id
 from serving.errors import translate
 from serving.proxy.agent.encoding import RecentKeys, check_reward, wall_ms
 from serving.proxy.agent.intake import FeedbackIntake
