@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import signal
+import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -136,7 +137,8 @@ def main() -> None:
         command="python -m benchmarks.recovery",
         body=f"Medians of {times} runs.\n\n{markdown_table(header, rows)}\n\n{verdict}",
     )
-    assert worst_s <= BAR_S, verdict
+    if worst_s > BAR_S:
+        sys.exit(verdict)
 
 
 if __name__ == "__main__":

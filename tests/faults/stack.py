@@ -33,7 +33,6 @@ READY_S = 90.0
 # A process may be killed at any time, the machine may not: what fsync protects from is left out.
 QUICK = {"fsync": "off", "full_page_writes": "off", "max_connections": "40"}
 SETTINGS = {
-    "CORTEX_HTTP_PORT": "0",
     "CORTEX_LEASE_TTL_S": "1.5",
     "CORTEX_LEASE_RENEW_S": "0.3",
     "PROXY_DURABILITY_CHECK_S": "1",
@@ -245,6 +244,7 @@ class FaultStack:
             "PROXY_REUSE_PORT": "true" if self._counts["proxy"] > 1 else "false",
             "PROXY_CORTEX_ADDRESS": f"{LOOPBACK}:{self._ports['cortex']}",
             "CORTEX_GRPC_PORT": str(self._ports[name]),
+            "CORTEX_HTTP_PORT": "0",
             clock.FILE: str(self.clock_file),
             clock.NAME: name,
             "PYTHONPATH": str(Path(__file__).parents[2]),
