@@ -14,6 +14,7 @@ from serving.storage import keys
 from serving.storage.connect import open_stores
 from serving.storage.migrate import current, head, migrate
 from serving.storage.postgres.database import translated
+from serving.storage.reading import reaches
 from serving.storage.redis import RedisChannel, RedisConnection, RedisIntake
 from tests.storage.records import feedback, make_state
 
@@ -105,17 +106,29 @@ async def test_a_flushed_server_has_another_incarnation(fresh_redis_url: str) ->
     await connection.close()
 
 
+async def _kept(connection: RedisConnection) -> list[tuple[str, bytes]]:
+    """What a server that comes back may have of a shard."""
+    names = keys.streams(0), keys.feedback_stream(0)
+    return [(name, await connection.command("DUMP", name)) for name in names]
+
+
+async def _put_back(connection: RedisConnection, kept: list[tuple[str, bytes]]) -> None:
+    for name, dumped in kept:
+        await connection.command("RESTORE", name, 0, dumped, "REPLACE")
+
+
 @pytest.mark.parametrize("lost", ["the stream", "its end", "what is known of it"])
 async def test_streams_that_lost_something_are_new_ones_to_whoever_sent_it(
     fresh_redis_url: str, lost: str
 ) -> None:
     connection = RedisConnection(fresh_redis_url)
     intake = RedisIntake(connection)
-    kept = await intake.append_feedback(0, [feedback("e", 1)])
+    first = await intake.append_feedback(0, [feedback("e", 1)])
+    kept = await _kept(connection)
     gone = await intake.append_feedback(0, [feedback("e", 2)])
-    assert gone.incarnation == kept.incarnation
+    assert gone.incarnation == first.incarnation
     if lost == "its end":
-        await connection.command("XDEL", keys.feedback_stream(0), gone.position)
+        await _put_back(connection, kept)
     else:
         known = lost == "what is known of it"
         await connection.command("DEL", keys.streams(0) if known else keys.feedback_stream(0))
@@ -124,6 +137,27 @@ async def test_streams_that_lost_something_are_new_ones_to_whoever_sent_it(
     assert (await intake.look([0])).shards[0].incarnation == after.incarnation
     assert await RedisIntake(connection).incarnation(0) == after.incarnation
     assert (await intake.append_feedback(0, [feedback("e", 4)])).incarnation == after.incarnation
+    await connection.close()
+
+
+async def test_a_lost_end_is_noticed_also_when_others_have_sent_more_and_that_was_learned(
+    fresh_redis_url: str,
+) -> None:
+    connection = RedisConnection(fresh_redis_url)
+    one, other = RedisIntake(connection), RedisIntake(connection)
+    await one.append_feedback(0, [feedback("e", 1)])
+    await other.append_feedback(0, [feedback("e", 2)])
+    kept = await _kept(connection)
+    gone = await other.append_feedback(0, [feedback("e", 3)])
+    await _put_back(connection, kept)
+    await one.append_feedback(0, [feedback("e", 4)])
+    later = await one.append_feedback(0, [feedback("e", 5)])
+    assert later.incarnation == gone.incarnation  # nothing of this one's is missing
+    await one.trim(0, incarnation=later.incarnation, feedback=later.position, decisions="0")
+    seen = (await other.look([0])).shards[0]
+    assert seen.incarnation != gone.incarnation
+    assert not reaches(seen.passed, gone.position)
+    assert (await one.look([0])).shards[0].incarnation == seen.incarnation
     await connection.close()
 
 

@@ -23,7 +23,7 @@ _FIELD = b"e"
 _EVENTS_PER_ENTRY = 128
 _ENTRIES_PER_READ = 64
 _ASKED = "appendonly", "appendfsync", "maxmemory", "maxmemory-policy"
-_NOTHING = Appended("", "", 0)
+_NOTHING = ("", 0)
 
 
 class RedisIntake:
@@ -34,7 +34,8 @@ class RedisIntake:
         self._append = connection.commands.register_script(APPEND)
         self._look = connection.commands.register_script(LOOK)
         self._trim = connection.commands.register_script(TRIM)
-        self._last: dict[int, Appended] = {}  # by shard, of what this object appended
+        self._sender = f"by:{uuid4().hex[:16]}"
+        self._sent: dict[int, tuple[str, int]] = {}  # by shard: incarnation, events of ours in it
 
     async def append_feedback(self, shard: int, events: Sequence[FeedbackEvent]) -> Appended:
         """See `Intake`."""
@@ -46,9 +47,9 @@ class RedisIntake:
             answer = await self._append(
                 keys=_feedback_keys(shard), args=(*self._who(shard), *entries)
             )
-        incarnation, position, unread = answer
+        incarnation, position, unread, sent = answer
         appended = Appended(_text(incarnation), _text(position), unread)
-        self._last[shard] = appended
+        self._sent[shard] = appended.incarnation, sent
         return appended
 
     async def append_decisions(self, shard: int, events: Sequence[DecisionEvent]) -> str:
@@ -119,10 +120,9 @@ class RedisIntake:
         """See `Intake`."""
         return (await self.look(())).durability
 
-    def _who(self, shard: int) -> tuple[str, str, str]:
-        """A name for streams without one, and what this object must find there."""
-        last = self._last.get(shard, _NOTHING)
-        return uuid4().hex, last.incarnation, last.position
+    def _who(self, shard: int) -> tuple[str, str, str, int]:
+        """A name for streams that need one, and what this object must find there."""
+        return uuid4().hex, self._sender, *self._sent.get(shard, _NOTHING)
 
     async def _read(
         self,

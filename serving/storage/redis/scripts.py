@@ -2,7 +2,8 @@
 
 The hash of a shard holds ``incarnation``, how many events were ever ``appended``, and up to which
 position (``passed``) and count (``read``) the ledger has them. Each entry of feedback carries the
-count up to itself, so that the unread are known without reading them.
+count up to itself, so that the unread are known without reading them. ``by:…`` counts the events of
+each sender: a server that came back with an older state counts fewer than the sender remembers.
 """
 
 from __future__ import annotations
@@ -10,35 +11,29 @@ from __future__ import annotations
 __all__ = ["APPEND", "LOOK", "TRIM"]
 
 _NAMED = """
-local function reaches(a, b)
-  local a1, a2 = string.match(a, '^(%d+)-(%d+)$')
-  local b1, b2 = string.match(b, '^(%d+)-(%d+)$')
-  a1, a2, b1, b2 = tonumber(a1), tonumber(a2), tonumber(b1), tonumber(b2)
-  return a1 > b1 or (a1 == b1 and a2 >= b2)
-end
-
-local function named(hash, stream, fresh, known, last)
-  local held = redis.call('HMGET', hash, 'incarnation', 'appended', 'passed', 'read')
+local function named(hash, stream, fresh, sender, known, sent)
+  local held = redis.call('HMGET', hash, 'incarnation', 'appended', 'passed', 'read', sender)
   local name, appended = held[1], tonumber(held[2] or 0)
   local passed, read = held[3] or '0-0', tonumber(held[4] or 0)
-  if not name or (appended > 0 and redis.call('EXISTS', stream) == 0) then
-    redis.call('DEL', hash)
-    name, appended, passed, read = fresh, 0, '0-0', 0
-    redis.call('HSET', hash, 'incarnation', name)
-  elseif name == known and not reaches(passed, last)
-    and #redis.call('XRANGE', stream, last, last) == 0 then
+  local gone = appended > 0 and redis.call('EXISTS', stream) == 0
+  local older = name == known and tonumber(held[5] or 0) < tonumber(sent)
+  if not name or gone or older or redis.call('HLEN', hash) > 2000 then
+    if gone then appended, read = 0, 0 end
     name, passed = fresh, '0-0'
-    redis.call('HSET', hash, 'incarnation', name, 'passed', passed)
+    redis.call('DEL', hash)
+    redis.call('HSET', hash, 'incarnation', name, 'appended', appended, 'read', read)
   end
   return name, appended, passed, read
 end
 """
 
-# KEYS: hash, feedback; ARGV: a fresh name, incarnation and position of the caller's last event.
+# KEYS: hash, feedback; ARGV: a fresh name; the sender's field, the incarnation that it knows and
+# how many events it sent to that.
 LOOK = (
     _NAMED
     + """
-local name, appended, passed, read = named(KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3])
+local name, appended, passed, read = named(
+  KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3], ARGV[4])
 return {name, passed, appended - read}
 """
 )
@@ -47,13 +42,15 @@ return {name, passed, appended - read}
 APPEND = (
     _NAMED
     + """
-local name, appended, passed, read = named(KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3])
-local position
-for i = 4, #ARGV, 2 do
+local name, appended, passed, read = named(
+  KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3], ARGV[4])
+local position, sent
+for i = 5, #ARGV, 2 do
   appended = redis.call('HINCRBY', KEYS[1], 'appended', ARGV[i + 1])
+  sent = redis.call('HINCRBY', KEYS[1], ARGV[2], ARGV[i + 1])
   position = redis.call('XADD', KEYS[2], '*', 'e', ARGV[i], 'n', appended)
 end
-return {name, position, appended - read}
+return {name, position, appended - read, sent}
 """
 )
 
