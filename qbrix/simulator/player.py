@@ -120,6 +120,8 @@ class Player:
         self._unpublished: deque[tuple[int, Interactions]] = deque()
         self._replicas = Replicas(schedule, first=self._snapshot())
         _check_law(policy, n_arms=n_arms, dim=dim)
+        if self._blocks:
+            _warm_up(policy, n_arms=n_arms, dim=dim)
 
     @property
     def state(self) -> Any:
@@ -347,6 +349,15 @@ def _check_law(policy: Policy[Any, Any], *, n_arms: int, dim: int) -> None:
             f"{type(policy).__name__}.propensities returned shape {got} for 2 replications of "
             f"{n_arms} arms, expected {(2, n_arms)}: a law for each leading index of the state"
         )
+
+
+def _warm_up(policy: Policy[Any, Any], *, n_arms: int, dim: int) -> None:
+    """Play a round that counts for nobody: what is loaded or compiled first takes nobody's time."""
+    state = _replicated(policy.init(n_arms=n_arms, dim=dim), 2)
+    contexts = np.full((1, 2, dim), 1.0 / n_arms) if dim else None
+    chance = np.random.default_rng(0)
+    rewards = np.zeros((1, 2, n_arms))
+    policy.play(policy.prepare(state), state, rewards, contexts=contexts, rng=chance)
 
 
 def _replicated(state: Any, replications: int) -> Any:
