@@ -171,7 +171,8 @@ async def test_a_get_with_a_content_type_and_a_post_of_no_length_are_no_errors()
 async def test_readiness_tells_the_age_of_what_is_in_memory() -> None:
     async with open_world() as world:
         before = (await world.http.get("/readyz")).json()
-        assert before["states"] == {"known": 0, "youngest_s": None, "oldest_s": None}
+        nothing = {"known": 0, "youngest_s": None, "oldest_s": None}
+        assert before["states"].items() >= nothing.items()
         made = await world.experiment()
         await world.select(made["id"])
         told = (await world.http.get("/readyz")).json()

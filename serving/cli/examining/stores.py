@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from qbrix.errors import QbrixError
+from serving.cli.attached import open_attached
 from serving.cli.examining.finding import Finding, fail, ok, warn
 from serving.proxy.agent.intake import suffices
 from serving.settings import ProxySettings, SharedSettings
-from serving.storage.connect import open_stores
 from serving.storage.migrate import current, head
 from serving.storage.postgres.examination import PostgresFacts, examine_postgres
 from serving.storage.redis.examination import RedisFacts, examine_redis
@@ -29,13 +29,15 @@ async def examine_stores(shared: SharedSettings, proxy: ProxySettings) -> list[F
     findings: list[Finding] = []
     try:
         found = await examine_postgres(postgres_url)
-        findings += [*_postgres(found), await _schema(postgres_url)]
+        findings += [*_postgres(found), (schema := await _schema(postgres_url))]
+        if schema.level == "ok":
+            findings.append(await _shards(shared))
     except QbrixError as error:
         findings.append(fail("postgres", str(error), "start it, or mend QBRIX_POSTGRES_URL"))
     try:
         facts = await examine_redis(redis_url)
         findings += _redis(facts)
-        findings.append(await _durability(postgres_url, redis_url, demanded=proxy.durability))
+        findings.append(await _durability(shared, demanded=proxy.durability))
     except QbrixError as error:
         findings.append(fail("redis", str(error), "start it, or mend QBRIX_REDIS_URL"))
     return findings
@@ -69,6 +71,15 @@ async def _schema(url: str) -> Finding:
     return fail("schema", f"the database has revision {found}, not {head()}", "run qbrix migrate")
 
 
+async def _shards(shared: SharedSettings) -> Finding:
+    """Every role refuses to start with fewer than are in use."""
+    async with open_attached(shared) as stores:
+        used = await stores.ledger.shards()
+    told = f"{used} in use, QBRIX_SHARDS={shared.shards}"
+    mend = f"set QBRIX_SHARDS={used} or more, the same for all roles"
+    return ok("shards", told) if used <= shared.shards else fail("shards", told, mend)
+
+
 def _redis(facts: RedisFacts) -> Iterator[Finding]:
     version = f"{facts.name}, speaks {'.'.join(map(str, facts.version))}"
     if facts.version < _OLDEST_REDIS:
@@ -98,12 +109,9 @@ def _memory(facts: RedisFacts) -> Finding:
     return ok(name, f"{told}, {policy}")
 
 
-async def _durability(postgres_url: str, redis_url: str, *, demanded: str) -> Finding:
-    stores = await open_stores(postgres_url=postgres_url, redis_url=redis_url)
-    try:
+async def _durability(shared: SharedSettings, *, demanded: str) -> Finding:
+    async with open_attached(shared) as stores:
         offered = await stores.intake.durability()
-    finally:
-        await stores.close()
     name = "feedback's durability"
     if not suffices(offered, demanded=demanded):
         return fail(
