@@ -46,6 +46,7 @@ class Closings:
     windows: Windows
     deployments: Deployments
     grace_ms: int
+    more: bool = False  # than one transaction takes is due
     _not_before_ms: int = 0
     _progress: dict[str, Progress] = field(default_factory=dict)
 
@@ -67,6 +68,7 @@ class Closings:
 
     async def look(self, shard: int) -> list[Window]:
         """Read from the ledger how far everything is."""
+        self.more = False
         found = await self.windows.windows(shard)
         self._progress = {one.experiment: one.progress for one in found if one.progress}
         return found
@@ -116,6 +118,7 @@ class Closings:
             return None
         reached = Progress(until_ms, _LAST_ID)
         if len(decisions) == _PAGE:
+            self.more = True
             reached = Progress(decisions[-1].decided_ms, decisions[-1].decision_id)
         ids = [decision.decision_id for decision in decisions]
         rows = by_decision(await self.windows.rows_of(window.experiment, ids)) if ids else {}

@@ -90,7 +90,7 @@ class Shard:
             await self._begin(term)
         worked = controls and await self._apply_controls()
         worked = await self._learn() or worked
-        worked = (controls and await self._close_windows()) or worked
+        worked = ((controls or self._closings.more) and await self._close_windows()) or worked
         await self._trim()
         return worked or await self._write_owed()
 

@@ -9,17 +9,20 @@ from itertools import count
 
 import pytest
 
-from qbrix.bundle import BundleResolver
+from qbrix.bundle import BundleResolver, TrustedKeys
 from qbrix.ledger import Aggregation, Attribution, Disposition
 from qbrix.ledger.names import CLOSE, correction_id
+from serving.cortex.closings import Closings
+from serving.cortex.deployments import Deployments
 from serving.cortex.learn import learn
 from serving.cortex.past import Past
+from serving.loading import PolicyLoader
 from serving.storage.base import ControlRequest, Stores
 from serving.storage.connect import memory_stores, open_stores
 from serving.storage.migrate import migrate
 from serving.storage.records_windows import StoredRow
 from serving.storage.redis import RedisConnection
-from tests.cortex.scene import GRACE_MS, Scene, replace, retraction, scene_of
+from tests.cortex.scene import GRACE_MS, START_MS, Scene, replace, retraction, scene_of
 from tests.cortex.world import decided, event
 
 WINDOW_MS = 60_000
@@ -380,3 +383,23 @@ async def test_windows_wait_for_what_is_sent_again_after_the_streams_were_lost(
     assert await scene.kinds() == [(1, "folded"), (2, "default")]
     await scene.checked()
     await stores.close()
+
+
+async def test_many_windows_are_closed_one_transaction_after_the_other() -> None:
+    scene = await scene_of(memory_stores(), DEFAULT)
+    await scene.log(*range(2500))
+    await scene.at(1000)
+    loader = PolicyLoader(scene.stores.ledger.bundle, TrustedKeys())
+    closings = Closings(
+        scene.stores.windows, Deployments(scene.stores.ledger, loader), grace_ms=GRACE_MS
+    )
+    (window,) = await closings.look(scene.record.shard)
+    closing = await closings.due(window, read_until_ms=START_MS + CLOSED_MS + 2500)
+    assert closing is not None
+    assert closing.progress == (START_MS + 1999, f"{1999:032x}")
+    assert closings.more
+    await scene.at(CLOSED_MS + 2500)
+    assert len(await scene.kinds()) == 2500
+    (window,) = await closings.look(scene.record.shard)
+    assert await closings.due(window, read_until_ms=START_MS + CLOSED_MS + 2500) is None
+    assert not closings.more

@@ -20,7 +20,7 @@ from serving.storage.rows import row_decision, row_event
 __all__ = ["PostgresWindows", "drop_checkpoints", "put_checkpoint", "put_window"]
 
 _BEHIND = """
-    AND (decided_ms, decision_id) > ($3, $4::uuid) AND decided_ms <= $5
+    AND (decided_ms, decision_id) > ($3, $4::uuid) AND decided_ms BETWEEN $3 AND $5
 ORDER BY decided_ms, decision_id LIMIT $6
 """
 
