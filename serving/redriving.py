@@ -9,6 +9,7 @@ from qbrix.errors import QbrixError, StateMismatch, Unavailable
 from serving.storage import codec
 from serving.storage.base import DeadLetter, DecisionEvent, FeedbackEvent, Stores
 from serving.storage.rows import is_id
+from serving.tokens import LIFETIME_S
 
 __all__ = ["Held", "Redriven", "held_in", "redrive"]
 
@@ -47,17 +48,21 @@ def held_in(letter: DeadLetter) -> Held:
         return Held()
 
 
-async def redrive(stores: Stores, letters: Sequence[DeadLetter]) -> list[Redriven]:
+async def redrive(stores: Stores, letters: Sequence[DeadLetter], *, now_ms: int) -> list[Redriven]:
     """Put the events of letters back into the streams of their shards, oldest first.
 
     A letter is marked when its events are on disk. Who is killed in between sends them once more;
-    the ledger counts them once. What is still poison is buried again, as a letter of its own.
+    the ledger counts them once: it remembers for longer than a token lives what it counted, and
+    what is older than that is not sent again. What is still poison is buried again, as a letter of
+    its own.
     Raises Unavailable when a store is away; what was sent before stays sent.
     """
     done: list[Redriven] = []
     for letter in sorted(letters, key=lambda one: one.id):
         try:
-            await _redrive(stores, held_in(letter))
+            held = held_in(letter)
+            _check_age(held, now_ms=now_ms)
+            await _redrive(stores, held)
         except Unavailable:
             raise
         except QbrixError as error:
@@ -66,6 +71,16 @@ async def redrive(stores: Stores, letters: Sequence[DeadLetter]) -> list[Redrive
         await stores.archive.mark_redriven([letter.id])
         done.append(Redriven(letter=letter))
     return done
+
+
+def _check_age(held: Held, *, now_ms: int) -> None:
+    oldest_ms = min((event.decided_ms for event in held.feedback), default=now_ms)
+    if now_ms - oldest_ms > 1000 * LIFETIME_S:
+        days = (now_ms - oldest_ms) / 86_400_000
+        raise StateMismatch(
+            f"its decision is {days:.0f} days old: the ledger may have forgotten by now whether the "
+            "reward was counted"
+        )
 
 
 async def _redrive(stores: Stores, held: Held) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from base64 import b64encode
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,10 +66,12 @@ def redrive_letters(
 async def _redrive(
     letters: list[int], experiment: str | None, data_dir: Path | None
 ) -> list[Redriven]:
+    now_ms = time.time_ns() // 1_000_000
     async with open_attached(shared_settings(data_dir)) as stores:
         if letters:
-            return await redrive(stores, [await stores.archive.dead_letter(one) for one in letters])
-        return await redrive(stores, await _waiting(stores, experiment))
+            named = [await stores.archive.dead_letter(one) for one in letters]
+            return await redrive(stores, named, now_ms=now_ms)
+        return await redrive(stores, await _waiting(stores, experiment), now_ms=now_ms)
 
 
 async def _waiting(stores: Stores, experiment: str | None) -> list[DeadLetter]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
+import msgspec
 import pytest
 
 from qbrix.errors import InvalidParameter
@@ -44,7 +46,8 @@ def record(environment: dict[str, str]) -> ExperimentRecord:
 
     async def live(stores: Stores) -> ExperimentRecord:
         made = await create(stores, name="button")
-        poison = event(made, 1, arm=3)
+        now_ms = time.time_ns() // 1_000_000  # commands live by the clock on the wall
+        poison = msgspec.structs.replace(event(made, 1, arm=3), decided_ms=now_ms)
         await stores.intake.append_feedback(0, [poison, event(made, 2), event(made, 3, arm=2)])
         await cortex_of(stores).drain()
         return made

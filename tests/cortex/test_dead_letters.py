@@ -11,6 +11,8 @@ from serving.storage.base import ControlRequest, ExperimentRecord, Stores
 from serving.storage.memory import memory_stores
 from tests.cortex.world import cortex_of, create, decided, event, refolded
 
+SOON_MS = 1_790_000_000_000 + 86_400_000  # a day after the decisions of these tests
+
 
 async def _grow(stores: Stores, record: ExperimentRecord) -> None:
     """Give the experiment a fourth arm."""
@@ -49,7 +51,7 @@ async def test_what_became_sound_is_learned_once_however_often_it_is_sent_again(
     await cortex.drain()
     # Whoever is killed before the letter is marked sends it twice.
     for _ in range(2):
-        (done,) = await redrive(stores, [letter])
+        (done,) = await redrive(stores, [letter], now_ms=SOON_MS)
         assert done.problem is None
     await cortex.drain()
     assert await _folded(stores, record) == [sound.decision_id, poison.decision_id]
@@ -63,7 +65,8 @@ async def test_what_is_still_poison_is_buried_again_beside_the_mark() -> None:
     cortex = cortex_of(stores)
     await stores.intake.append_feedback(record.shard, [event(record, 1, arm=3)])
     await cortex.drain()
-    await redrive(stores, await stores.archive.dead_letters(record.id, limit=9))
+    letters = await stores.archive.dead_letters(record.id, limit=9)
+    await redrive(stores, letters, now_ms=SOON_MS)
     await cortex.drain()
     second, first = await stores.archive.dead_letters(record.id, limit=9)
     assert first.redriven_ms is not None
@@ -82,7 +85,7 @@ async def test_what_nobody_can_read_or_place_stays_and_says_why() -> None:
         await step.bury("f" * 32, reason="gone", payload=codec.pack_feedback([orphan]))
         await step.bury("", reason="odd", payload=codec.pack_decisions([decided(record, 5)]))
     letters = await stores.archive.dead_letters(None, limit=9)
-    done = await redrive(stores, letters)
+    done = await redrive(stores, letters, now_ms=SOON_MS)
     problems = [one.problem or "" for one in done]
     assert [bool(one) for one in problems] == [True, True, False]
     assert "newer" in problems[0]
@@ -93,3 +96,19 @@ async def test_what_nobody_can_read_or_place_stays_and_says_why() -> None:
         one.redriven_ms is not None for one in await stores.archive.dead_letters(None, limit=9)
     ]
     assert marked == [True, False, False]
+
+
+async def test_what_the_ledger_may_have_forgotten_is_not_sent_again() -> None:
+    stores = memory_stores()
+    record = await create(stores)
+    cortex = cortex_of(stores)
+    await stores.intake.append_feedback(record.shard, [event(record, 1, arm=3)])
+    await cortex.drain()
+    letters = await stores.archive.dead_letters(record.id, limit=9)
+    decided_ms = event(record, 1).decided_ms
+    lifetime_ms = 30 * 86_400_000
+    (done,) = await redrive(stores, letters, now_ms=decided_ms + lifetime_ms + 1)
+    assert "30 days old" in (done.problem or "")
+    assert (await stores.archive.dead_letters(record.id, limit=9))[0].redriven_ms is None
+    (done,) = await redrive(stores, letters, now_ms=decided_ms + lifetime_ms)
+    assert done.problem is None
