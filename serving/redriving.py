@@ -78,8 +78,8 @@ def _check_age(held: Held, *, now_ms: int) -> None:
     if now_ms - oldest_ms > 1000 * LIFETIME_S:
         days = (now_ms - oldest_ms) / 86_400_000
         raise StateMismatch(
-            f"its decision is {days:.0f} days old: the ledger may have forgotten by now whether the "
-            "reward was counted"
+            f"its decision is {days:.0f} days old: the ledger may have forgotten by now whether "
+            "the reward was counted"
         )
 
 
