@@ -52,8 +52,9 @@ class FaultyRole(Role):
 
 
 class FaultStack:
-    """As `serving.stack.Stack`, with a wire that can fail between each kind of role and store.
+    """As `serving.stack.Stack` (split with ``motors``), with wires that can fail.
 
+    There is one between each kind of role and each store.
     The servers are not supervised: who kills one starts it again. The roles are. Their
     ``settings`` are impatient ones by default, so that outages can be short.
     """
@@ -64,6 +65,7 @@ class FaultStack:
         *,
         proxies: int = 1,
         cortexes: int = 1,
+        motors: int = 0,
         settings: Mapping[str, str] = SETTINGS,
         postgres: EmbeddedPostgres | None = None,
     ) -> None:
@@ -72,12 +74,12 @@ class FaultStack:
         self.valkey = EmbeddedValkey(data_dir)
         self.wires = {
             f"{role}-{store}": FaultyWire(lambda server=server: server.port)  # type: ignore[misc]
-            for role in ("proxy", "cortex")
+            for role in ("proxy", "motor", "cortex")
             for store, server in (("postgres", self.postgres), ("redis", self.valkey))
         }
         self.roles: dict[str, FaultyRole] = {}
         self.clock_file = self.folders.root / "clock"
-        self._counts = {"cortex": cortexes, "proxy": proxies}
+        self._counts = {"cortex": cortexes, "motor": motors, "proxy": proxies}
         self._settings = dict(settings)
         self._supervisor = Supervisor()
         self._ports: dict[str, int] = {}
@@ -243,12 +245,18 @@ class FaultStack:
             "PROXY_GRPC_PORT": str(self._ports["grpc"]),
             "PROXY_REUSE_PORT": "true" if self._counts["proxy"] > 1 else "false",
             "PROXY_CORTEX_ADDRESS": f"{LOOPBACK}:{self._ports['cortex']}",
+            "MOTOR_GRPC_PORT": str(self._ports[name]),
+            "MOTOR_HTTP_PORT": "0",
             "CORTEX_GRPC_PORT": str(self._ports[name]),
             "CORTEX_HTTP_PORT": "0",
             clock.FILE: str(self.clock_file),
             clock.NAME: name,
             "PYTHONPATH": str(Path(__file__).parents[2]),
         }
+        if motors := _names("motor", self._counts["motor"]):
+            environment["PROXY_MOTOR_ADDRESS"] = ",".join(
+                f"{LOOPBACK}:{self._ports[motor]}" for motor in motors
+            )
         made = FaultyRole(
             role,
             (sys.executable, "-P", "-m", "tests.faults.clock", role),
@@ -270,7 +278,7 @@ def until(true: Callable[[], bool], *, what: str, within_s: float = 60.0) -> Non
 
 
 def _names(role: str, n: int) -> list[str]:
-    return [role, *(f"{role}-{number}" for number in range(2, n + 1))]
+    return [role, *(f"{role}-{number}" for number in range(2, n + 1))][:n]
 
 
 def _with_port(url: str, port: int) -> str:

@@ -20,6 +20,7 @@ RUNS = int(os.environ.get("QBRIX_FAULT_RUNS", "5"))
 FIRST_SEED = int(os.environ.get("QBRIX_FAULT_SEED", "1"))
 FAULTS_PER_RUN = 4
 LONGEST_S = 1.0
+ROLES, STORES = ("proxy", "cortex"), ("postgres", "redis")
 
 Fault = Callable[[Trial, np.random.Generator], Awaitable[None]]
 
@@ -76,7 +77,7 @@ async def pause_the_cortex(run: Trial, rng: np.random.Generator) -> None:
 
 
 async def break_a_wire(run: Trial, rng: np.random.Generator) -> None:
-    name = str(rng.choice(sorted(run.stack.wires)))
+    name = str(rng.choice([f"{role}-{store}" for role in ROLES for store in STORES]))
     wire = run.stack.wires[name]
     fault = str(rng.choice(["reset", "refuse", "half-open", "slow", "cut", "deaf"]))
     run.mark("fault", f"{fault} {name}")
