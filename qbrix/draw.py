@@ -99,7 +99,11 @@ def edges(propensities: Array) -> Array:
 
 def edges_of_one(propensities: Array) -> list[float]:
     """`edges` of one decision, (K,), with the same bits: a list is faster than small arrays."""
-    cumulative = list(accumulate(propensities.tolist()))
+    values = propensities.tolist()
+    if values.count(0.0) == len(values) - 1:
+        arm = values.index(max(values))
+        return [0.0] * arm + [1.0] * (len(values) - arm)
+    cumulative = list(accumulate(values))
     whole = cumulative[-1]
     return [
         value / whole if value in (0.0, whole) else round(value / whole * _LATTICE) / _LATTICE
@@ -119,4 +123,4 @@ def draw(upper: Array | Sequence[float], u: float) -> Draw:
     """
     arm = bisect_right(upper, u)
     low = float(upper[arm - 1]) if arm else 0.0
-    return Draw(arm=arm, u=u, low=low, propensity=float(upper[arm]) - low)
+    return Draw(arm, u, low, float(upper[arm]) - low)

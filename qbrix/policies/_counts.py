@@ -151,9 +151,8 @@ def _share_one(scores: Array) -> Array:
     """`share` for one decision, in a third of the time."""
     best = scores.item(scores.argmax())
     near = scores >= best - TIE * max(abs(best), 1.0)
-    law = near.astype(np.float64)
     several = np.count_nonzero(near)
-    return law if several == 1 else law / several
+    return np.asarray(near, dtype=np.float64) if several == 1 else near / several
 
 
 def pick(

@@ -118,7 +118,8 @@ class LinearPolicy(Policy[Moments, Ridge]):
             for first in range(0, len(x), _CACHED):
                 part = x[first : first + _CACHED]
                 square[first : first + _CACHED] = _pairs(part, part) @ prepared.inverse.T
-        return mean, np.sqrt(np.maximum(square, 0.0))
+        np.maximum(square, 0.0, out=square)
+        return mean, np.sqrt(square, out=square)
 
 
 def played(
@@ -208,6 +209,8 @@ def _products(arms: Array, x: Array) -> Array:
 def _pairs(x: Array, y: Array) -> Array:
     """Products x_i y_j for i <= j, shape (..., d (d + 1) / 2)."""
     first, second = _triangle(x.shape[-1])
+    if x.ndim == 1:
+        return x[first] * y[second]
     return x.take(first, axis=-1) * y.take(second, axis=-1)
 
 

@@ -101,4 +101,6 @@ class LinUCBPolicy(LinearPolicy):
 
     def _indices(self, prepared: Ridge, context: Array | None) -> Array:
         mean, width = self.estimate(prepared, context)
-        return mean + self.alpha * width
+        width *= self.alpha
+        width += mean
+        return width
