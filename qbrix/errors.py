@@ -91,7 +91,8 @@ class BundleError(QbrixError):
 
     ``reason`` is one word for programs: ``main``, ``format``, ``digest``, ``unsigned``,
     ``untrusted``, ``signature``, ``trace``, ``source``, ``fit`` (made for other arms or features),
-    or ``prepare``, ``propensities``, ``update``, ``decide`` (what the foreign code failed to do).
+    ``prepare``, ``propensities``, ``update``, ``decide`` (what the foreign code failed to do), or
+    ``stalled`` (it did not return in time).
     """
 
     def __init__(self, reason: str, message: str) -> None:
