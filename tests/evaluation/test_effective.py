@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from qbrix.evaluation import Decisions, LoggedBatch, LoggedData
@@ -79,3 +81,12 @@ async def test_versions_before_a_retraction_fold_to_what_decided_then() -> None:
     log = await _log(await _history())
     before = log.fold(2).state.successes  # type: ignore[attr-defined]
     assert before.tolist() == [1.75, 0.0]
+
+
+def test_a_log_with_batches_of_format_2_is_still_read_and_folded() -> None:
+    # Written by the first version that had them: the history above.
+    log = LoggedData.load(Path(__file__).parent / "data" / "batches_of_format_2.qlog")
+    formats = [item.batch.to_bytes()[4] for item in log.batches]
+    assert formats == [1, 2, 2, 1, 2]
+    assert log.fold().version == 4
+    assert sorted(log.effective.rewards.tolist()) == [0.125, 0.125, 0.125, 0.75]
