@@ -10,13 +10,14 @@ from serving.storage.postgres.sums import count_new
 __all__ = ["restore"]
 
 _STREAM = "restored"  # of table positions: up to which commit the log was compared
-_SLICE_MS = 60_000  # at first; what is done quickly is followed by more
-_SHORT_S = 0.1
+_SLICE_MS = 1000  # at first; what is done quickly is followed by more, what is slow by less
+_SHORT_S, _LONG_S = 0.1, 1.0
 _REACH_MS = 86_400_000
 _PATIENCE_S = 5.0
 
-# Under sampling a decision comes back only when it was to be kept (see `serving.sampling`), at the
-# rate that the log shows. Its number is made of its id: to restore it twice does nothing.
+# One index search per decision, whatever the planner believes. Under sampling a decision comes back
+# only when it was to be kept (see `serving.sampling`), at the rate that the log shows. Its number is
+# made of its id: to restore it twice does nothing.
 _RESTORE = count_new("""
     WITH told AS MATERIALIZED (
         SELECT *, encode(sha256(uuid_send(decision_id)), 'hex') AS hash
@@ -33,8 +34,10 @@ _RESTORE = count_new("""
         coalesce(context, ''), decided_ms, sampling, coalesce(recorded, '')
     FROM told JOIN rates USING (experiment)
     WHERE NOT EXISTS (
-            SELECT 1 FROM decisions AS kept WHERE kept.decision_id = told.decision_id
-                AND kept.experiment = told.experiment AND kept.epoch = told.epoch OFFSET 0)
+            SELECT 1 FROM (
+                SELECT experiment, epoch FROM decisions
+                WHERE decision_id = told.decision_id OFFSET 0) AS kept
+            WHERE kept.experiment = told.experiment AND kept.epoch = told.epoch OFFSET 0)
         AND (sampling >= 1 OR ('x' || left(hash, 8))::bit(32)::bigint < sampling * 4294967296)
     ORDER BY experiment, epoch, decision_id, version, ordinal
 """)
@@ -60,6 +63,9 @@ async def restore(database: Database, *, until_ms: int) -> int:
                 str(end_ms),
             )
         start_ms = end_ms
-        if time.monotonic() - began_s < _SHORT_S:
+        took_s = time.monotonic() - began_s
+        if took_s < _SHORT_S:
             slice_ms *= 2
+        elif took_s > _LONG_S:
+            slice_ms = max(1, slice_ms // 2)
     return restored
