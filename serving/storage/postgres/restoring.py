@@ -15,9 +15,9 @@ _SHORT_S, _LONG_S = 0.1, 1.0
 _REACH_MS = 86_400_000
 _PATIENCE_S = 5.0
 
-# One index search per decision, whatever the planner believes. Under sampling a decision comes back
-# only when it was to be kept (see `serving.sampling`), at the rate that the log shows. Its number is
-# made of its id: to restore it twice does nothing.
+# One index search per decision, whatever the planner believes. Under sampling a decision comes
+# back only when it was to be kept (see `serving.sampling`), at the rate that the log shows. Its
+# number is made of its id: to restore it twice does nothing.
 _RESTORE = count_new("""
     WITH told AS MATERIALIZED (
         SELECT *, encode(sha256(uuid_send(decision_id)), 'hex') AS hash
