@@ -7,6 +7,7 @@ import asyncio
 from qbrix.state import to_bytes
 from serving.storage.base import ControlRequest, ExperimentRecord, Stores
 from serving.storage.connect import open_stores
+from serving.storage.migrate import current, head, migrate
 from tests.cortex.world import cortex_of, create, event, refolded
 from tests.storage.pooler import pooled
 
@@ -45,3 +46,9 @@ async def test_learning_through_a_pooler_in_transaction_mode(
         assert sum(len(one.batch.rows or ()) for one in batches) == 60
         assert pooler.lent > 10
         await stores.close()
+
+
+async def test_the_schema_is_made_through_a_pooler(empty_postgres_url: str) -> None:
+    async with pooled(empty_postgres_url) as (url, _):
+        assert await migrate(url) == head()
+        assert await current(url) == head()

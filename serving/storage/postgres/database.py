@@ -66,8 +66,8 @@ class Database:
     """Statements, each in a transaction of its own, and transactions of several.
 
     A connection may be a pgbouncer's, which lends another session to each transaction: there are
-    no prepared statements (``statement_cache_size=0``), no advisory locks, and settings are made
-    with ``SET LOCAL`` only.
+    no prepared statements (``statement_cache_size=0``) and no locks of a session, and settings are
+    made with ``SET LOCAL`` only.
     """
 
     def __init__(self, url: str) -> None:
