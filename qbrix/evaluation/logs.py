@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,13 +81,14 @@ class LoggedData:
         """All feedback in the order in which the ledger took it, what was not folded included."""
         return concatenate([item.batch.rows for item in self.batches if item.batch.rows])
 
-    @property
+    @cached_property
     def effective(self) -> Rows:
         """What was learned and still stands, in the order in which it was learned.
 
         Rewards as they came, what a closed window came to, and what stood for a reward that never
         came; without what is late, forced by a gate, of a decision of an earlier epoch, or taken
-        back later. Estimates of what a policy earns are made from these rows.
+        back later. Estimates of what a policy earns are made from these rows; ``arms``,
+        ``rewards``, ``propensities``, ``state_versions`` and ``contexts`` are theirs.
         """
         batches = [item.batch for item in self.batches if item.batch.rows is not None]
         without = taken_back(batches)
@@ -96,28 +98,28 @@ class LoggedData:
 
     @property
     def arms(self) -> IntArray:
-        """Arms of all feedback, shape (n,)."""
-        return self.rows.arms
+        """Arms of the effective rows, shape (n,)."""
+        return self.effective.arms
 
     @property
     def rewards(self) -> Array:
-        """Rewards, shape (n,)."""
-        return self.rows.rewards
+        """What they paid, shape (n,)."""
+        return self.effective.rewards
 
     @property
     def propensities(self) -> Array:
         """Probabilities with which the arms were drawn, shape (n,)."""
-        return self.rows.propensities
+        return self.effective.propensities
 
     @property
     def state_versions(self) -> IntArray:
         """Versions of the states that decided, shape (n,)."""
-        return self.rows.state_versions
+        return self.effective.state_versions
 
     @property
     def contexts(self) -> Array | None:
         """Contexts, shape (n, d); None without contexts, NaN in rows that have none."""
-        return self.rows.contexts
+        return self.effective.contexts
 
     def deployments(self) -> Iterator[Deployment]:
         """What decided at version 0, 1, …, folded again, each compared with serving's digests.

@@ -217,7 +217,7 @@ def test_a_falsified_decision_does_not_match(log: LoggedData) -> None:
 
 def test_the_frame_has_a_row_for_every_reward(production: Production, log: LoggedData) -> None:
     frame = log.frame()
-    assert len(frame) == len(log) == len(log.arms) == len(log.rewards) == len(log.state_versions)
+    assert len(frame) == len(log) == len(log.rows)
     assert frame["disposition"].value_counts()["gate"] == 1
     assert set(frame["arm_name"]) <= {"red", "green", "blue"}
     assert (frame["reward"] == (frame["arm"] % 2 == 0)).all()
@@ -225,7 +225,17 @@ def test_the_frame_has_a_row_for_every_reward(production: Production, log: Logge
     assert (frame["low"] <= frame["u"]).all()
     assert frame["learned_version"].is_monotonic_increasing
     assert (frame["learned_version"] > frame["version"]).all()
-    np.testing.assert_array_equal(frame["propensity"], log.propensities)
+    np.testing.assert_array_equal(frame["propensity"], log.rows.propensities)
+
+
+def test_the_columns_of_a_log_are_those_of_the_rewards_that_count(log: LoggedData) -> None:
+    frame = log.frame()
+    counted = frame[frame["disposition"] == "folded"]
+    assert 0 < len(counted) < len(frame)
+    np.testing.assert_array_equal(counted["arm"], log.arms)
+    np.testing.assert_array_equal(counted["reward"], log.rewards)
+    np.testing.assert_array_equal(counted["propensity"], log.propensities)
+    np.testing.assert_array_equal(counted["version"], log.state_versions)
 
 
 def test_contexts_come_in_one_table() -> None:
