@@ -55,6 +55,8 @@ class ProxySettings(BaseSettings):
     grpc_tls_cert_file: Path | None = None
     grpc_tls_key_file: Path | None = None
     reuse_port: bool = False
+    probe_host: str = "127.0.0.1"
+    probe_port: Port | None = None  # /livez, /readyz, /metrics of this proxy alone, told in full
     motor_address: str | None = None
     cortex_address: str = "127.0.0.1:50052"
     token_key_file: Path | None = None

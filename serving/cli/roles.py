@@ -27,6 +27,7 @@ from serving.wire.probes import ProbeServer
 if TYPE_CHECKING:
     from serving.cortex.service import Cortex
     from serving.motor.service import Motor
+    from serving.proxy.gateway import Gateway
 
 __all__ = ["cortex", "motor", "proxy"]
 
@@ -83,6 +84,9 @@ async def _proxy(settings: ProxySettings, shared: SharedSettings) -> None:
         gateway.metrics.include(selector.metrics)
         await gateway.start()
         opened.push_async_callback(gateway.stop)
+        ports = {}
+        if settings.probe_port is not None:
+            ports["probe"] = await _probe(gateway, settings, opened)
         http, grpc = HttpServer(build_app(gateway), settings), public_server(gateway)
 
         async def leave() -> None:
@@ -90,9 +94,22 @@ async def _proxy(settings: ProxySettings, shared: SharedSettings) -> None:
             await asyncio.gather(http.stop(), grpc.stop(grace_s=settings.drain_s))
 
         opened.push_async_callback(leave)
-        ports = {"http": await http.start(), "grpc": await grpc.start()}
+        ports |= {"http": await http.start(), "grpc": await grpc.start()}
         await until_asked("proxy", run_dir=shared.run_dir, ports=ports, ends=gateway.wait)
         gateway.drain()
+
+
+async def _probe(gateway: Gateway, settings: ProxySettings, opened: AsyncExitStack) -> int:
+    """A port of this proxy's own, where several share the public one."""
+    probes = ProbeServer(
+        host=settings.probe_host,
+        port=settings.probe_port or 0,
+        readiness=gateway.readiness,
+        expose=gateway.metrics.expose,
+    )
+    port = await probes.start()
+    opened.push_async_callback(probes.stop)
+    return port
 
 
 def _selector(

@@ -36,10 +36,12 @@ def show_states(states: StateCache, metrics: MotorMetrics) -> None:
         "version that decides; of the experiments looked up last",
         versions,
         "experiment",
+        private=True,
     )
     metrics.watch_each(
         "qbrix_motor_state_age_seconds",
         "time since it was known to be the latest",
         ages,
         "experiment",
+        private=True,
     )

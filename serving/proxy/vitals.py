@@ -18,7 +18,7 @@ from serving.telemetry import ProxyMetrics
 from serving.telemetry.meters import Reading
 from serving.wire.selection import Selector
 
-__all__ = ["ReadyAnswer", "Vitals"]
+__all__ = ["ReadyAnswer", "Vitals", "shown"]
 
 
 class ReadyAnswer(TypedDict):
@@ -27,10 +27,21 @@ class ReadyAnswer(TypedDict):
     status: str
     feedback: str
     decisions_waiting: int
-    states: dict[str, Any]
+    states: Ages
     records: Ages
     credentials: Ages
     answered_s: Mapping[str, float | None]
+
+
+def shown(readiness: Readiness) -> Readiness:
+    """What everybody may know: no addresses, nobody's bundles."""
+    states = readiness.facts["states"]
+    ages = Ages(
+        known=states.get("known", 0),
+        youngest_s=states.get("youngest_s"),
+        oldest_s=states.get("oldest_s"),
+    )
+    return Readiness(readiness.ready, {**readiness.facts, "states": ages})
 
 
 class Vitals:

@@ -15,7 +15,7 @@ from qbrix.errors import Unavailable
 from serving.stack.folders import Folders, choose_port, keep_secret, write_private
 from serving.stack.supervisor import Role
 
-__all__ = ["Plan", "choose_ports", "make_admin_key", "make_secrets", "migrate"]
+__all__ = ["Plan", "choose_ports", "make_admin_key", "make_secrets", "migrate", "proxy_names"]
 
 LOOPBACK = "127.0.0.1"
 DRAIN_S = 20.0
@@ -39,8 +39,7 @@ class Plan:
             listens = {"MOTOR_GRPC_PORT": own["motor"], "MOTOR_HTTP_PORT": own["motor_http"]}
             yield "motor", self._role("motor", "motor", **listens)
         motor = f"{LOOPBACK}:{self.ports['motor']}" if split else None
-        for number in range(1, workers + 1):
-            name = "proxy" if number == 1 else f"proxy-{number}"
+        for name in proxy_names(workers):
             yield (
                 name,
                 self._role(
@@ -49,6 +48,7 @@ class Plan:
                     PROXY_HTTP_PORT=self.ports["http"],
                     PROXY_GRPC_PORT=self.ports["grpc"],
                     PROXY_REUSE_PORT="true" if workers > 1 else None,
+                    PROXY_PROBE_PORT=self.ports[f"{name}_probe"],
                     PROXY_MOTOR_ADDRESS=motor,
                     PROXY_CORTEX_ADDRESS=f"{LOOPBACK}:{self.ports['cortex']}",
                 ),
@@ -68,6 +68,10 @@ class Plan:
             log=self.folders.logs / f"{name}.log",
             drain_s=DRAIN_S,
         )
+
+
+def proxy_names(workers: int) -> list[str]:
+    return ["proxy", *(f"proxy-{number}" for number in range(2, workers + 1))]
 
 
 def choose_ports(folders: Folders, wanted: Mapping[str, int | None]) -> dict[str, int]:

@@ -14,7 +14,14 @@ from qbrix.checks import check_integer
 from qbrix.errors import InvalidParameter, Unavailable
 from serving.stack.embedded import EmbeddedServer
 from serving.stack.folders import Folders, Lock
-from serving.stack.roles import Plan, choose_ports, make_admin_key, make_secrets, migrate
+from serving.stack.roles import (
+    Plan,
+    choose_ports,
+    make_admin_key,
+    make_secrets,
+    migrate,
+    proxy_names,
+)
 from serving.stack.servers import EmbeddedPostgres, EmbeddedValkey
 from serving.stack.supervisor import Supervisor
 
@@ -53,7 +60,8 @@ class Stack:
         check_integer(workers, name="workers", least=1)
         _check_ports(http_port=http_port, grpc_port=grpc_port)
         self.data_dir = Path(data_dir).expanduser().absolute()
-        free = dict.fromkeys(("motor", "motor_http", "cortex", "cortex_http"))
+        probes = [f"{name}_probe" for name in proxy_names(workers)]
+        free = dict.fromkeys(("motor", "motor_http", "cortex", "cortex_http", *probes))
         self._wanted: dict[str, int | None] = {"http": http_port, "grpc": grpc_port, **free}
         self._split = split
         self._workers = workers

@@ -60,6 +60,7 @@ class CortexMetrics(Meters):
             "experiments whose latest update failed, and which go on with the state before it",
             self.failing.read,
             "experiment",
+            private=True,
         )
         self.step_s = self.spread(
             "qbrix_commit_seconds", "time of a step: read, folded and committed"

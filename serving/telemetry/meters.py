@@ -109,16 +109,20 @@ class Gauge(Collector):
 
 
 class Meters:
-    """The meters of one role: two roles in a process, or a hundred in a test run, never meet."""
+    """The meters of one role: two roles in a process, or a hundred in a test run, never meet.
+
+    ``private`` ones name tenants' experiments or machines: they are not for a public port.
+    """
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry(auto_describe=False)
+        self._private = CollectorRegistry(auto_describe=False)
         self._others: list[Meters] = []
 
-    def tally(self, name: str, help: str, *labels: str) -> Tally:
+    def tally(self, name: str, help: str, *labels: str, private: bool = False) -> Tally:
         """A new counter."""
         made = Tally(name, help=help, labels=labels)
-        self._registry.register(made)
+        (self._private if private else self._registry).register(made)
         return made
 
     def spread(self, name: str, help: str, *, bounds: Sequence[float] = LATENCY_S) -> Spread:
@@ -140,10 +144,11 @@ class Meters:
         read: Callable[[], Iterable[Reading]],
         *labels: str,
         grows: bool = False,
+        private: bool = False,
     ) -> None:
         """Show values by labels that are read at every look."""
         made = Gauge(name, help=help, read=read, labels=labels, grows=grows)
-        self._registry.register(made)
+        (self._private if private else self._registry).register(made)
 
     def tell_process(self, *, role: str) -> None:
         """Show which role and version this process is, and what it uses."""
@@ -157,6 +162,9 @@ class Meters:
         """Show another role's too, which lives in the same process."""
         self._others.append(other)
 
-    def expose(self) -> bytes:
+    def expose(self, *, public: bool = False) -> bytes:
         """The text that Prometheus reads."""
-        return generate_latest(self._registry) + b"".join(one.expose() for one in self._others)
+        own = generate_latest(self._registry)
+        if not public:
+            own += generate_latest(self._private)
+        return own + b"".join(one.expose(public=public) for one in self._others)

@@ -33,7 +33,11 @@ class Motors:
         self._here = here
         self._away: dict[MotorClient, asyncio.Task[None]] = {}
         self.calls = self.metrics.tally(
-            "qbrix_motor_calls", "groups of decisions by who answered them", "motor", "result"
+            "qbrix_motor_calls",
+            "groups of decisions by who answered them",
+            "motor",
+            "result",
+            private=True,
         )
 
     async def start(self) -> None:

@@ -172,7 +172,7 @@ async def test_readiness_tells_the_age_of_what_is_in_memory() -> None:
     async with open_world() as world:
         before = (await world.http.get("/readyz")).json()
         nothing = {"known": 0, "youngest_s": None, "oldest_s": None}
-        assert before["states"].items() >= nothing.items()
+        assert before["states"] == nothing
         made = await world.experiment()
         await world.select(made["id"])
         told = (await world.http.get("/readyz")).json()
@@ -183,6 +183,17 @@ async def test_readiness_tells_the_age_of_what_is_in_memory() -> None:
         assert 0 <= told[part]["youngest_s"] <= told[part]["oldest_s"] < 60
     assert {"redis", "postgres", "motor"} == set(told["answered_s"])
     assert all(0 <= age_s < 60 for age_s in told["answered_s"].values())
+
+
+async def test_what_anybody_may_read_names_no_experiment() -> None:
+    async with open_world() as world:
+        world.gateway.metrics.include(world.motor.metrics)
+        made = await world.experiment()
+        await world.select(made["id"])
+        assert "qbrix_motor_states 1.0" in (await world.bare.get("/metrics")).text
+        for path in ("/metrics", "/readyz"):
+            assert made["id"] not in (await world.bare.get(path)).text
+        assert made["id"] in world.gateway.metrics.expose().decode()
 
 
 async def test_a_proxy_is_ready_without_stores_while_it_has_a_state_to_serve() -> None:

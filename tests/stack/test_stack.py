@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -49,12 +50,24 @@ def running(*command: str) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
+def counted_by_each(data_dir: Path, *names: str) -> int:
+    """How many lists of pools these proxies answered, each asked on a port of its own."""
+    counts = []
+    for name in names:
+        ports = json.loads((data_dir / "run" / name / "proxy.ready").read_text())["ports"]
+        told = httpx.get(f"http://127.0.0.1:{ports['probe']}/metrics").text
+        found = re.search(r'requests_total{route="/api/v1/pools",status="200"} (\d+)', told)
+        counts.append(0 if found is None else int(found[1]))
+    return sum(counts)
+
+
 def test_a_stack_beside_another_does_not_disturb_it(stack: Stack, tmp_path: Path) -> None:
     add_pool(stack.url, stack.api_key, "first")
     with Stack(tmp_path, split=True, workers=2) as other:
         assert None not in [other.pid(name) for name in ("motor", "proxy", "proxy-2")]
         add_pool(other.url, other.api_key, "second")
         assert names_of_pools(other.url, other.api_key) == {"second"}
+        assert counted_by_each(tmp_path, "proxy", "proxy-2") == 1  # that one request
         other.kill("proxy")
     assert names_of_pools(stack.url, stack.api_key) == {"first"}
 

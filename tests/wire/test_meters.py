@@ -74,6 +74,19 @@ def test_two_roles_of_a_process_are_shown_together_and_never_meet() -> None:
     assert samples(other) == {("b_total", ()): 0.0}
 
 
+def test_what_is_private_is_not_for_a_public_port() -> None:
+    meters, other = Meters(), Meters()
+    meters.include(other)
+    meters.tally("open", "for all")
+    meters.tally("closed", "for us", "machine", private=True).add("10.0.0.7")
+    other.watch_each("whose", "for us", lambda: [(("e",), 1.0)], "experiment", private=True)
+    told = meters.expose(public=True).decode()
+    assert "open_total 0.0" in told
+    assert "10.0.0.7" not in told
+    assert "whose" not in told
+    assert {name for name, _ in samples(meters)} == {"open_total", "closed_total", "whose"}
+
+
 def test_names_of_two_lives_are_told_apart() -> None:
     names = [made.next() for made in (RequestNames(), RequestNames()) for _ in range(100)]
     assert len(set(names)) == 200

@@ -24,7 +24,8 @@ def examine_roles(run_dir: Path) -> Iterator[Finding]:
     for file in files:
         name = file.stem if file.parent == run_dir else file.parent.name
         try:
-            port = json.loads(file.read_text("utf-8"))["ports"]["http"]
+            ports = json.loads(file.read_text("utf-8"))["ports"]
+            port = ports.get("probe", ports["http"])
             answer = httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=_TIMEOUT_S)
             yield _told(name, answer)
         except (OSError, ValueError, KeyError, httpx.HTTPError) as error:

@@ -14,7 +14,7 @@ from serving.proxy.experiments.catalogue import list_policies
 from serving.proxy.http.described import ErrorBody, errors
 from serving.proxy.http.strict import Caller, Gate, StrictRoute, allow
 from serving.proxy.people.auth import Principal
-from serving.proxy.vitals import ReadyAnswer
+from serving.proxy.vitals import ReadyAnswer, shown
 
 __all__ = ["private", "public"]
 
@@ -51,7 +51,7 @@ async def livez() -> dict[str, str]:
 @public.get("/readyz", response_model=ReadyAnswer, responses=errors(503))
 async def readyz(gateway: Gate) -> Response:
     """Whether traffic should come here; feedback may be refused all the same."""
-    readiness = gateway.readiness()
+    readiness = shown(gateway.readiness())
     if readiness.ready:
         return JSONResponse(readiness.body())
     refusal = ErrorBody(
@@ -69,7 +69,7 @@ async def readyz(gateway: Gate) -> Response:
 )
 async def metrics(gateway: Gate) -> Response:
     """For Prometheus."""
-    return Response(gateway.metrics.expose(), media_type="text/plain; version=0.0.4")
+    return Response(gateway.metrics.expose(public=True), media_type="text/plain; version=0.0.4")
 
 
 @private.get("/policies")
