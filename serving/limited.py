@@ -68,7 +68,7 @@ class Limit:
         self,
         *,
         busy_s: float = 2.0,
-        passed_s: float = 5.0,
+        passed_s: float = 10.0,
         pause_s: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -27,10 +27,29 @@ class Pooler:
     port: int
     resting: deque[Session] = field(default_factory=deque)
     lent: int = 0  # transactions that met another session than the one before
+    writers: list[asyncio.StreamWriter] = field(default_factory=list)
+    serving: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One client, remembered for the end."""
+        task = asyncio.create_task(self.serve(reader, writer))
+        self.serving.add(task)
+        self.writers.append(writer)
+
+    async def close(self) -> None:
+        """End everybody, and wait until they are gone."""
+        for task in self.serving:
+            task.cancel()
+        await asyncio.gather(*self.serving, return_exceptions=True)
+        for writer in self.writers:
+            writer.close()
+        waits = [writer.wait_closed() for writer in self.writers]
+        await asyncio.gather(*waits, return_exceptions=True)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One client, for as long as it stays."""
         own = await asyncio.open_connection(self.host, self.port)
+        self.writers.append(own[1])
         try:
             await self._sign_in(reader, writer, own)
             self.resting.append(own)
@@ -100,12 +119,11 @@ async def pooled(url: str) -> AsyncIterator[tuple[str, Pooler]]:
     """The same database through a pooler, and the pooler."""
     parts = urlsplit(url)
     pooler = Pooler(str(parts.hostname), parts.port or 5432)
-    server = await asyncio.start_server(pooler.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(pooler.accept, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     place = f"{parts.username}:{parts.password}@127.0.0.1:{port}"
     try:
         yield urlunsplit(parts._replace(netloc=place, query="sslmode=disable")), pooler
     finally:
         server.close()
-        for _, writer in pooler.resting:
-            writer.close()
+        await pooler.close()
