@@ -15,6 +15,7 @@ from qbrix.ledger.names import retraction_id
 from serving.cortex.service import Cortex
 from serving.cortex.times import Timing
 from serving.loading import PolicyLoader
+from serving.storage.memory import memory_stores
 from tests.proxy.speaking import speaking
 from tests.proxy.world import SHARDS, World, learning, open_world
 
@@ -118,6 +119,18 @@ async def test_a_default_and_a_log_that_leaves_decisions_out_exclude_each_other(
         assert refused.status_code == 422
         assert "PROXY_DECISION_SAMPLING=0.5" in refused.text
         assert (await _made(world, {"window_s": 60})).status_code == 201
+
+
+async def test_an_experiment_from_before_such_a_setting_can_still_be_paused() -> None:
+    stores = memory_stores()
+    async with open_world(stores) as world:
+        made = (await _made(world, {"window_s": 60, "default_reward": 0})).json()
+        key = world.http.headers["X-API-Key"]
+    async with open_world(stores, decision_sampling=0.5, token_lifetime_s=2 * 86_400.0) as world:
+        path = f"{EXPERIMENTS}/{made['id']}"
+        headers = {"X-API-Key": key}
+        paused = await world.http.patch(path, json={"enabled": False}, headers=headers)
+        assert (paused.status_code, paused.json()["enabled"]) == (200, False)
 
 
 async def test_settings_go_over_grpc_too() -> None:

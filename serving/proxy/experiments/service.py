@@ -249,7 +249,8 @@ class Experiments:
             parameters=parameters,
             updated_ms=time.time_ns() // 1_000_000,
         )
-        self._check(record)
+        if deciding.keys() & {"attribution", "reward_range"}:
+            self._check(record)
         return record, deciding
 
     def _check(self, record: ExperimentRecord) -> None:
