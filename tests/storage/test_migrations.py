@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterable
 
@@ -171,3 +172,25 @@ async def test_what_was_in_one_table_folds_to_the_same_digests_from_partitions(
     (letter,) = await stores.archive.dead_letters("e", limit=9)
     assert (letter.reason, letter.payload) == ("why", b"what")
     await stores.close()
+
+
+async def test_a_month_that_is_made_while_others_write_takes_over_what_they_wrote(
+    fresh_postgres_url: str,
+) -> None:
+    writer, maker = [await asyncpg.connect(fresh_postgres_url) for _ in range(2)]
+    await writer.execute(_DECISION, EXPERIMENT, 1, decision_id(1), JANUARY_MS)
+    writing = writer.transaction()
+    await writing.start()
+    await writer.execute(_DECISION, EXPERIMENT, 2, decision_id(2), JANUARY_MS + 1)
+    making = asyncio.create_task(
+        maker.fetchval("SELECT make_partition('decisions', $1)", JANUARY_MS)
+    )
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    while not await writer.fetchval(waiting):
+        assert not making.done()
+    await writing.commit()
+    assert await making == "decisions_202601"
+    assert await _partitions(maker, "decisions") == {"decisions_202601": 2}
+    assert await maker.fetchval("SELECT make_partition('decisions', $1)", FEBRUARY_MS - 1) is None
+    for connection in (writer, maker):
+        await connection.close()

@@ -10,7 +10,8 @@ branch_labels = None
 depends_on = None
 
 # A partition is filled before it is attached, so that it takes over what the default partition
-# holds of its month. Months are UTC's, whatever the session's time zone is.
+# holds of its month; nobody may add to that meanwhile. Months are UTC's, whatever the session's
+# time zone is.
 _FUNCTION = """
 CREATE FUNCTION make_partition(parent text, at_ms bigint) RETURNS text
 LANGUAGE plpgsql AS $make$
@@ -28,6 +29,7 @@ BEGIN
     IF to_regclass(name) IS NOT NULL THEN
         RETURN NULL;
     END IF;
+    EXECUTE 'LOCK TABLE ' || parent || '_default IN ACCESS EXCLUSIVE MODE';
     EXECUTE 'CREATE TABLE ' || name || ' (LIKE ' || parent
         || ' INCLUDING DEFAULTS INCLUDING STORAGE)';
     EXECUTE 'WITH moved AS (DELETE FROM ' || parent || '_default WHERE ' || key || ' >= '
