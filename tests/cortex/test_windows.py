@@ -17,6 +17,7 @@ from serving.cortex.deployments import Deployments
 from serving.cortex.learn import learn
 from serving.cortex.past import Past
 from serving.loading import PolicyLoader
+from serving.replaying import replay
 from serving.storage.base import ControlRequest, Stores
 from serving.storage.connect import memory_stores, open_stores
 from serving.storage.migrate import migrate
@@ -403,3 +404,21 @@ async def test_many_windows_are_closed_one_transaction_after_the_other() -> None
     (window,) = await closings.look(scene.record.shard)
     assert await closings.due(window, read_until_ms=START_MS + CLOSED_MS + 2500) is None
     assert not closings.more
+
+
+async def test_the_whole_history_replays_to_the_same_digests(stores: Stores) -> None:
+    """Late, missing, double, aggregated and retracted, compared along the chain."""
+    scene = await _scene(stores, Attribution(window_s=60.0, default_reward=0.25, aggregation="sum"))
+    await scene.log(*range(6))
+    sent = [event(scene.record, n, reward=0.25, feedback_id=name) for n in (1, 2) for name in "ab"]
+    await scene.send(*sent, *sent, event(scene.record, 3, waited_ms=2 * WINDOW_MS))
+    await scene.at(CLOSED_MS)
+    await scene.send(retraction(sent[0]), event(scene.record, 200, reward=1.0))
+    await scene.at(CLOSED_MS)
+    await scene.send(retraction(sent[2]))
+    await scene.at(3 * CLOSED_MS)
+    loader = PolicyLoader(stores.ledger.bundle, TrustedKeys())
+    told = await replay(stores, loader, scene.record.id)
+    assert told.holds, told.problems
+    assert told.versions == (await scene.checked()).version + 1
+    assert await scene.successes() == [0.25 * 4 + 0.25 + 0.25 + 1.0, 0.0]
