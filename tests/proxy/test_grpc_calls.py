@@ -295,7 +295,7 @@ async def test_a_call_under_way_is_answered_when_the_server_stops(
         under_way = asyncio.create_task(speaker.call("ListPools"))
         await entered.wait()
         stopping = asyncio.create_task(server.stop(grace_s=10))
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.5)  # longer than it takes to say so
         refused = await speaker.refused("GetPool", pool_id="x")
         assert (refused.code, stopping.done()) == ("UNAVAILABLE", False)
         go.set()
