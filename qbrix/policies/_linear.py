@@ -28,8 +28,10 @@ from qbrix.policies.base import Policy
 from qbrix.state import State, array, arrays_of, zeros
 from qbrix.types import Array, IntArray, Interactions
 
-_CACHED = 512
-"""Contexts whose products are formed at once: more of them leave the processor's cache."""
+_FEW = 32
+"""Contexts whose products are formed one after the other."""
+_CACHED = 1 << 16
+"""Products that are formed at once: more of them leave the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -111,13 +113,10 @@ class LinearPolicy(Policy[Moments, Ridge]):
         dim = prepared.coefficients.shape[-1]
         x = check_context(context, dim=dim, owner=type(self).__name__)
         mean = _products(prepared.coefficients, x)
-        if x.ndim != 2 or prepared.inverse.ndim != 2 or len(x) <= _CACHED:
-            square = _products(prepared.inverse, _pairs(x, x))
+        if x.ndim == prepared.inverse.ndim == 2 and len(x) > _FEW:
+            square = _squares(prepared.inverse, x)
         else:
-            square = np.empty(mean.shape)
-            for first in range(0, len(x), _CACHED):
-                part = x[first : first + _CACHED]
-                square[first : first + _CACHED] = _pairs(part, part) @ prepared.inverse.T
+            square = _products(prepared.inverse, _pairs(x, x))
         np.maximum(square, 0.0, out=square)
         return mean, np.sqrt(square, out=square)
 
@@ -204,6 +203,25 @@ def _products(arms: Array, x: Array) -> Array:
         return np.asarray(np.dot(arms, x) if x.ndim == 1 else x @ arms.T)
     product: Array = (arms @ x[..., None])[..., 0]
     return product
+
+
+def _squares(packed: Array, x: Array) -> Array:
+    """xᵀA⁻¹x of many contexts (B, d) and every arm's packed inverse, (B, K).
+
+    Contexts lie side by side, so that a product is formed of many of them at once.
+    """
+    n_arms, size = packed.shape
+    dim = x.shape[-1]
+    many = max(_FEW, _CACHED // size)
+    room, found = np.empty((size, many)), np.empty((len(x), n_arms))
+    for first in range(0, len(x), many):
+        columns = np.ascontiguousarray(x[first : first + many].T)
+        pairs, at = room[:, : columns.shape[1]], 0
+        for i in range(dim):
+            np.multiply(columns[i], columns[i:], out=pairs[at : at + dim - i])
+            at += dim - i
+        found[first : first + many] = (packed @ pairs).T
+    return found
 
 
 def _pairs(x: Array, y: Array) -> Array:

@@ -47,8 +47,10 @@ def play_exp3(
             else:
                 arm = _drawn(weights, r, (u - gamma) / (1.0 - gamma) * whole[r])
             chosen[t, r] = arm
-            propensity = (1.0 - gamma) * weights[r, arm] / whole[r] + rate
-            gain = rewards[t, r, arm] / propensity
+            reward = rewards[t, r, arm]
+            if reward == 0.0:
+                continue
+            gain = reward / ((1.0 - gamma) * weights[r, arm] / whole[r] + rate)
             total[r, arm] += gain
             grown = weights[r, arm] * math.exp(rate * gain)
             whole[r] += grown - weights[r, arm]
