@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import numpy as np
 
-from tests.faults.history import Attempt, History, Mark, Outcome
+from tests.faults.history import Attempt, History, Outcome
 
 __all__ = ["Experiment", "Load", "make_experiments"]
 
@@ -102,13 +102,15 @@ class Load:
     async def settle(self, *, within_s: float = 30.0) -> None:
         """Send what was held back, and again what got no answer (but for a tenth of it)."""
         ends = time.monotonic() + within_s
-        for one in self._unanswered():
-            if self.rng.random() < 0.1:
-                continue
-            while time.monotonic() < ends:
-                if await self.reward(one) != "unknown":
-                    break
-                await asyncio.sleep(PAUSE_S)
+        held, self._held = self._held, []
+        await self._together(held)
+        given_up = [one for one in self._unanswered() if self.rng.random() < 0.1]
+        while time.monotonic() < ends:
+            waiting = [one for one in self._unanswered() if one not in given_up]
+            if not waiting:
+                return
+            await self._together(waiting)
+            await asyncio.sleep(PAUSE_S)
 
     async def canary(self, experiment: Experiment, *, within_s: float) -> str:
         """A decision made, rewarded and acknowledged, as soon as can be; its token."""
@@ -170,17 +172,30 @@ class Load:
 
     async def reward_together(self, rewards: Sequence[tuple[Experiment, str, float]]) -> None:
         """Many rewards in one request."""
+        await self._together(
+            [
+                _Reward(experiment=experiment, request_id=token, reward=reward)
+                for experiment, token, reward in rewards
+            ]
+        )
+
+    async def _together(self, rewards: Sequence[_Reward]) -> None:
+        if not rewards:
+            return
         began_s = time.monotonic()
-        items = [{"request_id": token, "reward": reward} for _, token, reward in rewards]
+        items = [
+            {"request_id": one.request_id, "reward": one.reward, "feedback_id": one.feedback_id}
+            for one in rewards
+        ]
         status, said = await self._post("/api/v1/agent/feedback/batch", {"items": items})
         results = said.get("results") or [{}] * len(rewards)
-        for (experiment, token, reward), result in zip(rewards, results, strict=True):
-            one = _Reward(experiment=experiment, request_id=token, reward=reward)
-            error = result.get("error") or ""
-            each = 201 if result.get("accepted") else (503 if "UNAVAILABLE" in error else 400)
-            self.note_feedback(
-                one, status=each if status in (200, 201) else status, said=result, began_s=began_s
-            )
+        for one, result in zip(rewards, results, strict=True):
+            each = status
+            if status in (200, 201) and not result.get("accepted"):
+                each = 503 if "UNAVAILABLE" in (result.get("error") or "") else 400
+            elif status == 200:
+                each = 201
+            self.note_feedback(one, status=each, said=result, began_s=began_s)
 
     async def repeat_at_once(
         self, experiment: Experiment, token: str, *, reward: float, times: int
@@ -300,25 +315,20 @@ class Load:
             await self.reward(one)
 
     def _unanswered(self) -> list[_Reward]:
-        held, self._held = self._held, []
-        dims = {one.id: one for one in self._experiments}
+        """What got no answer, each once."""
+        known = {one.id: one for one in self._experiments}
         feedback = list(self._history.of("feedback"))
         settled = {
             (one.request_id, one.feedback_id) for one in feedback if one.outcome != "unknown"
         }
         again = {
             (one.request_id, one.feedback_id): _Reward(
-                experiment=dims[one.experiment],
+                experiment=known[one.experiment],
                 request_id=one.request_id,
                 reward=one.reward,
                 feedback_id=one.feedback_id,
             )
             for one in feedback
-            if one.experiment in dims and (one.request_id, one.feedback_id) not in settled
+            if (one.request_id, one.feedback_id) not in settled
         }
-        return [*held, *again.values()]
-
-
-def mark(history: History, what: Any, detail: str = "") -> None:
-    """Write down what is done to the servers."""
-    history.marks.append(Mark(at_s=time.monotonic(), what=what, detail=detail))
+        return list(again.values())

@@ -64,7 +64,7 @@ async def test_a_stream_that_grows_a_hundredfold_is_learned_and_selection_goes_o
         last = [one for one in run.history.attempts[-20:] if one.kind == "select"]
         assert all(one.outcome == "ok" for one in last)
     assert run.verdict is not None
-    assert run.verdict.counts.accepted >= 3000
+    assert run.verdict.counts.accepted >= 2500
 
 
 async def flood(run: Trial, *, n: int) -> None:
@@ -82,7 +82,7 @@ async def test_too_much_that_nobody_learns_is_refused_until_it_is_learned(
         before = len(run.history.attempts)
         while not any(one.status == 503 for one in run.history.attempts[before:]):
             await flood(run, n=200)
-            assert len(run.history.attempts) - before < 40_000, "there is no high-water mark"
+            assert len(run.history.attempts) - before < 20_000, "there is no high-water mark"
         selected = [one for one in run.history.attempts[before:] if one.kind == "select"]
         assert all(one.outcome == "ok" for one in selected)
         await run.does(stack.send, "cortex", signal.SIGCONT)

@@ -127,6 +127,7 @@ async def trial(
             draw_key=stack.secret("draw"), token_key=stack.secret("token"), tenant=record.tenant
         )
         history = History()
+        kept = stack.folders.logs / f"history {name} {seed}.jsonl"
         async with Load(
             lambda: stack.url, stack.api_key, experiments, history, rng=rng, most=most
         ) as load:
@@ -145,9 +146,12 @@ async def trial(
                 await working
                 await load.settle()
                 await _judge(made)
+            except AssertionError as error:
+                error.add_note(f"what clients saw is beside the roles' logs: {kept}")
+                raise
             finally:
                 working.cancel()
-                history.write(stack.folders.logs / f"history {name} {seed}.jsonl")
+                history.write(kept)
 
 
 async def _judge(made: Trial) -> None:
