@@ -144,7 +144,7 @@ async def _motor(settings: MotorSettings, shared: SharedSettings) -> None:
         server = motor_server(made, address=f"{settings.host}:{settings.grpc_port}")
         ports["grpc"] = await server.start()
         opened.push_async_callback(server.stop, grace_s=_GRACE_S)
-        await until_asked("motor", run_dir=shared.run_dir, ports=ports)
+        await until_asked("motor", run_dir=shared.run_dir, ports=ports, ends=made.wait)
         probes.leave()
 
 

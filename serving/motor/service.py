@@ -56,6 +56,12 @@ class Motor:
         """Begin to follow state changes."""
         self._listener = asyncio.create_task(self._listen())
 
+    async def wait(self) -> None:
+        """Until it follows no more, which it does not end by itself; raises what ended it."""
+        if self._listener is not None:
+            await asyncio.wait({self._listener})
+            self._listener.result()
+
     async def stop(self) -> None:
         """Stop following."""
         if self._listener is not None:

@@ -148,10 +148,14 @@ class Gateway:
 
     async def wait(self) -> None:
         """Until a task in the background ends, which none does by itself; raises what ended it."""
-        if self._tasks:
-            done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_EXCEPTION)
+        following = asyncio.create_task(self.selector.wait())
+        try:
+            tasks = {*self._tasks, following}
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
             for task in done:
                 task.result()
+        finally:
+            following.cancel()
 
     def drain(self) -> None:
         """Ask callers to go elsewhere; answers go on."""

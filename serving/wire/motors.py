@@ -46,6 +46,10 @@ class Motors:
         for client in self._clients:
             await client.start()
 
+    async def wait(self) -> None:
+        """Until the one in this process ends."""
+        await self._here.wait()
+
     async def stop(self) -> None:
         """Close the ways."""
         for probe in self._away.values():

@@ -56,6 +56,10 @@ class Selector(Protocol):
         """Let go."""
         ...
 
+    async def wait(self) -> None:
+        """Until it cannot follow state changes any more; raises what ended that."""
+        ...
+
     def at_hand(self, experiment: str) -> int | None:
         """How many arms the prepared state in memory has, if `decide_at_once` can answer."""
         ...

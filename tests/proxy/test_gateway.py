@@ -15,18 +15,25 @@ from tests.proxy.world import open_world
 
 
 class BrokenChannel(MemoryChannel):
-    """A channel whose listeners meet a bug."""
+    """A channel of which one listener meets a bug."""
+
+    def __init__(self, topic: str) -> None:
+        super().__init__()
+        self._broken = topic
 
     async def listen(self, *topics: str) -> AsyncIterator[tuple[str, str]]:
         for topic in topics:
             yield topic, ""
-        if keys.RECORDS in topics:  # the gateway's own; others listen to one topic each
+        if self._broken in topics:
             raise RuntimeError("the handler is closed")
         await asyncio.Event().wait()
 
 
-async def test_a_task_that_dies_ends_the_role_so_that_another_one_takes_its_place() -> None:
-    async with open_world(replace(memory_stores(), channel=BrokenChannel())) as world:
+@pytest.mark.parametrize("topic", [keys.RECORDS, keys.STATES])  # the gateway's, the motor's
+async def test_a_task_that_dies_ends_the_role_so_that_another_one_takes_its_place(
+    topic: str,
+) -> None:
+    async with open_world(replace(memory_stores(), channel=BrokenChannel(topic))) as world:
         with pytest.raises(RuntimeError, match="the handler is closed"):
             async with asyncio.timeout(5.0):
                 await world.gateway.wait()

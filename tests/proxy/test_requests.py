@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -87,6 +88,9 @@ class Deaf:
 
     async def stop(self) -> None:
         """Nor to stop."""
+
+    async def wait(self) -> None:
+        await asyncio.Event().wait()
 
     async def decide(self, queries: Sequence[Query]) -> list[Outcome | QbrixError]:
         self.asked += queries
