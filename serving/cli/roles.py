@@ -170,7 +170,9 @@ async def _cortex(settings: CortexSettings, shared: SharedSettings) -> None:
                 window_grace_s=settings.window_grace_s, behind_limit_s=settings.behind_limit_s
             ),
             metrics=metrics,
-            upkeep=Upkeep(stores.archive, keep, metrics, every_s=settings.upkeep_s),
+            upkeep=Upkeep(
+                stores, keep, metrics, shards=range(shared.shards), every_s=settings.upkeep_s
+            ),
         )
         probes = _probes(settings, await _pulses(stores, opened), made)
         metrics.tell_process(role="cortex")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import structlog
@@ -10,7 +11,8 @@ import structlog
 from qbrix.errors import Unavailable
 from serving.cortex.times import now_ms
 from serving.settings import CortexSettings
-from serving.storage.base import Archive, Retention
+from serving.storage import keys
+from serving.storage.base import Retention, Stores
 from serving.telemetry import CortexMetrics
 from serving.tokens import LIFETIME_S
 
@@ -36,10 +38,17 @@ class Upkeep:
     """Tends the archive for ever; of several processes one does it at a time."""
 
     def __init__(
-        self, archive: Archive, keep: Retention, metrics: CortexMetrics, *, every_s: float
+        self,
+        stores: Stores,
+        keep: Retention,
+        metrics: CortexMetrics,
+        *,
+        shards: Sequence[int],
+        every_s: float,
     ) -> None:
-        self._archive = archive
+        self._stores = stores
         self._keep = keep
+        self._shards = shards
         self._every_s = every_s
         self._lost = 0
         metrics.watch(
@@ -60,10 +69,23 @@ class Upkeep:
 
     async def round(self) -> None:
         """Once; raises Unavailable."""
-        tended = await self._archive.tend(self._keep, now_ms=now_ms())
-        self._lost = max(self._lost, await self._archive.decisions_lost())
+        archive, unread_ms = self._stores.archive, await self._unread_ms()
+        tended = await archive.tend(self._keep, now_ms=now_ms(), unread_ms=unread_ms)
+        self._lost = max(self._lost, await archive.decisions_lost())
         if tended:
             _log.info("tended", **asdict(tended))
+
+    async def _unread_ms(self) -> int | None:
+        """When the oldest decision was made that waits in a stream; None when none does."""
+        ledger, intake = self._stores.ledger, self._stores.intake
+        times: list[int] = []
+        for shard in self._shards:
+            place = await ledger.position(keys.decision_stream(shard))
+            same = place is not None and place[0] == await intake.incarnation(shard)
+            after = place[1] if place is not None and same else "0"
+            read = await intake.read_decisions(shard, after=after, limit=1, block_ms=0)
+            times += [event.decided_ms for event in read.events]
+        return min(times, default=None)
 
     def _read_lost(self) -> float:
         return float(self._lost)

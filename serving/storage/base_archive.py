@@ -24,6 +24,11 @@ class Retention:
     ledger_ms: int | None = None
     restore_after_ms: int = 60_000
 
+    def restore_until(self, now_ms: int, unread_ms: int | None) -> int:
+        """Decisions of rewards that were committed before this time are in the log, or lost."""
+        until_ms = now_ms - self.restore_after_ms
+        return until_ms if unread_ms is None else min(until_ms, unread_ms)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tended:
@@ -42,11 +47,12 @@ class Tended:
 class Archive(Protocol):
     """Upkeep of ledger and decision log, and dead letters; every process may call it."""
 
-    async def tend(self, keep: Retention, *, now_ms: int) -> Tended:
+    async def tend(self, keep: Retention, *, now_ms: int, unread_ms: int | None = None) -> Tended:
         """Make the partitions of this month and the next, forget what need not be kept, put
         decisions into the log that only their feedback tells of, and sum up what is past.
 
-        Nothing happens while another process is at it.
+        What was decided at ``unread_ms`` or later may still come by a stream, and is not put back
+        yet. Nothing happens while another process is at it.
         """
         ...
 

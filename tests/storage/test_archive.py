@@ -143,6 +143,8 @@ async def test_a_decision_that_died_with_its_proxy_comes_back_from_its_feedback(
     await _archive(stores, logged)
     early = await stores.archive.tend(KEEP, now_ms=NOW_MS)
     assert early.restored == 0  # its proxy may still send it
+    waiting = await stores.archive.tend(KEEP, now_ms=NOW_MS + 1, unread_ms=NOW_MS - 60_000)
+    assert waiting.restored == 0  # it may still be read from a stream
     tended = await stores.archive.tend(KEEP, now_ms=NOW_MS + 1)
     kept = [n for n in range(11, 18) if is_kept(decision_id(n), sampling=sampling)]
     assert tended.restored == len(kept)

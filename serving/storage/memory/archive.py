@@ -28,14 +28,15 @@ class MemoryArchive:
         self._world = world
         self._compared_ms: int | None = None
 
-    async def tend(self, keep: Retention, *, now_ms: int) -> Tended:
+    async def tend(self, keep: Retention, *, now_ms: int, unread_ms: int | None = None) -> Tended:
         """See `Archive`."""
         pruned = self._prune_keys(now_ms - keep.keys_ms)
         if keep.decisions_ms is not None:
             self._drop_decisions(month_start_ms(now_ms - keep.decisions_ms))
         if keep.ledger_ms is not None:
             self._drop_batches(month_start_ms(now_ms - keep.ledger_ms))
-        return Tended(pruned_keys=pruned, restored=self._restore(now_ms - keep.restore_after_ms))
+        restored = self._restore(keep.restore_until(now_ms, unread_ms))
+        return Tended(pruned_keys=pruned, restored=restored)
 
     async def decisions_lost(self) -> int:
         """See `Archive`."""

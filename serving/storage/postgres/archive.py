@@ -58,7 +58,7 @@ class PostgresArchive:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def tend(self, keep: Retention, *, now_ms: int) -> Tended:
+    async def tend(self, keep: Retention, *, now_ms: int, unread_ms: int | None = None) -> Tended:
         """See `Archive`; locks are given up rather than waited for."""
         async with self._alone() as alone:
             if not alone:
@@ -72,7 +72,8 @@ class PostgresArchive:
             if keep.ledger_ms is not None:
                 gone = await self._drop_ledger(month_start_ms(now_ms - keep.ledger_ms))
                 done = replace(done, dropped=done.dropped + gone)
-            restored = await restore(self._database, until_ms=now_ms - keep.restore_after_ms)
+            until_ms = keep.restore_until(now_ms, unread_ms)
+            restored = await restore(self._database, until_ms=until_ms)
             sketched = await sketch(self._database, now_ms=now_ms)
             return replace(done, restored=restored, sketched=sketched)
 
