@@ -135,16 +135,25 @@ async def test_a_full_disk_delays_learning_only(small_disk: Path, tmp_path: Path
     try:
         async with trial(stack, name="disk full") as run:
             await run.attempts(60)
+            shards = await shards_of(run)
             ballast = small_disk / "ballast"
             await run.does(fill, ballast)
             await run.attempts(4 * OUTAGE_ATTEMPTS)
             assert everything_is_taken(run)
+            waiting = sum([await run.stores.intake.backlog(shard) for shard in shards])
+            assert waiting > OUTAGE_ATTEMPTS, "the disk was not full"
             ballast.unlink()
             await run.does(postgres.start)  # a log that cannot be written ends the server
             await run.recovers()
             await run.attempts(40)
     finally:
         stack.stop()
+
+
+async def shards_of(run: Trial) -> set[int]:
+    """Where the experiments' rewards wait."""
+    records = [await run.stores.ledger.experiment(name) for name in run.names]
+    return {record.shard for record in records if record is not None}
 
 
 def fill(path: Path) -> None:
