@@ -134,6 +134,10 @@ class FaultStack:
     def api_key(self) -> str:
         return (self.folders.secrets / "admin_api_key").read_text("utf-8").strip()
 
+    def motor_address(self, name: str) -> str:
+        """Where a motor answers proxies."""
+        return f"{LOOPBACK}:{self._ports[name]}"
+
     def metrics_url(self, name: str) -> str:
         """Where a role shows what it counts."""
         role = name.partition("-")[0]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
+from uuid import uuid4
 
 import pytest
 
+from serving.wire.motor_client import MotorClient
+from serving.wire.selection import Outcome, Query
 from tests.faults.stack import FaultStack
 from tests.faults.trial import Trial, trial
 
@@ -51,6 +54,8 @@ async def test_selection_goes_on_with_the_other_motor(split: FaultStack, fault: 
 async def test_motors_without_stores_go_on_with_what_they_have(split: FaultStack) -> None:
     async with trial(split, name="motors cut off") as run:
         await run.attempts(40)
+        for name in ("motor", "motor-2"):
+            await ask_about_everything(run, split.motor_address(name))
         for store in ("postgres", "redis"):
             split.wires[f"motor-{store}"].refuse()
             run.mark("fault", f"no {store}")
@@ -59,6 +64,19 @@ async def test_motors_without_stores_go_on_with_what_they_have(split: FaultStack
         for store in ("postgres", "redis"):
             split.wires[f"motor-{store}"].heal()
         await run.recovers()
+
+
+async def ask_about_everything(run: Trial, address: str) -> None:
+    """So that this motor has every state, whomever the proxy has asked so far."""
+    client = MotorClient(address)
+    await client.start()
+    queries = [
+        Query(run.secrets.tenant, one.id, uuid4().hex, bytes(8 * one.dim))
+        for one in run.experiments
+    ]
+    answers = await client.decide(queries)
+    await client.stop()
+    assert all(isinstance(answer, Outcome) for answer in answers), answers
 
 
 @pytest.mark.long
