@@ -57,6 +57,12 @@ class Scene:
         self.clock.now_ms = now_ms
         await self.cortex.drain()
 
+    def followed(self) -> Scene:
+        """The same with another cortex, which has never led."""
+        shards = [self.record.shard]
+        heir = cortex_of(self.stores, shards=shards, clock=self.clock)
+        return Scene(self.stores, self.record, self.clock, heir)
+
     async def rows(self) -> list[tuple[int, str, str, float]]:
         """(decision, feedback id, what became of it, reward) in the order of the ledger."""
         found = []

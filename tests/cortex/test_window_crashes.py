@@ -111,6 +111,6 @@ async def test_killed_while_it_takes_back_what_was_learned(
         await asyncio.to_thread(process.join, PATIENCE_S)
         assert process.exitcode == -signal.SIGKILL
     async with asyncio.timeout(PATIENCE_S):
-        await scene.at(0)
+        await scene.followed().at(0)
     assert await scene.successes() == [1.0, 0.0]
     assert [kind for _, kind in await scene.kinds()] == ["folded"] * 4 + ["retraction"] * 3

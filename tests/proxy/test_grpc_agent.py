@@ -16,6 +16,7 @@ from tests.proxy.speaking import Speaker, speaking
 from tests.proxy.world import TOKEN_KEY, learning
 
 NAN, INFINITY = float("nan"), float("inf")
+_LEFT_ALONE_S = 0.25  # a store that failed is asked again after 0.2 s
 
 
 def struct(**values: Any) -> Struct:
@@ -294,4 +295,5 @@ async def test_feedback_is_unavailable_while_redis_is_away_and_says_when_to_come
         listed = await speaker.refused("ListPools")
         assert (listed.code, "retry-after" in listed.trailing) == ("UNAVAILABLE", True)
         switch(speaker.world.stores, failure=None)
+        await asyncio.sleep(_LEFT_ALONE_S)
         assert (await speaker.call("Feedback", **asked)).accepted

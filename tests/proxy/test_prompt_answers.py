@@ -58,7 +58,7 @@ async def connected(world: World) -> AsyncIterator[Client]:
 def request(
     world: World, body: bytes, *, path: str = "/api/v1/agent/select", **headers: str
 ) -> tuple[bytes, bytes]:
-    given = {"X-API-Key": world.http.headers["X-API-Key"]} | {
+    given = {"X-API-Key": world.http.headers["X-API-Key"], "X-Request-ID": "r"} | {
         name.replace("_", "-"): value for name, value in headers.items()
     }
     lines = [f"POST {path} HTTP/1.1", "Host: x", f"Content-Length: {len(body)}"]
