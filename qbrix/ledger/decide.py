@@ -50,6 +50,8 @@ class Decider:
         self.prepared = prepared
         self.floor = floor
         self.mask = mask
+        allowed = mask is None or bool(mask.all())
+        self._plain = allowed and floor == 0.0 and not policy.capabilities.recorded
         self._fixed: list[float] | None = None
         if not policy.capabilities.context:
             self._fixed = edges(self._mixed(None) if law is None else law).tolist()
@@ -60,7 +62,12 @@ class Decider:
 
     def decide(self, u: float, context: Array | None = None) -> Decision:
         """Draw one arm at ``u`` for one context of shape (d,)."""
-        upper = self._fixed if self._fixed is not None else edges_of_one(self._mixed(context))
+        upper = self._fixed
+        if upper is None:
+            arm = self.policy.certain(self.prepared, context) if self._plain else None
+            if arm is not None:
+                return Decision(arm, u, 0.0, 1.0)
+            upper = edges_of_one(self._mixed(context))
         drawn = draw(upper, u)
         if not self.policy.capabilities.recorded:
             return Decision(*drawn)

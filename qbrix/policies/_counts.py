@@ -155,6 +155,15 @@ def _share_one(scores: Array) -> Array:
     return np.asarray(near, dtype=np.float64) if several == 1 else near / several
 
 
+def sole(scores: list[float]) -> int | None:
+    """The arm that `share` gives everything to; None where several share."""
+    ranked = sorted(scores)
+    best = ranked[-1]
+    if len(ranked) > 1 and ranked[-2] >= best - TIE * max(abs(best), 1.0):
+        return None
+    return scores.index(best)
+
+
 def pick(
     scores: Array,
     *,

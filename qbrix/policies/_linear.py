@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from math import isfinite
 from typing import cast
 
 import numpy as np
@@ -119,6 +120,18 @@ class LinearPolicy(Policy[Moments, Ridge]):
             square = _products(prepared.inverse, _pairs(x, x))
         np.maximum(square, 0.0, out=square)
         return mean, np.sqrt(square, out=square)
+
+
+def estimate_one(prepared: Ridge, context: Array | None) -> tuple[list[float], list[float]] | None:
+    """xᵀθ and xᵀA⁻¹x of every arm, for one state; None unless ``context`` is d finite numbers."""
+    coefficients = prepared.coefficients
+    if context is None or context.shape != coefficients.shape[1:]:
+        return None
+    means = coefficients.dot(context).tolist()
+    if not isfinite(means[0]):  # a number that is not finite spoils the mean of every arm
+        return None
+    first, second = _triangle(len(context))
+    return means, prepared.inverse.dot(context[first] * context[second]).tolist()
 
 
 def played(

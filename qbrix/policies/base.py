@@ -193,6 +193,19 @@ class Policy(ABC, Generic[S, P]):
             Non-negative, summing to 1, 0 where masked.
         """
 
+    def certain(self, prepared: P, context: Array | None = None) -> int | None:
+        """The arm that has all the probability, all arms being allowed; None where nobody can say.
+
+        A policy whose decisions are one-hot may override it with something faster than
+        ``propensities``: it decides one context at a time in serving.
+
+        Parameters
+        ----------
+        prepared : result of `prepare`, of one state
+        context : Array, shape (d,), optional
+        """
+        return None
+
     def update(self, state: S, batch: Interactions) -> S:
         """The state after ``batch``: a new value; the inputs are not touched.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 
 from qbrix.checks import param
-from qbrix.policies._counts import pick, share
-from qbrix.policies._linear import LinearPolicy, Moments, Ridge, played
+from qbrix.policies._counts import pick, share, sole
+from qbrix.policies._linear import LinearPolicy, Moments, Ridge, estimate_one, played
 from qbrix.policies.base import Capabilities
 from qbrix.types import Array, BoolArray, IntArray
 
@@ -74,6 +75,19 @@ class LinUCBPolicy(LinearPolicy):
     ) -> Array:
         """1 for the largest index, shape (..., K)."""
         return share(self._indices(prepared, context), mask)
+
+    def certain(self, prepared: Ridge, context: Array | None = None) -> int | None:
+        """The arm of the largest index, where no other ties with it."""
+        estimate = estimate_one(prepared, context)
+        if estimate is None:
+            return None
+        alpha = self.alpha
+        return sole(
+            [
+                mean + alpha * sqrt(square) if square > 0.0 else mean
+                for mean, square in zip(*estimate, strict=True)
+            ]
+        )
 
     def sample(
         self,

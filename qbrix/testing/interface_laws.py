@@ -70,14 +70,20 @@ def check_state_survives_bytes(policy: AnyPolicy) -> None:
 
 
 def check_propensities_are_a_law(policy: AnyPolicy) -> None:
-    """Propensities are not negative, sum to 1 and are 0 where an arm is masked."""
+    """Propensities are not negative, sum to 1 and are 0 where an arm is masked.
+
+    An arm that is told to be certain has all of them.
+    """
     subject = Subject(policy)
     mask = np.ones(subject.n_arms, dtype=np.bool_)
     mask[[0, 2]] = False
     for state in (subject.init(), subject.learned("law", rows=2), subject.learned("law")):
         prepared = policy.prepare(state)
         context = subject.contexts(subject.rng("law", "context"))
-        _expect_law(policy.propensities(prepared, context), shape=(subject.n_arms,))
+        law = policy.propensities(prepared, context)
+        _expect_law(law, shape=(subject.n_arms,))
+        sure = policy.certain(prepared, context)
+        expect(sure is None or law[sure] == 1.0, f"arm {sure} is certain, its law is {law}")
         masked = policy.propensities(prepared, context, mask=mask)
         _expect_law(masked, shape=(subject.n_arms,))
         expect((masked[~mask] == 0.0).all(), f"masked arms 0 and 2 have {masked}")
