@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from itertools import groupby
 from operator import itemgetter
 
-from qbrix.errors import Conflict, NotFound
+from qbrix.errors import Conflict, NotFound, Unavailable
 from serving.storage import codec
 from serving.storage.postgres import tables
 from serving.storage.postgres.batches import read_batch, read_rows
@@ -31,6 +32,8 @@ __all__ = ["PostgresLedger"]
 # that hangs does not keep the shard from its successor.
 _FOLDING, _WRITING = "60s", "4s"
 _WHOLE_TIMEOUT_SINCE = 17  # version of Postgres
+# Inside a COPY not even that ends a session which waits for rows: the writer gives up by itself.
+_PATIENCE_S = 5.0
 
 
 class PostgresLedger:
@@ -72,7 +75,12 @@ class PostgresLedger:
 
             step = PostgresStep(connection, begin_writing)
             yield step
-            await step.flush()
+            try:
+                async with asyncio.timeout(_PATIENCE_S):
+                    await step.flush()
+            except TimeoutError:
+                connection.terminate()  # a rollback would wait for the same silence
+                raise Unavailable("Postgres fell silent in the middle of a step") from None
 
     async def position(self, stream: str) -> tuple[str, str] | None:
         """See `Ledger`."""
