@@ -11,11 +11,19 @@ import numpy as np
 from asyncpg import Record
 
 from qbrix.ledger import Batch, Configuration, Control, Rows
-from qbrix.types import Array
+from qbrix.types import Array, IntArray
+from serving.storage.postgres.copying import Field, fixed, rows_of, uuids
 from serving.storage.postgres.database import Connection
 from serving.storage.records import CommittedBatch
 
-__all__ = ["ROW_COLUMNS", "ledger_rows", "read_batch", "read_rows", "store_batches"]
+__all__ = [
+    "KEY_COLUMNS",
+    "ROW_COLUMNS",
+    "ledger_copy",
+    "read_batch",
+    "read_rows",
+    "store_batches",
+]
 
 # Columns of table ``ledger`` behind the decision's and the feedback's id, and the names in `Rows`.
 _NUMBERS = {
@@ -33,6 +41,15 @@ _NUMBERS = {
 _FLOATS = ("reward", "u", "low", "propensity")
 _MATRICES = ("context", "recorded")
 
+KEY_COLUMNS = (
+    "decision_id",
+    "experiment",
+    "epoch",
+    "feedback_id",
+    "version",
+    "ordinal",
+    "committed_ms",
+)
 ROW_COLUMNS = (
     "experiment",
     "version",
@@ -59,24 +76,41 @@ async def store_batches(
     )
 
 
-def ledger_rows(experiment: str, committed: CommittedBatch) -> Iterator[tuple[Any, ...]]:
-    """Rows of a batch in the order of ROW_COLUMNS."""
-    batch, rows = committed.batch, committed.batch.rows
-    if rows is None:
-        return iter(())
-    n = len(rows)
-    return zip(
-        [experiment] * n,
-        [batch.version] * n,
-        range(n),
-        rows.decision_ids,
-        rows.feedback_ids,
-        *(getattr(rows, name).tolist() for name in _NUMBERS.values()),
-        _raw(rows.contexts, n),
-        _raw(rows.recorded, n),
-        [committed.committed_ms] * n,
-        strict=True,
+def ledger_copy(experiment: str, committed: CommittedBatch) -> Iterator[tuple[bytes, bytes]]:
+    """Rows of a batch for COPY, in the order of ROW_COLUMNS, and those of their keys (KEY_COLUMNS).
+
+    Together for those whose feedback ids have one length: nearly always all of them.
+    """
+    rows = committed.batch.rows
+    if rows is None or not len(rows):
+        return
+    feedback_ids = [word.encode() for word in rows.feedback_ids]
+    sizes = np.fromiter(map(len, feedback_ids), dtype=np.int64, count=len(rows))
+    for size in np.unique(sizes).tolist():
+        at = np.flatnonzero(sizes == size)
+        feedback = fixed([feedback_ids[index] for index in at.tolist()], size=size)
+        yield _copied(experiment, committed, rows, at, feedback)
+
+
+def _copied(
+    experiment: str, committed: CommittedBatch, rows: Rows, at: IntArray, feedback: Field
+) -> tuple[bytes, bytes]:
+    fields: dict[str, Field] = {
+        "experiment": experiment.encode(),
+        "version": committed.batch.version,
+        "ordinal": at.astype(np.int32),
+        "decision_id": uuids([rows.decision_ids[index] for index in at.tolist()]),
+        "feedback_id": feedback,
+        **{column: getattr(rows, name)[at] for column, name in _NUMBERS.items()},
+        "context": _raw(rows.contexts, at),
+        "recorded": _raw(rows.recorded, at),
+        "committed_ms": committed.committed_ms,
+    }
+    row, key = (
+        rows_of([fields[name] for name in names], count=len(at))
+        for names in (ROW_COLUMNS, KEY_COLUMNS)
     )
+    return row, key
 
 
 def read_batch(head: Record, rows: Sequence[Record]) -> CommittedBatch:
@@ -156,13 +190,12 @@ def _width(matrix: Array | None) -> int | None:
     return None if matrix is None else matrix.shape[1]
 
 
-def _raw(matrix: Array | None, n: int) -> list[bytes] | list[None]:
+def _raw(matrix: Array | None, at: IntArray) -> Field:
     """The numbers of each row as little-endian bytes."""
     if matrix is None:
-        return [None] * n
+        return None
     size = 8 * matrix.shape[1]
-    joined = matrix.astype("<f8").tobytes()
-    return [joined[index * size : (index + 1) * size] for index in range(n)]
+    return fixed([np.ascontiguousarray(matrix[at], dtype="<f8").tobytes()], size=size)
 
 
 def _matrix(rows: Sequence[Record], column: str, *, width: int | None) -> Array | None:

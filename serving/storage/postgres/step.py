@@ -7,16 +7,17 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from itertools import chain
-from operator import itemgetter
 from typing import Any
 
 import asyncpg
+import numpy as np
 
 from qbrix.errors import Conflict
 from serving.failpoints import failpoint
 from serving.storage import codec
 from serving.storage.postgres import tables, windows
-from serving.storage.postgres.batches import ROW_COLUMNS, ledger_rows, store_batches
+from serving.storage.postgres.batches import KEY_COLUMNS, ROW_COLUMNS, ledger_copy, store_batches
+from serving.storage.postgres.copying import copy_rows
 from serving.storage.postgres.database import Connection
 from serving.storage.postgres.sums import ARCHIVE_DECISIONS, SUM_REWARDS
 from serving.storage.records import (
@@ -29,16 +30,6 @@ from serving.storage.records import (
 from serving.storage.records_windows import SENT, Progress
 
 __all__ = ["PostgresStep"]
-
-_KEY_COLUMNS = (
-    "decision_id",
-    "experiment",
-    "epoch",
-    "feedback_id",
-    "version",
-    "ordinal",
-    "committed_ms",
-)
 
 
 class PostgresStep:
@@ -178,23 +169,25 @@ class PostgresStep:
         await self._check_next()
         await store_batches(self._connection, self._batches)
         failpoint("ledger.after_batches")
-        rows = list(
-            chain.from_iterable(
-                ledger_rows(experiment, committed) for experiment, committed in self._batches
-            )
-        )
-        if not rows:
+        copies = [copy for batch in self._batches for copy in ledger_copy(*batch)]
+        if not copies:
             return
-        await self._connection.copy_records_to_table("ledger", records=rows, columns=ROW_COLUMNS)
+        rows, keys = zip(*copies, strict=True)
+        await copy_rows(self._connection, "ledger", rows, columns=ROW_COLUMNS)
         failpoint("ledger.after_ledger")
-        key = itemgetter(*map(ROW_COLUMNS.index, _KEY_COLUMNS))
-        await self._connection.copy_records_to_table(
-            "ledger_keys", records=[key(row) for row in rows], columns=_KEY_COLUMNS
-        )
-        kind = ROW_COLUMNS.index("disposition")
-        sent = [row for row in rows if row[kind] in SENT]
-        at = [ROW_COLUMNS.index(name) for name in ("experiment", "received_ms", "arm", "reward")]
-        await self._connection.execute(SUM_REWARDS, *([row[i] for row in sent] for i in at))
+        await copy_rows(self._connection, "ledger_keys", keys, columns=KEY_COLUMNS)
+        await self._connection.execute(SUM_REWARDS, *self._rewards())
+
+    def _rewards(self) -> Sequence[Sequence[Any]]:
+        """Experiment, time, arm and reward of what clients sent."""
+        sent = []
+        for experiment, committed in self._batches:
+            rows = committed.batch.rows
+            if rows is not None:
+                at = np.flatnonzero(np.isin(rows.dispositions, sorted(SENT)))
+                columns = (rows.received_ms, rows.arms, rows.rewards)
+                sent.append(([experiment] * len(at), *(column[at].tolist() for column in columns)))
+        return [list(chain.from_iterable(column)) for column in zip(*sent, strict=True)]
 
     async def _check_next(self) -> None:
         """Each experiment goes on where its ledger ends."""
