@@ -111,6 +111,7 @@ def questions(experiment: str) -> Iterator[tuple[str, str, dict[str, int]]]:
     route = f"/insight/experiment/{experiment}"
     within = {"start_ms": START_MS + 12_345_678, "end_ms": END_MS - 23_456_789}
     day = {"start_ms": END_MS - DAY_MS - 1, "end_ms": END_MS - 1}
+    hours = {"start_ms": END_MS - DAY_MS // 4 - 1, "end_ms": END_MS - 1}
     yield "the experiment alone (limit)", f"/experiments/{experiment}", {}
     for name, path in (("totals", ""), ("arms", "/arms"), ("funnel", "/funnel")):
         yield name, route + path, {}
@@ -120,7 +121,7 @@ def questions(experiment: str) -> Iterator[tuple[str, str, dict[str, int]]]:
         yield f"{path} by hour", f"{route}/{path}", {}
         yield f"{path} by hour, odd edges", f"{route}/{path}", within
         yield f"{path} by minute, one day", f"{route}/{path}", {**day, "interval_ms": 60_000}
-        yield f"{path} by 45 s, one day", f"{route}/{path}", {**day, "interval_ms": 45_000}
+        yield f"{path} by 45 s, six hours", f"{route}/{path}", {**hours, "interval_ms": 45_000}
 
 
 def measure(client: httpx.Client, path: str, params: dict[str, Any]) -> tuple[float, float]:

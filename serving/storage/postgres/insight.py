@@ -51,7 +51,7 @@ WHERE experiment = $1 AND hour_ms > $2::bigint - 3600000 AND hour_ms < $3
 """
 
 _EVER = 2**62 - 2**62 % HOUR_MS
-_MOST = 500_000  # rows that one question may read
+_MOST = 100_000  # rows that one question may read
 
 
 class PostgresInsight:
