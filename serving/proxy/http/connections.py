@@ -24,6 +24,7 @@ __all__ = ["Connection", "Patience"]
 Part = Literal["greeting", "head", "body"]
 
 _HEAD_LIMIT_BYTES = 128 << 10
+_LINGER_S = 1.0
 _NO_ROUTES: Mapping[bytes, HotRoute[Any]] = MappingProxyType({})
 _REASONS = {400: b"Bad Request", 408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
 _UNREADABLE = Answer(
@@ -62,6 +63,11 @@ class _InOnePiece:
             self._call_soon(self._flush)
         self._pieces.append(data)
 
+    def write_eof(self) -> None:
+        """Nothing more comes from here; what the other side still sends is read."""
+        self._flush()
+        self._transport.write_eof()
+
     def close(self) -> None:
         """When everything was sent."""
         self._flush()
@@ -80,6 +86,7 @@ class Connection(HttpToolsProtocol):
     _head_bytes = 0
     _prompt: HotRoute[Any] | None = None  # what may answer at once, if all comes in one piece
     _early = b""
+    _refused = False
 
     def connection_made(self, transport: Any) -> None:
         """A client has come."""
@@ -87,6 +94,8 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Count what belongs to a head that is not complete."""
+        if self._refused:
+            return
         super().data_received(data)
         if self._prompt is not None:
             self._wait_for_rest()
@@ -129,7 +138,7 @@ class Connection(HttpToolsProtocol):
     def awaited(self) -> tuple[Part, object] | None:
         """What the client owes us, and of which request."""
         scope: Any = self.scope
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._refused:
             return None
         if scope is None:
             return "greeting", self
@@ -138,7 +147,13 @@ class Connection(HttpToolsProtocol):
         return ("body" if self._has_head() else "head"), scope
 
     def refuse(self, answer: Answer) -> None:
-        """Say why, unless another answer is under way, and hang up."""
+        """Say why, unless another answer is under way, and hang up.
+
+        Who still sends would be reset, and lose the answer: so we listen for a moment longer.
+        """
+        if self._refused:
+            return
+        self._refused = True
         if self._may_speak():
             body = encode_error(answer)
             head = (
@@ -149,7 +164,8 @@ class Connection(HttpToolsProtocol):
         if self._has_head() and not self.cycle.response_complete:
             self.cycle.disconnected = True  # whoever waits for the rest hears that it stays away
             self.cycle.message_event.set()
-        self.transport.close()
+        self.transport.write_eof()
+        self.loop.call_later(_LINGER_S, self.transport.close)
 
     def _prompt_route(self) -> HotRoute[Any] | None:
         """What may answer this request at once, if nothing before it is still to be answered."""
