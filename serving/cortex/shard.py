@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -13,6 +12,7 @@ from qbrix.errors import Conflict, QbrixError, Unavailable
 from serving.cortex.closings import Closings, read_until
 from serving.cortex.control import plan_change
 from serving.cortex.deployments import Deployments, Live
+from serving.cortex.pace import Pace
 from serving.cortex.publisher import Publisher
 from serving.cortex.snapshots import Snapshots
 from serving.cortex.step import (
@@ -36,8 +36,6 @@ __all__ = ["Shard"]
 _log = structlog.get_logger("cortex")
 
 _START = "0"  # before the first entry of any stream
-_LIMIT = 8192  # events in one transaction, more or less
-_LONG_S = 2.0  # a step that takes longer is followed by a smaller one
 
 
 class Shard:
@@ -68,7 +66,7 @@ class Shard:
         self._places: tuple[Place, Place] | None = None  # of feedback and of decisions
         self._trimmed: tuple[Place, Place] | None = None
         self._term = 0
-        self._limit = _LIMIT
+        self._pace = Pace(metrics)
 
     @property
     def position(self) -> str | None:
@@ -101,18 +99,6 @@ class Shard:
             failing.callback(self.forget)
             yield
             failing.pop_all()
-
-    @contextmanager
-    def _pacing(self) -> Iterator[None]:
-        """Steps grow and shrink with the speed of the policies that they fold."""
-        began_s = time.monotonic()
-        try:
-            yield
-        finally:
-            took_s = time.monotonic() - began_s
-            self._metrics.step_s.observe(took_s)
-            slow = took_s > _LONG_S
-            self._limit = max(self._limit // 2, 1) if slow else min(2 * self._limit, _LIMIT)
 
     async def _begin(self, term: int) -> None:
         """A new term: everything is read anew, and the copies are made good."""
@@ -155,7 +141,7 @@ class Shard:
         )
         if places == before:
             return False
-        with self._committing(), self._pacing():
+        with self._committing(), self._pace.timed():
             moved = await commit_feedback(
                 self._stores.ledger,
                 self._deployments,
@@ -202,10 +188,10 @@ class Shard:
     ) -> tuple[Read[FeedbackEvent], Read[DecisionEvent]]:
         intake = self._stores.intake
         feedback = await intake.read_feedback(
-            self._number, after=places[0].position, limit=self._limit, block_ms=0
+            self._number, after=places[0].position, limit=self._pace.limit, block_ms=0
         )
         decisions = await intake.read_decisions(
-            self._number, after=places[1].position, limit=self._limit, block_ms=0
+            self._number, after=places[1].position, limit=self._pace.limit, block_ms=0
         )
         return feedback, decisions
 
