@@ -124,6 +124,7 @@ async def test_requests_sent_one_behind_the_other_are_answered_in_order() -> Non
         (b'{"experiment_id": 7}', {}, 422),
         (b"{", {"X_API_Key": "optiq_nobody"}, 401),
         (None, {"X_API_Key": "optiq_nobody"}, 401),
+        (None, {"X_API_Key": "", "Authorization": "Bearer nothing.of.ours"}, 401),
     ],
 )
 async def test_what_is_refused_is_refused_alike(
@@ -193,3 +194,40 @@ async def test_a_policy_that_needs_the_context_is_waited_for(
                     await client.send(whole)
                     assert (await client.answer())[0] == 200
             assert at_once == []
+
+
+async def test_a_failure_of_ours_is_500_and_the_connection_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with open_world() as world:
+        experiment = (await world.experiment("BetaTSPolicy"))["id"]
+        await world.select(experiment)
+        async with connected(world) as client:
+            whole = b"".join(request(world, asking(experiment)))
+            with monkeypatch.context() as patch, counted(monkeypatch) as at_once:
+                patch.setattr("serving.proxy.agent.service.wall_ms", lambda: 1 / 0)
+                await client.send(whole)
+                status, _, error = await client.answer()
+                assert (status, error["code"]) == (500, "INTERNAL")
+                assert at_once == [500]
+            await client.send(whole)
+            assert (await client.answer())[0] == 200
+
+
+async def test_of_many_in_one_piece_the_first_is_answered_at_once_and_all_in_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with open_world() as world:
+        experiment = (await world.experiment("BetaTSPolicy"))["id"]
+        await world.select(experiment)
+        async with connected(world) as client:
+            ids = [f"{number:032x}" for number in range(20)]
+            piece = b"".join(
+                b"".join(request(world, asking(experiment, decision_id=one), X_Request_ID=one))
+                for one in ids
+            )
+            with counted(monkeypatch) as at_once:
+                await client.send(piece)
+                answers = [await client.answer() for _ in ids]
+            assert at_once == [200]
+            assert [headers["x-request-id"] for _, headers, _ in answers] == ids

@@ -86,6 +86,7 @@ class Connection(HttpToolsProtocol):
     _head_bytes = 0
     _prompt: HotRoute[Any] | None = None  # what may answer at once, if all comes in one piece
     _early = b""
+    _spoken = False  # whether a request of the piece at hand was answered at once
     _refused = False
 
     def connection_made(self, transport: Any) -> None:
@@ -96,6 +97,7 @@ class Connection(HttpToolsProtocol):
         """Count what belongs to a head that is not complete."""
         if self._refused:
             return
+        self._spoken = False
         super().data_received(data)
         if self._prompt is not None:
             self._wait_for_rest()
@@ -151,7 +153,7 @@ class Connection(HttpToolsProtocol):
 
         Who still sends would be reset, and lose the answer: so we listen for a moment longer.
         """
-        if self._refused:
+        if self._refused or self.transport.is_closing():
             return
         self._refused = True
         if self._may_speak():
@@ -168,14 +170,20 @@ class Connection(HttpToolsProtocol):
         self.loop.call_later(_LINGER_S, self.transport.close)
 
     def _prompt_route(self) -> HotRoute[Any] | None:
-        """What may answer this request at once, if nothing before it is still to be answered."""
+        """What may answer this request at once.
+
+        Not if something before it is still to be answered, or nobody reads the answers, or one of
+        the same piece was answered so: who sends many at a time does not hold up the others.
+        """
         routes: Mapping[bytes, HotRoute[Any]] = getattr(self.app, "prompt", _NO_ROUTES)
         route = routes.get(self.url)
         if route is None or self.parser.get_method() != b"POST" or self.expect_100_continue:
             return None
         cycle: Any = self.cycle
         idle = cycle is None or cycle.response_complete
-        return route if idle and self.parser.should_keep_alive() else None
+        if not idle or self._spoken or self.flow.write_paused or self.transport.is_closing():
+            return None
+        return route if self.parser.should_keep_alive() else None
 
     def _wait_for_rest(self) -> None:
         """Go the long way after all, with what came so far."""
@@ -184,6 +192,7 @@ class Connection(HttpToolsProtocol):
         super().on_body(early)
 
     def _answer(self, done: Finished) -> None:
+        self._spoken = True
         lines = [STATUS_LINE[done.status]]
         for name, value in (*self.server_state.default_headers, *done.headers):
             lines += (name, b": ", value, b"\r\n")

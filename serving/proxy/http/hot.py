@@ -132,11 +132,11 @@ class HotRoute(Generic[T]):
         """The answer to one request; None, with nothing done, where it must be waited for."""
         started_s = time.perf_counter()
         asked = dict(headers)
-        principal = self._known(credential_of(asked))
-        if principal is None:
-            return None
-        prompt = self._prompt(principal, body)
-        if prompt is None:
+        principal, prompt = None, None
+        with _Caught():  # who goes the long way is told there what is wrong
+            principal = self._known(credential_of(asked))
+            prompt = None if principal is None else self._prompt(principal, body)
+        if principal is None or prompt is None:
             return None
         begin_request(name_of(asked))
         with _Caught() as caught:
@@ -151,10 +151,7 @@ class HotRoute(Generic[T]):
     def _prompt(self, principal: Principal, body: bytes) -> Callable[[], object] | None:
         if self.prompt is None or len(body) > self._doors.limit_bytes:
             return None
-        try:
-            return self.prompt(principal, self._decode(body))
-        except InvalidRequest:
-            return None  # told to those only who may ask
+        return self.prompt(principal, self._decode(body))
 
     def _admit(self, principal: Principal) -> None:
         principal.require(self._scope)
