@@ -231,3 +231,32 @@ async def test_of_many_in_one_piece_the_first_is_answered_at_once_and_all_in_ord
                 answers = [await client.answer() for _ in ids]
             assert at_once == [200]
             assert [headers["x-request-id"] for _, headers, _ in answers] == ids
+
+
+async def test_who_sends_on_without_reading_has_to_wait() -> None:
+    """Neither requests nor answers pile up; whoever begins to read gets them."""
+    async with open_world(rate_limit_per_minute=0) as world:
+        experiment = (await world.experiment("BetaTSPolicy"))["id"]
+        await world.select(experiment)
+        async with connected(world) as client:
+            many = b"".join(request(world, asking(experiment))) * 100
+            sent = 0
+            while sent < _FLOOD and await _taken(client, many):
+                sent += 100
+            assert sent < _FLOOD
+            for _ in range(1000):
+                assert (await client.answer())[0] == 200
+            client.writer.transport.abort()
+
+
+_FLOOD = 200_000
+
+
+async def _taken(client: Client, data: bytes) -> bool:
+    """Whether the server takes the data within three seconds."""
+    client.writer.write(data)
+    try:
+        await asyncio.wait_for(client.writer.drain(), timeout=3)
+    except TimeoutError:
+        return False
+    return True

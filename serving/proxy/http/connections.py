@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from serving.errors import Answer
@@ -25,6 +26,7 @@ Part = Literal["greeting", "head", "body"]
 
 _HEAD_LIMIT_BYTES = 128 << 10
 _LINGER_S = 1.0
+_AHEAD = 16  # requests of one client that may wait for the answer to an earlier one
 _NO_ROUTES: Mapping[bytes, HotRoute[Any]] = MappingProxyType({})
 _REASONS = {400: b"Bad Request", 408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
 _UNREADABLE = Answer(
@@ -74,9 +76,22 @@ class _InOnePiece:
         self._transport.close()
 
     def _flush(self) -> None:
-        if self._pieces:
-            pieces, self._pieces = self._pieces, []
+        pieces, self._pieces = self._pieces, []
+        if pieces and not self._transport.is_closing():  # the client may have gone meanwhile
             self._transport.write(b"".join(pieces))
+
+
+class _Flow(FlowControl):
+    """Reads no further while many requests of the same client wait for their turn."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection.transport)
+        self._connection = connection
+
+    def resume_reading(self) -> None:
+        """Unless enough has been read."""
+        if len(self._connection.pipeline) < _AHEAD:
+            super().resume_reading()
 
 
 class Connection(HttpToolsProtocol):
@@ -86,22 +101,24 @@ class Connection(HttpToolsProtocol):
     _head_bytes = 0
     _prompt: HotRoute[Any] | None = None  # what may answer at once, if all comes in one piece
     _early = b""
+    _ended = False  # whether a request came to its end in the piece at hand
     _spoken = False  # whether a request of the piece at hand was answered at once
     _refused = False
 
     def connection_made(self, transport: Any) -> None:
         """A client has come."""
         super().connection_made(_InOnePiece(transport))  # type: ignore[arg-type]
+        self.flow = _Flow(self)
 
     def data_received(self, data: bytes) -> None:
         """Count what belongs to a head that is not complete."""
         if self._refused:
             return
-        self._spoken = False
+        self._spoken = self._ended = False
         super().data_received(data)
         if self._prompt is not None:
             self._wait_for_rest()
-        if self.scope is self._whole or self._has_head():
+        if self._ended or self.scope is self._whole or self._has_head():
             self._head_bytes = 0
             return
         self._head_bytes += len(data)
@@ -123,7 +140,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The client owes nothing any more, answered or not."""
-        self._whole = self.scope
+        self._whole, self._ended = self.scope, True
         if self._prompt is not None:
             done = self._prompt.at_once(self.headers, self._early)
             if done is not None:
@@ -156,7 +173,8 @@ class Connection(HttpToolsProtocol):
         if self._refused or self.transport.is_closing():
             return
         self._refused = True
-        if self._may_speak():
+        speaks = self._may_speak()
+        if speaks:
             body = encode_error(answer)
             head = (
                 b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
@@ -166,8 +184,11 @@ class Connection(HttpToolsProtocol):
         if self._has_head() and not self.cycle.response_complete:
             self.cycle.disconnected = True  # whoever waits for the rest hears that it stays away
             self.cycle.message_event.set()
-        self.transport.write_eof()
-        self.loop.call_later(_LINGER_S, self.transport.close)
+        if speaks:
+            self.transport.write_eof()
+            self.loop.call_later(_LINGER_S, self.transport.close)
+        else:
+            self.transport.close()
 
     def _prompt_route(self) -> HotRoute[Any] | None:
         """What may answer this request at once.
