@@ -18,7 +18,7 @@ from serving.proxy.documents.downloads import (
 )
 from serving.proxy.http.strict import Gate, StrictRoute, allow
 from serving.proxy.people.auth import Principal
-from serving.storage.base_insight import Span
+from serving.storage.base_insight import HOUR_MS, Span
 
 __all__ = ["router"]
 
@@ -52,7 +52,7 @@ async def get_arms(experiment_id: str, caller: Reader, gateway: Gate, span: With
 
 @router.get("/{experiment_id}/timeseries")
 async def get_timeseries(
-    experiment_id: str, caller: Reader, gateway: Gate, span: Within, interval_ms: Interval = 3600000
+    experiment_id: str, caller: Reader, gateway: Gate, span: Within, interval_ms: Interval = HOUR_MS
 ) -> SelectionSeries:
     """Selections by interval; empty intervals are left out."""
     return await gateway.insights.timeseries(
@@ -62,7 +62,7 @@ async def get_timeseries(
 
 @router.get("/{experiment_id}/timeseries/rewards")
 async def get_reward_timeseries(
-    experiment_id: str, caller: Reader, gateway: Gate, span: Within, interval_ms: Interval = 3600000
+    experiment_id: str, caller: Reader, gateway: Gate, span: Within, interval_ms: Interval = HOUR_MS
 ) -> RewardSeries:
     """Rewards by interval."""
     return await gateway.insights.rewards(
@@ -72,7 +72,7 @@ async def get_reward_timeseries(
 
 @router.get("/{experiment_id}/timeseries/arms")
 async def get_arm_timeseries(
-    experiment_id: str, caller: Reader, gateway: Gate, span: Within, interval_ms: Interval = 3600000
+    experiment_id: str, caller: Reader, gateway: Gate, span: Within, interval_ms: Interval = HOUR_MS
 ) -> ArmSeries:
     """Selections by interval and arm."""
     return await gateway.insights.arms_timeseries(
@@ -88,7 +88,7 @@ async def get_funnel(experiment_id: str, caller: Reader, gateway: Gate, span: Wi
 
 @router.get("/{experiment_id}/cumulative")
 async def get_cumulative(
-    experiment_id: str, caller: Reader, gateway: Gate, span: Within, interval_ms: Interval = 3600000
+    experiment_id: str, caller: Reader, gateway: Gate, span: Within, interval_ms: Interval = HOUR_MS
 ) -> CumulativeSeries:
     """Rewards added up."""
     return await gateway.insights.cumulative(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from serving.storage.base_insight import HOUR_MS, MINUTE_MS
+
 __all__ = ["ARCHIVE_DECISIONS", "SUM_REWARDS", "count_new"]
 
 _COUNT_NEW = """
@@ -30,8 +32,8 @@ SELECT count(*) FROM new
 """
 
 _WIDTHS = {
-    "minute": ("decision_sums", "reward_sums", 60_000),
-    "hour": ("decision_hours", "reward_hours", 3_600_000),
+    "minute": ("decision_sums", "reward_sums", MINUTE_MS),
+    "hour": ("decision_hours", "reward_hours", HOUR_MS),
 }
 
 
