@@ -6,14 +6,12 @@ import asyncio
 import getpass
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import msgspec
 
 from qbrix.errors import InvalidParameter, NotFound
-from serving.settings import ProxySettings, SharedSettings, read_settings
-from serving.storage.base import Stores
+from serving.cli.attached import open_attached, shared_settings
+from serving.settings import ProxySettings, read_settings
 
 __all__ = ["invite", "set_password"]
 
@@ -42,7 +40,7 @@ async def _invite(tenant: str, *, email: str, role: str) -> str:
     from serving.storage.audit import Actor, acting
 
     lifetime_s = read_settings(ProxySettings).invite_s
-    async with _stores() as stores:
+    async with open_attached(shared_settings(None)) as stores:
         owner = await stores.catalog.find_tenant(tenant)
         if owner is None:
             raise NotFound("workspace", tenant)
@@ -58,7 +56,7 @@ async def _set_password(email: str, password: str) -> None:
     from serving.storage.audit import Actor, acting
 
     passwords = Passwords(read_settings(ProxySettings))
-    async with _stores() as stores:
+    async with open_attached(shared_settings(None)) as stores:
         user = await stores.accounts.find_user(email)
         if user is None:
             raise NotFound("user", email)
@@ -70,18 +68,3 @@ async def _set_password(email: str, password: str) -> None:
         with acting(Actor(tenant=user.tenant)):
             changed = await stores.accounts.change_password(wanted)
         await announce(stores.channel, changed)
-
-
-@asynccontextmanager
-async def _stores() -> AsyncIterator[Stores]:
-    from serving.storage.connect import open_stores
-
-    shared = read_settings(SharedSettings)
-    stores = await open_stores(
-        postgres_url=shared.postgres_url.get_secret_value(),
-        redis_url=shared.redis_url.get_secret_value(),
-    )
-    try:
-        yield stores
-    finally:
-        await stores.close()
