@@ -6,7 +6,7 @@ import fcntl
 import os
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,25 +91,25 @@ def keep_secret(path: Path, make: Callable[[], str] = lambda: secrets.token_hex(
     return path.read_text("utf-8").strip()
 
 
-def choose_port(path: Path, *, wanted: int | None) -> int:
+def choose_port(path: Path, *, wanted: int | None, taken: Collection[int] = ()) -> int:
     """The wanted port; else the one of last time while it is free; else a free one, remembered."""
     if wanted:
-        if not _is_free(wanted):
+        if wanted in taken or not _is_free(wanted):
             raise Unavailable(f"port {wanted} of 127.0.0.1 is taken; free it or choose another")
         return wanted
     remembered = path.read_text("ascii").strip() if path.exists() else ""
-    if remembered.isdecimal() and _is_free(int(remembered)):
+    if remembered.isdecimal() and int(remembered) not in taken and _is_free(int(remembered)):
         return int(remembered)
-    port = _free_port()
+    port = _free_port(taken)
     write_private(path, f"{port}\n")
     return port
 
 
-def _free_port() -> int:
+def _free_port(taken: Collection[int]) -> int:
     """Below the ports of outgoing connections, which could take it while a server is away."""
     for _ in range(100):
         port = 20_000 + secrets.randbelow(12_000)
-        if _is_free(port):
+        if port not in taken and _is_free(port):
             return port
     raise Unavailable("no free port found on 127.0.0.1 between 20000 and 32000; name one")
 

@@ -75,10 +75,12 @@ def proxy_names(workers: int) -> list[str]:
 
 
 def choose_ports(folders: Folders, wanted: Mapping[str, int | None]) -> dict[str, int]:
-    return {
-        name: choose_port(folders.run / f"{name}.port", wanted=port)
-        for name, port in wanted.items()
-    }
+    """One for each name, none of them twice (nobody listens on any of them yet)."""
+    ports = {name: port for name, port in wanted.items() if port}
+    for name, port in wanted.items():
+        taken = [own for other, own in ports.items() if other != name]
+        ports[name] = choose_port(folders.run / f"{name}.port", wanted=port, taken=taken)
+    return ports
 
 
 def make_secrets(folders: Folders) -> dict[str, str]:
