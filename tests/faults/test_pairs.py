@@ -13,6 +13,8 @@ from tests.faults.trial import Trial, trial
 
 pytestmark = pytest.mark.faults
 
+GIVEN_UP_S = 30.0  # a busy machine's patience; without a successor's help the pause is for ever
+
 
 async def test_a_standby_takes_over_from_a_killed_leader(pair: FaultStack) -> None:
     async with trial(pair, name="leader killed") as run:
@@ -44,6 +46,23 @@ async def test_a_leader_paused_in_the_middle_of_a_step_is_replaced(pair: FaultSt
         await run.does(wait_paused, pair, armed)
         await run.recovers()
         await run.does(pair.send_pid, armed, signal.SIGCONT)
+        await run.attempts(40)
+        await run.recovers()
+
+
+async def test_a_leader_paused_inside_a_copy_is_replaced(pair: FaultStack) -> None:
+    """No limit of Postgres ends a session there: its successor does."""
+    wire = pair.wires["cortex-postgres"]
+    async with trial(pair, name="copy paused") as run:
+        await run.attempts(20)
+        await run.does(pair.kill, "cortex-2")  # so that the first one leads what it led
+        await run.recovers()
+        paused = pair.pid("cortex")
+        wire.mute_after = b'COPY "ledger"'
+        await run.sees(lambda: wire.muted > 0, what="a COPY")
+        await run.does(pair.send_pid, paused, signal.SIGSTOP)
+        assert await run.recovers() < GIVEN_UP_S
+        await run.does(pair.send_pid, paused, signal.SIGCONT)
         await run.attempts(40)
         await run.recovers()
 

@@ -11,6 +11,7 @@ import pytest
 from qbrix.errors import Conflict, Unavailable
 from serving.stack.servers import EmbeddedValkey
 from serving.storage import keys
+from serving.storage.base import Stores
 from serving.storage.connect import open_stores
 from serving.storage.migrate import current, head, migrate
 from serving.storage.postgres.database import translated
@@ -246,18 +247,41 @@ async def test_a_session_that_hangs_in_a_step_does_not_keep_the_shard(
     await stores.close()
 
 
-async def test_a_step_that_writes_is_finished_before_another_takes_over(
+async def test_a_step_that_writes_is_finished_while_its_lease_is_renewed(
     fresh_postgres_url: str, redis_url: str
 ) -> None:
     stores = await open_stores(postgres_url=fresh_postgres_url, redis_url=redis_url)
-    term = await stores.ledger.acquire(0, holder="slow", ttl_s=0.0)
+    term = await stores.ledger.acquire(0, holder="slow", ttl_s=60.0)
     assert term is not None
     async with stores.ledger.step(0, term=term) as step:
         assert await step.settle_control(0, status="applied", outcome={}) is False
         assert await stores.ledger.acquire(0, holder="next", ttl_s=60.0) is None
-        assert await stores.ledger.acquire(0, holder="slow", ttl_s=0.0) == term
-    assert await stores.ledger.acquire(0, holder="next", ttl_s=60.0) == term + 1
+        assert await stores.ledger.acquire(0, holder="slow", ttl_s=60.0) == term
     await stores.close()
+
+
+async def test_a_step_that_writes_longer_than_its_lease_is_ended_by_a_successor(
+    fresh_postgres_url: str, redis_url: str
+) -> None:
+    stores = await open_stores(postgres_url=fresh_postgres_url, redis_url=redis_url)
+    term = await stores.ledger.acquire(0, holder="paused", ttl_s=0.0)
+    other = await stores.ledger.acquire(1, holder="paused", ttl_s=60.0)
+    assert term is not None
+    assert other is not None
+    async with stores.ledger.step(1, term=other) as beside:
+        await beside.settle_control(0, status="applied", outcome={})
+        with pytest.raises(Unavailable):
+            await outlive(stores, term=term)
+        await beside.move("beside", incarnation="a", position="1")  # nobody ends another shard's
+    assert await stores.ledger.position("beside") == ("a", "1")
+    await stores.close()
+
+
+async def outlive(stores: Stores, *, term: int) -> None:
+    """A step that another holder takes over from while it writes."""
+    async with stores.ledger.step(0, term=term) as step:
+        await step.settle_control(0, status="applied", outcome={})
+        assert await stores.ledger.acquire(0, holder="next", ttl_s=60.0) == term + 1
 
 
 def test_a_connection_that_breaks_in_the_middle_of_an_exchange_is_unavailable() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -32,8 +33,10 @@ __all__ = ["PostgresLedger"]
 # that hangs does not keep the shard from its successor.
 _FOLDING, _WRITING = "60s", "4s"
 _WHOLE_TIMEOUT_SINCE = 17  # version of Postgres
-# Inside a COPY not even that ends a session which waits for rows: the writer gives up by itself.
+# Inside a COPY not even that ends a session which waits for rows: the writer gives up by itself,
+# and when it is paused itself, a successor ends its session.
 _PATIENCE_S = 5.0
+_WRITES = zlib.crc32(b"qbrix.step") >> 1  # advisory locks that say which sessions write a shard
 
 
 class PostgresLedger:
@@ -43,15 +46,25 @@ class PostgresLedger:
         self._database = database
 
     async def acquire(self, shard: int, *, holder: str, ttl_s: float) -> int | None:
-        """See `Ledger`; single statements, so that nobody can hang while it holds the row."""
-        ttl = timedelta(seconds=ttl_s)
+        """See `Ledger`; single statements, so that nobody can hang while it holds the row.
+
+        A holder whose lease is over but who still writes is paused, for others would have renewed
+        it: its session is ended, whatever it waits for.
+        """
+        term = await self._renew_or_take(shard, holder=holder, ttl_s=ttl_s)
+        if term is not None:
+            return term
+        for statement, *more in ((_FIRST, shard), (_EVICT, shard, _WRITES)):
+            if await self._database.write(statement, *more):
+                return await self._renew_or_take(shard, holder=holder, ttl_s=ttl_s)
+        return None
+
+    async def _renew_or_take(self, shard: int, *, holder: str, ttl_s: float) -> int | None:
         for statement in (_RENEW, _TAKE):
-            rows = await self._database.write(statement, shard, holder, ttl)
+            rows = await self._database.write(statement, shard, holder, timedelta(seconds=ttl_s))
             if rows:
                 term: int = rows[0]["term"]
                 return term
-        if await self._database.write(_FIRST, shard):
-            return await self.acquire(shard, holder=holder, ttl_s=ttl_s)
         return None
 
     async def release(self, shard: int, *, holder: str) -> None:
@@ -71,7 +84,7 @@ class PostgresLedger:
 
             async def begin_writing() -> None:
                 await _limit_writing(connection)
-                await _check_term(connection, shard, term=term, keep=True)
+                await _keep_term(connection, shard, term=term)
 
             step = PostgresStep(connection, begin_writing)
             yield step
@@ -223,13 +236,33 @@ _FIRST = (
     "INSERT INTO leases (shard, holder, term, expires_at) VALUES ($1, '', 0, clock_timestamp())"
     " ON CONFLICT DO NOTHING RETURNING shard"
 )
+_EVICT = (
+    "SELECT pg_terminate_backend(pid, 1000) FROM leases, LATERAL ("
+    " SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND database ="
+    " (SELECT oid FROM pg_database WHERE datname = current_database())"
+    " AND classid = $2 AND objid = shard OFFSET 0) AS writer"
+    " WHERE shard = $1 AND expires_at <= clock_timestamp()"
+)
 
 
-async def _check_term(connection: Connection, shard: int, *, term: int, keep: bool = False) -> None:
-    """The lease has this term, and with ``keep`` will have it until the transaction ends."""
+async def _check_term(connection: Connection, shard: int, *, term: int) -> None:
+    """The lease has this term."""
+    now: int | None = await connection.fetchval("SELECT term FROM leases WHERE shard = $1", shard)
+    _must_be(now, term, shard)
+
+
+async def _keep_term(connection: Connection, shard: int, *, term: int) -> None:
+    """The lease has this term until the transaction ends, or somebody ends the session."""
     now: int | None = await connection.fetchval(
-        "SELECT term FROM leases WHERE shard = $1" + (" FOR KEY SHARE" if keep else ""), shard
+        "SELECT term FROM leases, pg_advisory_xact_lock_shared($2, $1)"
+        " WHERE shard = $1 FOR KEY SHARE OF leases",
+        shard,
+        _WRITES,
     )
+    _must_be(now, term, shard)
+
+
+def _must_be(now: int | None, term: int, shard: int) -> None:
     if now != term:
         raise Conflict(f"shard {shard} is in term {now}, this step belongs to term {term}")
 
