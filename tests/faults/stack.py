@@ -26,7 +26,7 @@ from serving.storage.connect import open_stores
 from tests.faults import clock
 from tests.faults.tcp import FaultyWire
 
-__all__ = ["FaultStack"]
+__all__ = ["FaultStack", "until"]
 
 LOOPBACK = "127.0.0.1"
 READY_S = 90.0

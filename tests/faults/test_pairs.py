@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import time
 
 import pytest
 
-from tests.faults.stack import FaultStack
+from tests.faults.stack import FaultStack, until
 from tests.faults.trial import Trial, trial
 
 pytestmark = pytest.mark.faults
@@ -27,53 +26,38 @@ async def test_a_standby_takes_over_from_a_killed_leader(pair: FaultStack) -> No
 async def test_a_leader_that_is_paused_is_replaced_and_writes_nothing_when_it_wakes(
     pair: FaultStack,
 ) -> None:
+    """Inside a COPY no limit of Postgres ends its session: the successor does."""
+    wire = pair.wires["cortex-postgres"]
     async with trial(pair, name="leader paused") as run:
-        for name in ("cortex", "cortex-2"):
-            await run.attempts(40)
-            await run.does(pair.send, name, signal.SIGSTOP)
-            await run.recovers()  # the other one has learned
-            await run.does(pair.send, name, signal.SIGCONT)
-            await run.attempts(40)
-            await run.recovers()
+        await run.leads_alone("cortex-2")
+        wire.mute_after = b'COPY "ledger"'
+        await run.sees(lambda: wire.muted > 0, what="a COPY")
+        wire.muted = 0
+        await run.does(pair.send, "cortex-2", signal.SIGSTOP)
+        assert await run.recovers() < GIVEN_UP_S
+        await run.does(pair.send, "cortex-2", signal.SIGCONT)
+        await run.attempts(40)
+        await run.recovers()
 
 
-async def test_a_leader_paused_in_the_middle_of_a_step_is_replaced(pair: FaultStack) -> None:
+@pytest.mark.long
+async def test_a_leader_paused_before_it_commits_is_replaced(pair: FaultStack) -> None:
     async with trial(pair, name="step paused") as run:
-        await run.attempts(20)
-        await run.does(pair.kill, "cortex-2")  # so that the first one leads what it led
         await run.does(pair.arm, "cortex", "ledger.before_commit:pause@3")
         armed = pair.pid("cortex")
+        await run.does(pair.send, "cortex-2", signal.SIGSTOP)  # so that the other one leads
         await run.does(wait_paused, pair, armed)
+        await run.does(pair.send, "cortex-2", signal.SIGCONT)
         await run.recovers()
         await run.does(pair.send_pid, armed, signal.SIGCONT)
         await run.attempts(40)
         await run.recovers()
 
 
-async def test_a_leader_paused_inside_a_copy_is_replaced(pair: FaultStack) -> None:
-    """No limit of Postgres ends a session there: its successor does."""
-    wire = pair.wires["cortex-postgres"]
-    async with trial(pair, name="copy paused") as run:
-        await run.attempts(20)
-        await run.does(pair.kill, "cortex-2")  # so that the first one leads what it led
-        await run.recovers()
-        paused = pair.pid("cortex")
-        wire.mute_after = b'COPY "ledger"'
-        await run.sees(lambda: wire.muted > 0, what="a COPY")
-        await run.does(pair.send_pid, paused, signal.SIGSTOP)
-        assert await run.recovers() < GIVEN_UP_S
-        await run.does(pair.send_pid, paused, signal.SIGCONT)
-        await run.attempts(40)
-        await run.recovers()
-
-
 def wait_paused(stack: FaultStack, pid: int) -> None:
-    """Until the process has stopped itself; it does not when the other one leads everything."""
-    ends = time.monotonic() + 10.0
-    while stack.state_of(pid) != "T" and time.monotonic() < ends:
-        time.sleep(0.02)
-    if stack.state_of(pid) == "T":
-        stack.send_pid(pid, signal.SIGSTOP)  # remembered, should the test fail
+    """Until the process has stopped itself; the stack wakes it, should the test fail."""
+    until(lambda: stack.state_of(pid) == "T", what="the leader pauses")
+    stack.send_pid(pid, signal.SIGSTOP)
 
 
 @pytest.mark.long

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -89,6 +90,16 @@ class Trial:
         await asyncio.gather(*(self._learns(one, began_s=began_s) for one in self.experiments))
         self.mark("recovered")
         return time.monotonic() - began_s
+
+    async def leads_alone(self, name: str) -> None:
+        """Let this cortex have every lease: the others are paused until it has, and then wait."""
+        others = [other for other in self.stack.roles if other.startswith("cortex")]
+        others.remove(name)
+        for other in others:
+            await self.does(self.stack.send, other, signal.SIGSTOP)
+        await self.recovers()
+        for other in others:
+            await self.does(self.stack.send, other, signal.SIGCONT)
 
     async def _learns(self, experiment: Experiment, *, began_s: float) -> None:
         token = await self.load.canary(experiment, within_s=PATIENCE_S)
