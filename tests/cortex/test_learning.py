@@ -12,6 +12,7 @@ from qbrix.state import to_bytes
 from serving.storage.base import CommittedBatch, ExperimentRecord, Stores
 from serving.storage.memory import memory_stores
 from tests.cortex.world import cortex_of, create, decided, event, refolded
+from tests.waiting import PATIENCE_S
 
 
 async def _batches(stores: Stores, record: ExperimentRecord) -> list[CommittedBatch]:
@@ -151,7 +152,7 @@ async def test_a_running_cortex_learns_without_being_asked() -> None:
     cortex = cortex_of(stores)
     await cortex.start()
     heard = aiter(stores.channel.listen("qbrix:states"))
-    async with asyncio.timeout(10.0):
+    async with asyncio.timeout(PATIENCE_S):
         await stores.intake.append_feedback(0, [event(record, 1)])
         async for _ in heard:
             published = await stores.channel.fetch(record.id)

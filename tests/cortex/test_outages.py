@@ -18,8 +18,7 @@ from serving.storage.memory.channel import MemoryChannel
 from serving.storage.memory.intake import MemoryIntake
 from serving.storage.migrate import migrate
 from tests.cortex.world import cortex_of, create, event, refolded
-
-PATIENCE_S = 30.0
+from tests.waiting import PATIENCE_S
 
 
 async def _counted(stores: Stores, record: ExperimentRecord) -> int:
@@ -64,7 +63,7 @@ async def test_what_was_read_before_a_loss_is_counted_once_when_it_is_sent_again
 
 
 @pytest.fixture
-def servers(tmp_path: Path) -> Iterator[tuple[EmbeddedPostgres, EmbeddedValkey]]:
+def mortals(tmp_path: Path) -> Iterator[tuple[EmbeddedPostgres, EmbeddedValkey]]:
     """Servers of this test's own, to be killed."""
     with EmbeddedPostgres(tmp_path) as postgres, EmbeddedValkey(tmp_path) as valkey:
         asyncio.run(migrate(postgres.url))
@@ -72,9 +71,9 @@ def servers(tmp_path: Path) -> Iterator[tuple[EmbeddedPostgres, EmbeddedValkey]]
 
 
 async def test_a_running_cortex_goes_on_when_its_stores_come_back(
-    servers: tuple[EmbeddedPostgres, EmbeddedValkey],
+    mortals: tuple[EmbeddedPostgres, EmbeddedValkey],
 ) -> None:
-    postgres, valkey = servers
+    postgres, valkey = mortals
     stores = await open_stores(postgres_url=postgres.url, redis_url=valkey.url)
     record = await create(stores, policy="EXP3Policy@1")
     cortex = cortex_of(stores)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,7 @@ from tests.bundle.stalling import STALLS_IN_UPDATE, SWITCH
 from tests.cortex.conftest import KEY
 from tests.cortex.test_publisher import Clock
 from tests.cortex.world import TENANT, create, event, refolded
+from tests.waiting import PATIENCE_S, until
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 
 def _impatient(clock: Clock) -> Limit:
-    return Limit(busy_s=0.2, passed_s=1.0, pause_s=60.0, clock=clock)
+    return Limit(busy_s=0.2, passed_s=PATIENCE_S, pause_s=60.0, clock=clock)
 
 
 def _cortex(stores: Stores, trusted: TrustedKeys, limit: Limit) -> Cortex:
@@ -67,29 +68,26 @@ def test_what_loops_for_ever_is_ended_and_left_alone_for_a_while() -> None:
         limit.call("a" * 64, _loop)
     assert caught.value.reason == "stalled"
     assert limit.stalled == ["a" * 64]
-    began_s = time.monotonic()
     with pytest.raises(BundleError, match="left alone"):
-        limit.call("a" * 64, lambda: 1)
-    assert time.monotonic() - began_s < 0.1
+        limit.call("a" * 64, lambda: pytest.fail("it was called"))
     assert limit.call("b" * 64, lambda: 2) == 2
     clock.now_s += 60.0
     assert limit.call("a" * 64, lambda: 3) == 3
     assert limit.stalled == []
-    assert threading.active_count() == before
+    until(lambda: threading.active_count() == before)
 
 
 def test_what_sleeps_is_given_up_by_the_clock_and_too_many_of_them_are_not_called() -> None:
-    limit = Limit(busy_s=0.02, passed_s=0.05, pause_s=60.0)
+    limit = Limit(busy_s=0.02, passed_s=0.3, pause_s=60.0)
     wakes = threading.Event()
+    before = threading.active_count()
     for number in range(4):
         with pytest.raises(BundleError, match="given up"):
             limit.call(f"{number:064x}", wakes.wait)
     with pytest.raises(BundleError, match="4 calls"):
         limit.call("e" * 64, lambda: 1)
     wakes.set()
-    for thread in threading.enumerate():
-        if thread.daemon and thread is not threading.current_thread():
-            thread.join(0.5)
+    until(lambda: threading.active_count() == before)
     assert limit.call("e" * 64, lambda: 1) == 1
 
 
@@ -120,9 +118,8 @@ async def test_an_update_that_never_returns_keeps_the_last_state_and_nobody_else
     monkeypatch.setenv(SWITCH, "update")
     both = [one for n in range(3, 9) for one in (event(stalling, n, epoch=1), event(neighbour, n))]
     await stores.intake.append_feedback(0, both)
-    began_s = time.monotonic()
-    await cortex.drain()
-    assert time.monotonic() - began_s < 5.0
+    async with asyncio.timeout(PATIENCE_S):
+        await cortex.drain()
     assert await stores.channel.fetch(stalling.id) == good
     assert sum(len(one.batch.rows or ()) for one in await _batches(stores, neighbour)) == 6
     letters = await stores.archive.dead_letters(stalling.id, limit=99)

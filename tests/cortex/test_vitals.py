@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -27,8 +25,7 @@ from serving.telemetry import CortexMetrics
 from tests.cortex.test_poison import OVERFLOWS, RAISES, OnlyTouchy, _events, _start
 from tests.cortex.world import TENANT, cortex_of, create, event
 from tests.proxy.outage import AWAY, Switch
-
-PATIENCE_S = 10.0
+from tests.waiting import eventually
 
 
 @pytest.fixture(autouse=True)
@@ -41,13 +38,6 @@ def _plain_logs() -> Iterator[None]:
 def counted(metrics: CortexMetrics) -> dict[str, int]:
     names = ("folded", "gate", "late", "old_epoch", "duplicate", "dead", "damaged")
     return {name: count for name in names if (count := metrics.events.total(name))}
-
-
-async def until(true: Callable[[], bool]) -> None:
-    ends_s = time.monotonic() + PATIENCE_S
-    while not true():
-        assert time.monotonic() < ends_s
-        await asyncio.sleep(0.01)
 
 
 async def test_every_event_is_counted_once_by_what_became_of_it() -> None:
@@ -126,9 +116,9 @@ async def test_who_stands_by_knows_no_lag_and_is_well() -> None:
     stores = memory_stores()
     leader, other = (cortex_of(stores, lease_ttl_s=60.0) for _ in range(2))
     await leader.start()
-    await until(lambda: leader.leads == 1)
+    await eventually(lambda: leader.leads == 1)
     await other.start()
-    await until(lambda: other.healthy)
+    await eventually(lambda: other.healthy)
     await other.vitals.look()
     (shard,) = other.vitals.shards
     assert (shard.leads, shard.unread, shard.behind_s) == (False, None, None)
@@ -141,11 +131,11 @@ async def test_what_keeps_a_shard_from_moving_is_told_and_ends() -> None:
     ledger: Any = Switch(stores.ledger)
     cortex = cortex_of(replace(stores, ledger=ledger))
     await cortex.start()
-    await until(lambda: hindrance(cortex) is None)
+    await eventually(lambda: hindrance(cortex) is None)
     ledger.failure = AWAY
-    await until(lambda: hindrance(cortex) is not None)
+    await eventually(lambda: hindrance(cortex) is not None)
     ledger.failure = None
-    await until(lambda: hindrance(cortex) is None)
+    await eventually(lambda: hindrance(cortex) is None)
     assert cortex.healthy
     await cortex.stop()
 

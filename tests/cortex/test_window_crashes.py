@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from itertools import count
 
 import pytest
 
 from qbrix.ledger import Attribution
 from serving.storage.base import Stores
-from serving.storage.connect import open_stores
-from serving.storage.migrate import migrate
 from tests.cortex.crashing import cortex_process
 from tests.cortex.scene import START_MS, Scene, retraction, scene_of
 from tests.cortex.world import event
+from tests.waiting import PATIENCE_S
 
 # Where cortex is killed, and at which passage: decisions are archived and rewards learned first.
 POINTS = {
@@ -26,23 +25,7 @@ POINTS = {
     "cortex.closing_after_commit": 1,
 }
 SHARDS = count(500)
-PATIENCE_S = 20.0
 LONG_AGO = Attribution(window_s=60.0, default_reward=0.25, aggregation="sum")
-
-
-@pytest.fixture(scope="module")
-def urls(postgres_url: str, redis_url: str) -> tuple[str, str]:
-    """Servers that all tests of this module share."""
-    asyncio.run(migrate(postgres_url))
-    return postgres_url, redis_url
-
-
-@pytest.fixture
-async def stores(urls: tuple[str, str]) -> AsyncIterator[Stores]:
-    """Stores over them."""
-    opened = await open_stores(postgres_url=urls[0], redis_url=urls[1])
-    yield opened
-    await opened.close()
 
 
 async def _send(scene: Scene, numbers: Iterable[int]) -> None:
@@ -59,13 +42,13 @@ async def _send(scene: Scene, numbers: Iterable[int]) -> None:
 
 @pytest.mark.parametrize("point", POINTS)
 async def test_killed_at_any_point_every_window_comes_to_what_it_should(
-    stores: Stores, urls: tuple[str, str], point: str
+    stores: Stores, servers: tuple[str, str], point: str
 ) -> None:
     scene = await scene_of(stores, LONG_AGO, shard=next(SHARDS))
     await _send(scene, range(8))
     with cortex_process(
-        postgres_url=urls[0],
-        redis_url=urls[1],
+        postgres_url=servers[0],
+        redis_url=servers[1],
         shard=scene.record.shard,
         failpoint=f"{point}:kill@{POINTS[point]}",
         at_ms=START_MS + 10**9,
@@ -94,7 +77,7 @@ async def test_killed_at_any_point_every_window_comes_to_what_it_should(
 
 @pytest.mark.parametrize("point", ["ledger.after_rows", "ledger.before_commit"])
 async def test_killed_while_it_takes_back_what_was_learned(
-    stores: Stores, urls: tuple[str, str], point: str
+    stores: Stores, servers: tuple[str, str], point: str
 ) -> None:
     scene = await scene_of(stores, None, shard=next(SHARDS))
     events = [event(scene.record, number) for number in range(4)]
@@ -103,8 +86,8 @@ async def test_killed_while_it_takes_back_what_was_learned(
     await scene.send(*map(retraction, events[:3]), *map(retraction, events[:3]))
     await stores.ledger.release(scene.record.shard, holder=scene.cortex.holder)
     with cortex_process(
-        postgres_url=urls[0],
-        redis_url=urls[1],
+        postgres_url=servers[0],
+        redis_url=servers[1],
         shard=scene.record.shard,
         failpoint=f"{point}:kill",
     ) as process:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import asdict
 from itertools import count
@@ -20,7 +19,6 @@ from serving.loading import PolicyLoader
 from serving.replaying import replay
 from serving.storage.base import ControlRequest, Stores
 from serving.storage.connect import memory_stores, open_stores
-from serving.storage.migrate import migrate
 from serving.storage.records_windows import StoredRow
 from serving.storage.redis import RedisConnection
 from tests.cortex.scene import GRACE_MS, START_MS, Scene, replace, retraction, scene_of
@@ -34,17 +32,10 @@ SOON = Attribution(window_s=60.0)
 DEFAULT = Attribution(window_s=60.0, default_reward=0.25)
 
 
-@pytest.fixture(scope="module")
-def migrated(postgres_url: str, redis_url: str) -> tuple[str, str]:
-    """Servers that all tests of this module share."""
-    asyncio.run(migrate(postgres_url))
-    return postgres_url, redis_url
-
-
 @pytest.fixture(params=["memory", "servers"])
 def urls(request: pytest.FixtureRequest) -> tuple[str, str] | None:
     """Of the servers; None for the memory."""
-    return None if request.param == "memory" else request.getfixturevalue("migrated")
+    return None if request.param == "memory" else request.getfixturevalue("servers")
 
 
 @pytest.fixture

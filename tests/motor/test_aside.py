@@ -22,6 +22,7 @@ from serving.wire.selection import Outcome, Query
 from tests.bundle.sources import importer
 from tests.bundle.stalling import STALLS_IN_LAW, SWITCH
 from tests.motor.world import DRAW_KEY, TENANT, deployed, record
+from tests.waiting import PATIENCE_S
 
 KEY = SigningKey(bytes(range(32)))
 
@@ -47,7 +48,7 @@ async def _promoted(stores: Stores, bundle: Bundle) -> str:
 
 
 def _motor(stores: Stores) -> Motor:
-    limit = Limit(busy_s=0.3, passed_s=1.0, pause_s=60.0)
+    limit = Limit(busy_s=0.3, passed_s=PATIENCE_S, pause_s=60.0)
     return Motor(
         MotorSettings(),
         channel=stores.channel,

@@ -20,6 +20,7 @@ from serving.storage.memory import memory_stores
 from serving.storage.memory.channel import MemoryChannel
 from serving.wire.selection import Outcome, Query
 from tests.motor.world import DRAW_KEY, TENANT, deployed, motor_over, record, rewarded, stores_with
+from tests.waiting import PATIENCE_S
 
 ID = "d" * 32
 
@@ -42,7 +43,7 @@ async def settle() -> None:
 
 async def until(motor: Motor, asked: Query, *, version: int) -> None:
     """Ask until the version decides."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             if (await one(motor, asked)).version == version:
                 return
@@ -277,7 +278,7 @@ async def test_a_slow_store_holds_nobody_up_who_has_a_state(
         channel.open.clear()
         await asyncio.sleep(0.01)
         for number in range(10):
-            async with asyncio.timeout(0.5):
+            async with asyncio.timeout(PATIENCE_S):
                 await one(motor, query(deployment, number))
         channel.open.set()
 
@@ -376,7 +377,7 @@ async def test_a_store_that_hangs_is_given_up_after_the_deadline(
 ) -> None:
     known, unknown = deployed(), deployed()
     await channel.publish(record(known))
-    async with motor_over(stores, load_deadline_s=0.05) as motor:
+    async with motor_over(stores, load_deadline_s=0.5) as motor:
         await one(motor, query(known))
         channel.open.clear()
         answers = await motor.decide([query(unknown), query(known)])

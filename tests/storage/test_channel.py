@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator
 from serving.storage import keys
 from serving.storage.base import Channel
 from tests.storage.records import make_state
+from tests.waiting import PATIENCE_S
 
 
 async def _next(heard: AsyncIterator[tuple[str, str]]) -> tuple[str, str]:
-    async with asyncio.timeout(5.0):
+    async with asyncio.timeout(PATIENCE_S):
         return await anext(heard)
 
 

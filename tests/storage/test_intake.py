@@ -11,6 +11,7 @@ from serving.storage import codec
 from serving.storage.base import FeedbackEvent, Intake
 from serving.storage.reading import reaches, unpack_entries
 from tests.storage.records import decision, feedback
+from tests.waiting import PATIENCE_S
 
 START = "0"
 
@@ -56,7 +57,7 @@ async def test_who_waits_is_woken_by_the_first_event(intake: Intake) -> None:
     waiting = asyncio.create_task(intake.read_feedback(0, after=START, limit=9, block_ms=30_000))
     await asyncio.sleep(0)
     await intake.append_feedback(0, [feedback("e", 1)])
-    async with asyncio.timeout(5.0):
+    async with asyncio.timeout(PATIENCE_S):
         assert (await waiting).events == [feedback("e", 1)]
 
 

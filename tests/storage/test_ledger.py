@@ -27,6 +27,7 @@ from tests.storage.records import (
     row_batch,
     stored_experiment,
 )
+from tests.waiting import PATIENCE_S
 
 
 class Rolled(Exception):
@@ -66,7 +67,7 @@ async def test_a_lease_that_runs_out_is_anybodys(stores: Stores) -> None:
     first = await stores.ledger.acquire(0, holder="a", ttl_s=0.05)
     assert first is not None
     taken = None
-    async with asyncio.timeout(5.0):
+    async with asyncio.timeout(PATIENCE_S):
         while taken is None:
             taken = await stores.ledger.acquire(0, holder="b", ttl_s=60.0)
     assert taken == first + 1

@@ -10,6 +10,7 @@ from serving.storage.connect import open_stores
 from serving.storage.migrate import current, head, migrate
 from tests.cortex.world import cortex_of, create, event, refolded
 from tests.storage.pooler import pooled
+from tests.waiting import PATIENCE_S
 
 
 async def _teach(stores: Stores, record: ExperimentRecord, *, shard: int) -> None:
@@ -31,7 +32,7 @@ async def test_learning_through_a_pooler_in_transaction_mode(
         records = [await create(stores, shard=shard) for shard in (0, 1)]
         cortex = cortex_of(stores, shards=[0, 1])
         await cortex.start()
-        async with asyncio.timeout(30.0):
+        async with asyncio.timeout(PATIENCE_S):
             await asyncio.gather(
                 *(_teach(stores, record, shard=shard) for shard, record in enumerate(records))
             )

@@ -18,6 +18,7 @@ from serving.storage.postgres.database import translated
 from serving.storage.reading import reaches
 from serving.storage.redis import RedisChannel, RedisConnection, RedisIntake
 from tests.storage.records import feedback, make_state
+from tests.waiting import PATIENCE_S
 
 NOWHERE = "127.0.0.1:1"
 
@@ -193,7 +194,7 @@ async def test_a_listener_hears_again_after_the_server_came_back(tmp_path: Path)
         connection = RedisConnection(server.url)
         channel = RedisChannel(connection)
         heard = aiter(channel.listen(keys.STATES))
-        async with asyncio.timeout(20.0):
+        async with asyncio.timeout(PATIENCE_S):
             assert await anext(heard) == (keys.STATES, "")
             server.kill()
             server.start()

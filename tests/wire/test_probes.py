@@ -13,6 +13,7 @@ import pytest
 from qbrix.errors import Unavailable
 from serving.readiness import Pulses, Readiness
 from serving.wire.probes import ProbeServer
+from tests.waiting import PATIENCE_S
 
 AWAY = Unavailable("it is away")
 READY = Readiness(True)
@@ -27,7 +28,8 @@ async def probing(
     )
     port = await server.start()
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        address = f"http://127.0.0.1:{port}"
+        async with httpx.AsyncClient(base_url=address, timeout=PATIENCE_S) as client:
             yield server, client
     finally:
         await server.stop()
@@ -75,7 +77,7 @@ async def test_nonsense_harms_nobody(sent: bytes) -> None:
         reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
         writer.write(sent)
         writer.write_eof()
-        async with asyncio.timeout(5.0):
+        async with asyncio.timeout(PATIENCE_S):
             answer = await reader.read()
         writer.close()
         assert answer.startswith((b"HTTP/1.1 404", b"HTTP/1.1 405")) or answer == b""
