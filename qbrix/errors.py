@@ -25,7 +25,7 @@ A message says what was wrong (name and value), what was expected, and what to d
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 __all__ = [
@@ -72,9 +72,12 @@ class StateMismatch(QbrixError, ValueError):
 class UnknownName(QbrixError, LookupError):
     """A name that is not registered; the message suggests the nearest ones."""
 
-    def __init__(self, kind: str, name: str, *, known: Iterable[str]) -> None:
+    def __init__(
+        self, kind: str, name: str, *, known: Iterable[str], near: Sequence[str] | None = None
+    ) -> None:
         names = sorted(known)
-        near = get_close_matches(str(name), names, n=3, cutoff=0.5)
+        if near is None:
+            near = get_close_matches(str(name), names, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}"
         super().__init__(f"unknown {kind} {name!r}; {hint}")
 

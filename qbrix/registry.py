@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from difflib import get_close_matches
 from importlib.metadata import entry_points
 from typing import ClassVar, Generic, Protocol, TypeVar
 
@@ -24,6 +25,9 @@ T = TypeVar("T", bound=Versioned)
 class Registry(Generic[T]):
     """A catalogue of classes under their name, ``Name@version`` and a lower-snake alias.
 
+    Without a version a name may be spelled freely: case, underscores, hyphens and the suffix make
+    no difference and ``+`` is ``plus``, so that ``kl_ucb``, ``KL-UCB`` and ``KLUCBPolicy`` are one.
+
     Parameters
     ----------
     kind : str
@@ -39,26 +43,45 @@ class Registry(Generic[T]):
         self._group = group
         self._suffix = suffix
         self._classes: dict[str, type[T]] = {}
-        self._aliases: dict[str, str] = {}
+        self._spellings: dict[str, str] = {}
         self._foreign_loaded = False
 
-    def register(self, item: type[T]) -> type[T]:
-        """Add a class; usable as a decorator. A name can be taken once."""
+    def register(self, item: type[T], *, also: str = "") -> type[T]:
+        """Add a class, ``also`` under a word of its own; a name can be taken once."""
         name = item.__name__
-        if self._classes.get(name, item) is not item:
-            raise InvalidParameter(f"the {self._kind} name {name!r} is taken by another class")
+        spellings = {self._spelled(spelling) for spelling in (name, also) if spelling}
+        for spelling in spellings:
+            taken = self._spellings.get(spelling, name)
+            if taken != name or self._classes.get(name, item) is not item:
+                raise InvalidParameter(
+                    f"the {self._kind} name {name!r} is taken by another class, {taken}"
+                )
         self._classes[name] = item
-        for alias in (identifier(item), self.alias(item)):
-            self._aliases[alias] = name
+        self._spellings |= dict.fromkeys(spellings, name)
         return item
 
     def get(self, name: str) -> type[T]:
         """The class under a name, ``Name@version`` or alias; raises `UnknownName`."""
         self._load_foreign()
-        found = self._classes.get(self._aliases.get(name, name))
-        if found is None:
-            raise UnknownName(self._kind, name, known=self._classes)
+        asked, _, version = str(name).partition("@")
+        found = self._classes.get(self._spellings.get(self._spelled(asked), ""))
+        if found is None or not isinstance(name, str):
+            raise UnknownName(self._kind, name, known=self._classes, near=self._near(asked))
+        if version and name != identifier(found):
+            raise UnknownName(self._kind, name, known=self._classes, near=[identifier(found)])
         return found
+
+    def _spelled(self, name: str) -> str:
+        """A name without what people spell differently."""
+        plain = re.sub(r"[^a-z0-9]", "", name.lower().replace("+", "plus"))
+        return plain.removesuffix(self._suffix.lower()) or plain
+
+    def _near(self, name: str) -> list[str]:
+        """What somebody may have meant who wrote ``name``."""
+        asked = self._spelled(name)
+        alike = get_close_matches(asked, self._spellings, n=3, cutoff=0.6)
+        holding = sorted((known for known in self._spellings if asked and asked in known), key=len)
+        return list(dict.fromkeys(self._spellings[known] for known in [*alike, *holding][:5]))
 
     def alias(self, item: type[T]) -> str:
         """The short name of a class, e.g. ``beta_ts``."""

@@ -29,7 +29,7 @@ def test_whole_numbers_become_floats_where_floats_are_declared() -> None:
 @pytest.mark.parametrize(
     ("ref", "error", "message"),
     [
-        (PolicyRef(name="BetaTS_Policy"), UnknownName, "did you mean BetaTSPolicy"),
+        (PolicyRef(name="BetaTPolicy"), UnknownName, "did you mean BetaTSPolicy"),
         (PolicyRef(name="BetaTSPolicy@2"), InvalidParameter, "BetaTSPolicy@1 is installed here"),
         (
             PolicyRef(name="beta_ts", parameters={"alpha": 1}),

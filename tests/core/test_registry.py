@@ -31,6 +31,35 @@ def test_one_class_has_three_names() -> None:
     assert found == {BetaTSPolicy}
 
 
+@pytest.mark.parametrize(
+    ("spelling", "name"),
+    [
+        ("KL-UCB", "KLUCBPolicy"),
+        ("kl_ucb", "KLUCBPolicy"),
+        ("Klucb", "KLUCBPolicy"),
+        ("kl-UCB++", "KLUCBPlusPlusPolicy"),
+        ("EXP3.P", "EXP3PPolicy"),
+        ("linucb", "LinUCBPolicy"),
+        ("tsallis_inf_rv", "TsallisINFRVPolicy"),
+        ("CUSUM UCB", "CUSUMUCBPolicy"),
+        ("auto", "MetaBanditPolicy"),
+    ],
+)
+def test_a_name_may_be_spelled_as_the_papers_spell_it(spelling: str, name: str) -> None:
+    assert get(spelling).__name__ == name
+
+
+def test_a_version_is_spelled_in_full() -> None:
+    for other in ("beta_ts@1", "BetaTSPolicy@2"):
+        with pytest.raises(UnknownName, match=r"did you mean BetaTSPolicy@1\?"):
+            get(other)
+
+
+def test_a_part_of_a_name_finds_those_that_hold_it() -> None:
+    with pytest.raises(UnknownName, match=r"did you mean .*UCB1Policy"):
+        get("ucb")
+
+
 def test_the_catalogue_is_sorted_and_free_of_doubles() -> None:
     names = [item.__name__ for item in policies]
     assert names == sorted(set(names))
@@ -57,6 +86,8 @@ def test_a_name_is_taken_once() -> None:
     registry.register(FirstThing)
     with pytest.raises(InvalidParameter, match="the thing name 'FirstThing' is taken"):
         registry.register(type("FirstThing", (FirstThing,), {}))
+    with pytest.raises(InvalidParameter, match="'First_Thing' is taken by another class, FirstTh"):
+        registry.register(type("First_Thing", (FirstThing,), {}))
     assert list(registry) == [FirstThing]
     assert (FirstThing in registry, identifier(FirstThing)) == (True, "FirstThing@3")
 

@@ -39,7 +39,7 @@ def list_policies(reward_type: str | None = None) -> list[PolicyAnswer]:
 
 def requested_policy(name: str) -> type[Policy[Any, Any]]:
     """The class that a caller names, a portfolio for ``auto``; raises UnknownName."""
-    return library_class(AUTO if name in ("", "auto") else name)
+    return library_class(name or AUTO)
 
 
 def _described(policy: type[Policy[Any, Any]]) -> PolicyAnswer:
