@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["BUNDLE", "CREDENTIALS", "SCHEMES", "ErrorBody", "error_schemas", "errors"]
+__all__ = ["BUNDLE", "CREDENTIALS", "SCHEMES", "ErrorBody", "errors"]
 
 SCHEMES = {
     "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -41,24 +41,19 @@ class ErrorBody(BaseModel):
 
 
 def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """For the ``responses`` of a route or router."""
-    return {status: {"model": ErrorBody, **_said(status)} for status in sorted(statuses)}
+    """For the ``responses`` of a route, router or operation.
 
-
-def error_schemas(*statuses: int) -> dict[str, dict[str, Any]]:
-    """For the ``responses`` of an operation that FastAPI does not know."""
-    schema = {"$ref": f"#/components/schemas/{ErrorBody.__name__}"}
-    return {
-        str(status): {
-            **_said(status),
-            "content": {"application/json": {"schema": schema}},
-        }
-        for status in statuses
-    }
+    A reference, not a ``model``: of that the framework would build one more for every status.
+    """
+    return {status: _said(status) for status in sorted(statuses)}
 
 
 def _said(status: int) -> dict[str, Any]:
-    said: dict[str, Any] = {"description": _SAY[status]}
+    schema = {"$ref": f"#/components/schemas/{ErrorBody.__name__}"}
+    said: dict[str, Any] = {
+        "description": _SAY[status],
+        "content": {"application/json": {"schema": schema}},
+    }
     if status in _COME_AGAIN:
         said["headers"] = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}}}
     return said

@@ -8,11 +8,12 @@ from typing import Any
 import msgspec
 from fastapi import FastAPI
 
-from serving.proxy.http.described import CREDENTIALS, SCHEMES, error_schemas
+from serving.proxy.http.described import CREDENTIALS, SCHEMES, ErrorBody, errors
 from serving.proxy.http.hot import HotRoute
 
 __all__ = ["document"]
 
+_ERRORS = (400, 401, 403, 404, 408, 413, 422, 429, 503)
 _REF = "#/components/schemas/{name}"
 
 
@@ -27,6 +28,7 @@ def document(app: FastAPI, routes: Iterable[HotRoute[Any]]) -> Callable[[], dict
         schema = own()
         schema.setdefault("components", {})["securitySchemes"] = SCHEMES
         components = schema["components"].setdefault("schemas", {})
+        components[ErrorBody.__name__] = ErrorBody.model_json_schema()
         for route in hot:
             (asked, answered), described = msgspec.json.schema_components(
                 [route.message, route.answer], ref_template=_REF
@@ -50,7 +52,7 @@ def _operation(
                 "description": "Successful Response",
                 "content": {"application/json": {"schema": answered}},
             },
-            **error_schemas(400, 401, 403, 404, 408, 413, 422, 429, 503),
+            **{str(status): said for status, said in errors(*_ERRORS).items()},
         },
         "security": CREDENTIALS,
     }
