@@ -6,13 +6,12 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-PATIENCE_S = 30.0
+from tests.waiting import PATIENCE_S, until
 
 
 def qbrix(*arguments: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
@@ -23,7 +22,7 @@ def qbrix(*arguments: str, environment: Mapping[str, str]) -> subprocess.Complet
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
 
 
@@ -51,11 +50,8 @@ def _ready(
     name: str, process: subprocess.Popen[bytes], environment: Mapping[str, str], log: Path
 ) -> dict[str, Any]:
     file = Path(environment["QBRIX_RUN_DIR"]) / f"{name}.ready"
-    ends = time.monotonic() + PATIENCE_S
-    while not file.exists():
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < ends, log.read_text()
-        time.sleep(0.02)
+    until(lambda: file.exists() or process.poll() is not None, evidence=log.read_text)
+    assert process.poll() is None, log.read_text()
     said: dict[str, Any] = json.loads(file.read_text())
     assert said["pid"] == process.pid
     return said

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import io
 import re
-from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
@@ -18,7 +15,7 @@ from qbrix.policies.beta_ts import BetaTSPolicy
 from serving.cli import main
 from serving.proxy.people.sign_in import new_user
 from serving.storage.base import Stores
-from serving.storage.connect import open_stores
+from tests.cli.stores import over
 
 Output = pytest.CaptureFixture[str]
 
@@ -72,7 +69,7 @@ def test_a_forgotten_password_is_replaced_and_every_session_ends(
         digest = hashlib.sha256(token.encode()).hexdigest()
         await stores.accounts.accept_invite(made, token_sha256=digest)
 
-    asyncio.run(_within(environment, accept))
+    over(environment, accept)
     monkeypatch.setattr("sys.stdin", io.StringIO("battery staple\n"))
     assert main(["user", "password", "--email", email.upper()]) == 0
     assert "battery" not in capsys.readouterr().out
@@ -83,19 +80,7 @@ def test_a_forgotten_password_is_replaced_and_every_session_ends(
         assert (user.revision, user.sessions_from) == (1, 1)
         assert PasswordHasher().verify(user.password_hash, "battery staple")
 
-    asyncio.run(_within(environment, look))
-
-
-async def _within(
-    environment: dict[str, str], work: Callable[[Stores], Coroutine[Any, Any, None]]
-) -> None:
-    stores = await open_stores(
-        postgres_url=environment["QBRIX_POSTGRES_URL"], redis_url=environment["QBRIX_REDIS_URL"]
-    )
-    try:
-        await work(stores)
-    finally:
-        await stores.close()
+    over(environment, look)
 
 
 @pytest.mark.usefixtures("environment")

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any
 
 import grpc
 import httpx
 
 from qbrix.errors import QbrixError
 from serving.storage.base import ExperimentRecord, Stores
-from serving.storage.connect import open_stores
 from serving.wire.convert import read_decided, write_queries
 from serving.wire.gen import common_pb2, cortex_pb2
 from serving.wire.health import check_health
 from serving.wire.selection import Query
 from tests.cli.processes import role
+from tests.cli.stores import over
 from tests.cli.test_grpc import learned
-from tests.cli.test_roles import until
 from tests.cortex.world import TENANT, create, event
-
-T = TypeVar("T")
+from tests.waiting import PATIENCE_S, until
 
 CALLERS = 8
 ENOUGH = 100
@@ -31,24 +29,8 @@ SHARDS = 4
 SENT = 500
 
 
-def over(environment: Mapping[str, str], work: Callable[[Stores], Awaitable[T]]) -> T:
-    """Do something with the stores themselves."""
-
-    async def opened() -> T:
-        stores = await open_stores(
-            postgres_url=environment["QBRIX_POSTGRES_URL"],
-            redis_url=environment["QBRIX_REDIS_URL"],
-        )
-        try:
-            return await work(stores)
-        finally:
-            await stores.close()
-
-    return asyncio.run(opened())
-
-
 def watched(ports: Mapping[str, int]) -> httpx.Client:
-    return httpx.Client(base_url=f"http://127.0.0.1:{ports['http']}")
+    return httpx.Client(base_url=f"http://127.0.0.1:{ports['http']}", timeout=PATIENCE_S)
 
 
 class Caller:
@@ -65,7 +47,7 @@ class Caller:
         )
         try:
             while True:
-                made = read_decided(decide(self._queries, timeout=10))
+                made = read_decided(decide(self._queries, timeout=PATIENCE_S))
                 assert not any(isinstance(one, QbrixError) for one in made)
                 self.answered += 1
         except grpc.RpcError as error:
@@ -144,4 +126,4 @@ def told_by(address: str) -> cortex_pb2.CortexHealth:
         ask: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
             "/qbrix.cortex.CortexService/Health"
         )
-        return cortex_pb2.CortexHealth.FromString(ask(b"", timeout=10))
+        return cortex_pb2.CortexHealth.FromString(ask(b"", timeout=PATIENCE_S))

@@ -14,7 +14,8 @@ from serving.storage.connect import open_stores
 from serving.wire.gen import common_pb2, proxy_pb2
 from serving.wire.health import check_health
 from tests.cli.processes import role
-from tests.cli.test_roles import admin, until
+from tests.cli.test_roles import admin
+from tests.waiting import PATIENCE_S, until
 
 CALLERS = 8
 ENOUGH = 100
@@ -34,7 +35,7 @@ class Client:
             request_serializer=type(request).SerializeToString,
             response_deserializer=answer.FromString,
         )
-        return send(request, metadata=self._metadata, timeout=10)
+        return send(request, metadata=self._metadata, timeout=PATIENCE_S)
 
     def experiment(self, name: str) -> str:
         arms = [common_pb2.Arm(name=arm) for arm in ("a", "b")]

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
 
 import asyncpg
 import msgspec
@@ -17,27 +15,10 @@ from qbrix.errors import InvalidParameter
 from serving.cli import main
 from serving.stack.attached import environment_of
 from serving.storage.base import ControlRequest, ExperimentRecord, Stores
-from serving.storage.connect import open_stores
+from tests.cli.stores import over
 from tests.cortex.world import cortex_of, create, event
 
 Output = pytest.CaptureFixture[str]
-T = TypeVar("T")
-
-
-def _with_stores(
-    environment: dict[str, str], work: Callable[[Stores], Coroutine[Any, Any, T]]
-) -> T:
-    async def run() -> T:
-        stores = await open_stores(
-            postgres_url=environment["QBRIX_POSTGRES_URL"],
-            redis_url=environment["QBRIX_REDIS_URL"],
-        )
-        try:
-            return await work(stores)
-        finally:
-            await stores.close()
-
-    return asyncio.run(run())
 
 
 @pytest.fixture
@@ -52,7 +33,7 @@ def record(environment: dict[str, str]) -> ExperimentRecord:
         await cortex_of(stores).drain()
         return made
 
-    return _with_stores(environment, live)
+    return over(environment, live)
 
 
 def _run(capsys: Output, *words: str) -> tuple[int, str, str]:
@@ -88,14 +69,14 @@ def test_a_letter_is_listed_shown_and_learned_when_it_can_be(
         batches = await stores.ledger.batches(record.id, after=-1, limit=99)
         return sum(len(one.batch.rows) for one in batches if one.batch.rows is not None)
 
-    _with_stores(environment, grow)
+    over(environment, grow)
     for words in (("--experiment", record.id), (number,)):  # what is named by id goes again
         assert _run(capsys, "dead-letters", "redrive", *words)[:2] == (
             0,
             "1 redriven, 0 cannot be\n",
         )
     assert _run(capsys, "dead-letters", "redrive", "--all")[1] == "0 redriven, 0 cannot be\n"
-    assert _with_stores(environment, learn) == 3
+    assert over(environment, learn) == 3
     assert "redriven 20" in _run(capsys, "dead-letters", "list", record.id)[1]
 
 

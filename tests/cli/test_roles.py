@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.cli.processes import PATIENCE_S, qbrix, role
+from tests.cli.processes import qbrix, role
+from tests.waiting import PATIENCE_S, until
 
 
 def admin(environment: Mapping[str, str]) -> str:
@@ -18,13 +18,6 @@ def admin(environment: Mapping[str, str]) -> str:
     made = qbrix("key", "create", *wanted, environment=environment)
     assert made.returncode == 0, made.stderr
     return made.stdout.strip()
-
-
-def until(true: Callable[[], bool]) -> None:
-    ends = time.monotonic() + PATIENCE_S
-    while not true():
-        assert time.monotonic() < ends
-        time.sleep(0.02)
 
 
 def play(http: httpx.Client, *, name: str, rounds: int) -> dict[str, Any]:
@@ -77,7 +70,7 @@ def test_the_loop_runs_over_processes_and_real_stores(environment: dict[str, str
 
 def check_loop(proxy: dict[str, Any], key: str, *, name: str) -> None:
     url = f"http://127.0.0.1:{proxy['ports']['http']}"
-    with httpx.Client(base_url=url, headers={"X-API-Key": key}) as http:
+    with httpx.Client(base_url=url, headers={"X-API-Key": key}, timeout=PATIENCE_S) as http:
         made = play(http, name=name, rounds=20)
         until(lambda: folded(http, made["id"]) == 20)
         state = http.get(f"/api/v1/experiments/{made['id']}/state").json()

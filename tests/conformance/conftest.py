@@ -17,11 +17,16 @@ from tests.conformance.rpc import Rpc
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Where anybody may register."""
+    """Where anybody may register, and whoever is not told of a change never looks for one."""
     settings = {
+        "CORTEX_WINDOW_GRACE_S": "0.5",
+        "MOTOR_STATE_TTL_S": "3600",
+        "PROXY_KEY_TTL_S": "3600",
+        "PROXY_PASSWORD_MEMORY_KIB": "64",
+        "PROXY_RECORD_TTL_S": "3600",
         "PROXY_SIGNUP": "open",
         "PROXY_SIGN_INS_PER_ADDRESS": "0",
-        "PROXY_PASSWORD_MEMORY_KIB": "64",
+        "PROXY_USER_POLL_S": "3600",
     }
     folder = tmp_path_factory.mktemp("conformance")
     with Stack(folder, workers=2, environment=settings) as running:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
 from tests.conformance.clients import Client, Json
 
-__all__ = ["NOBODY", "new_experiment", "new_pool", "soon", "unique"]
+__all__ = ["NOBODY", "new_experiment", "new_pool", "unique"]
 
 NOBODY = "0" * 32  # an id that nothing has
 
@@ -30,13 +28,3 @@ def new_experiment(client: Client, policy: str = "BetaTSPolicy", **more: Any) ->
     return client.create_experiment(
         **{"name": unique("experiment"), "pool_id": pool, "policy": policy, **more}
     )
-
-
-def soon(holds: Callable[[], bool], *, within_s: float = 2.0) -> bool:
-    """Whether it holds before time is over; every proxy and motor knows of a change after 2 s."""
-    ends_s = time.monotonic() + within_s
-    while not holds():
-        if time.monotonic() > ends_s:
-            return False
-        time.sleep(0.02)
-    return True

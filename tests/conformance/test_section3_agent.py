@@ -10,9 +10,10 @@ import pytest
 from serving.stack import Stack
 from serving.tokens import TokenSealer
 from tests.conformance.clients import Client, Refused, refused
-from tests.conformance.making import NOBODY, new_experiment, new_pool, soon
+from tests.conformance.making import NOBODY, new_experiment, new_pool
 from tests.conformance.people import Headers
 from tests.conformance.rest import Rest
+from tests.waiting import until
 
 V1 = "/api/v1"
 AGENT = f"{V1}/agent"
@@ -98,7 +99,7 @@ def test_feedback_while_paused_is_learned(rest: Rest) -> None:
     rest.update_experiment(experiment, enabled=False)
     rest.feedback(request_id, 1.0)
     url = f"{V1}/experiments/{experiment}/state"
-    assert soon(lambda: rest.ask("GET", url)["version"] >= 1)
+    until(lambda: rest.ask("GET", url)["version"] >= 1)
 
 
 def test_a_request_id_that_is_none_of_ours_is_refused(

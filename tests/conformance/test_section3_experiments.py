@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from tests.conformance.clients import Client, Json, refused
-from tests.conformance.making import NOBODY, new_experiment, new_pool, soon, unique
+from tests.conformance.making import NOBODY, new_experiment, new_pool, unique
 from tests.conformance.rest import Rest
+from tests.waiting import until
 
 V1 = "/api/v1"
 EXPERIMENT = {
@@ -159,7 +160,7 @@ def test_new_policy_params_act_at_once(client: Client) -> None:
     def everybody_gets_b() -> bool:
         return {client.select(made["id"], f"v{n}")["arm"]["name"] for n in range(20)} == {"b"}
 
-    assert soon(everybody_gets_b)
+    until(everybody_gets_b)
 
 
 def test_a_context_is_for_life(client: Client) -> None:

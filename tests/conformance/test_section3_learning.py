@@ -13,13 +13,14 @@ import pytest
 
 from serving.stack import Stack
 from tests.conformance.clients import Json, refused
-from tests.conformance.making import new_experiment, soon
+from tests.conformance.making import new_experiment
 from tests.conformance.people import Headers
 from tests.conformance.rest import Rest
+from tests.waiting import until
 
 V1 = "/api/v1"
 RETRACT = f"{V1}/agent/feedback/retract"
-WINDOW_S = 1.0
+WINDOW_S = 5.0  # long enough for a slow machine to be in time
 DEFAULTS: Json = {
     "window_s": None,
     "default_reward": None,
@@ -39,12 +40,9 @@ def chance(rest: Rest, decision: Json, experiment: str) -> float:
     return float(law[chosen])
 
 
-def becomes(rest: Rest, decision: Json, experiment: str, expected: float) -> bool:
-    """Whether the arm's chance becomes what is expected."""
-    return soon(
-        lambda: chance(rest, decision, experiment) == pytest.approx(expected, abs=1e-9),
-        within_s=10,
-    )
+def becomes(rest: Rest, decision: Json, experiment: str, expected: float) -> None:
+    """Wait until the arm's chance is what is expected."""
+    until(lambda: chance(rest, decision, experiment) == pytest.approx(expected, abs=1e-9))
 
 
 def version(rest: Rest, experiment: str) -> int:
@@ -85,20 +83,20 @@ def test_a_decision_has_one_reward_unless_they_have_names(rest: Rest) -> None:
     decision = rest.select(experiment)
     give(rest, decision, 1.0)
     assert give(rest, decision, 0.0)["duplicate"] is True
-    assert becomes(rest, decision, experiment, 2 * 3 / (3 * 4))
+    becomes(rest, decision, experiment, 2 * 3 / (3 * 4))
     give(rest, decision, 0.0, feedback_id="another")
-    assert becomes(rest, decision, experiment, 2 * 3 / (4 * 5))
+    becomes(rest, decision, experiment, 2 * 3 / (4 * 5))
 
 
 def test_a_reward_that_is_taken_back_was_never_learned(rest: Rest) -> None:
     experiment = new_experiment(rest)["id"]
     decision = rest.select(experiment)
     give(rest, decision, 1.0)
-    assert becomes(rest, decision, experiment, 1 / 2)
+    becomes(rest, decision, experiment, 1 / 2)
     answer = rest.http.post(RETRACT, json={"request_id": decision["request_id"]})
     assert answer.status_code == 201
     assert rest.read(answer) == {"accepted": True, "duplicate": False}
-    assert becomes(rest, decision, experiment, 1 / 3)
+    becomes(rest, decision, experiment, 1 / 3)
 
 
 def test_only_what_is_ours_is_taken_back(rest: Rest) -> None:
@@ -115,15 +113,15 @@ def test_rewards_are_folded_once_at_the_close_of_the_window(
 ) -> None:
     experiment, decision = windows[aggregation]
     alpha = 1 + total
-    assert becomes(rest, decision, experiment, alpha * (alpha + 1) / (3 * 4))
+    becomes(rest, decision, experiment, alpha * (alpha + 1) / (3 * 4))
 
 
 def test_a_decision_without_feedback_gets_the_default_once(rest: Rest, windows: Windows) -> None:
     experiment, decision = windows["default"]
-    assert becomes(rest, decision, experiment, 1 * 2 / (3 * 4))
+    becomes(rest, decision, experiment, 1 * 2 / (3 * 4))
     before = version(rest, experiment)
     assert give(rest, decision, 1.0)["accepted"] is True
-    assert soon(lambda: version(rest, experiment) > before, within_s=10)
+    until(lambda: version(rest, experiment) > before)
     assert chance(rest, decision, experiment) == pytest.approx(1 / 6, abs=1e-9)
 
 
@@ -134,7 +132,7 @@ def test_after_the_window_a_reward_is_recorded_and_not_trained(
     time.sleep(WINDOW_S + 0.1)
     before = version(rest, experiment)
     assert give(rest, decision, 1.0)["accepted"] is True
-    assert soon(lambda: version(rest, experiment) > before, within_s=10)
+    until(lambda: version(rest, experiment) > before)
     assert chance(rest, decision, experiment) == pytest.approx(1 / 3, abs=1e-9)
 
 

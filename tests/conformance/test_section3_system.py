@@ -9,9 +9,10 @@ import pytest
 
 from serving.stack import Stack
 from tests.conformance.clients import refused
-from tests.conformance.making import new_experiment, soon
+from tests.conformance.making import new_experiment
 from tests.conformance.people import bearer, join, register
 from tests.conformance.rest import Rest
+from tests.waiting import until
 
 RUNTIME = "/api/v1/runtime"
 
@@ -48,7 +49,7 @@ def test_the_stream_tells_how_much_waits(rest: Rest) -> None:
     said = rest.ask("GET", f"{RUNTIME}/redis/stream/size")
     assert set(said) == {"len"}
     assert isinstance(said["len"], int)
-    assert soon(lambda: rest.ask("GET", f"{RUNTIME}/redis/stream/size")["len"] == 0, within_s=5)
+    until(lambda: rest.ask("GET", f"{RUNTIME}/redis/stream/size")["len"] == 0)
 
 
 def test_policies_are_for_any_credential_and_for_nobody_without(

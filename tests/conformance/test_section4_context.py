@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from tests.conformance.clients import Client, Json, refused
-from tests.conformance.making import new_experiment, soon
+from tests.conformance.making import new_experiment
 from tests.conformance.rest import Rest
+from tests.waiting import until
 
 COUNTRY = {"type": "categorical", "name": "country", "values": ["DE", "7", "true"]}
 AGE = {"type": "numeric", "name": "age", "min": 20, "max": 60}
@@ -37,7 +38,7 @@ def contextual(client: Client, **params: Any) -> str:
 def logged(rest: Rest, experiment: str, count: int) -> dict[str, list[float]]:
     """Context id → the vector that was archived with the decision."""
     url = f"/api/v1/experiments/{experiment}/decisions"
-    assert soon(lambda: len(rest.ask("GET", url)["decisions"]) == count, within_s=10)
+    until(lambda: len(rest.ask("GET", url)["decisions"]) == count)
     rows = rest.ask("GET", url)["decisions"]
     raw = {row["context_id"]: b64decode(row["context"] or "") for row in rows}
     return {id: list(struct.unpack(f"<{len(data) // 8}d", data)) for id, data in raw.items()}

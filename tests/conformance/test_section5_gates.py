@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from tests.conformance.clients import Client, Json, refused
-from tests.conformance.making import NOBODY, new_experiment, new_pool, soon
+from tests.conformance.making import NOBODY, new_experiment, new_pool
 from tests.conformance.rest import Rest
+from tests.waiting import until
 
 GATES = "/api/v1/gates"
 DEFAULTS: Json = {
@@ -348,7 +349,7 @@ def test_a_forced_arm_never_trains(client: Client, rest: Rest) -> None:
         assert (forced["arm"]["name"], forced["is_default"]) == ("b", True)
         assert client.feedback(forced["request_id"], 1.0)["accepted"] is True
     insight = f"/api/v1/insight/experiment/{made['id']}"
-    assert soon(lambda: rest.ask("GET", insight)["total_feedback"] == 5, within_s=10)
+    until(lambda: rest.ask("GET", insight)["total_feedback"] == 5)
     after = rest.ask("GET", f"{url}/state")
     assert after["state"] == before["state"]
     assert after["version"] > before["version"]  # it stands in the ledger

@@ -8,9 +8,10 @@ import pytest
 
 from serving.stack import Stack
 from tests.conformance.clients import Json, refused
-from tests.conformance.making import NOBODY, new_experiment, new_pool, soon
+from tests.conformance.making import NOBODY, new_experiment, new_pool
 from tests.conformance.people import Headers
 from tests.conformance.rest import Rest
+from tests.waiting import until
 
 INSIGHT = "/api/v1/insight/experiment"
 ROUTES = [
@@ -41,7 +42,7 @@ def played(stack: Stack, admin: Headers) -> Json:
         said = rest.ask("GET", f"{INSIGHT}/{made['id']}")
         return (said["total_selections"], said["total_feedback"]) == (6, 3)
 
-    assert soon(archived, within_s=15)
+    until(archived)
     ended_ms = time.time_ns() // 1_000_000
     rest.close()
     return {"id": made["id"], "arms": arms, "began_ms": began_ms, "ended_ms": ended_ms}

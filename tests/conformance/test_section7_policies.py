@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from tests.conformance.clients import Client, Json, refused
-from tests.conformance.making import new_experiment, soon
+from tests.conformance.making import new_experiment
 from tests.conformance.rest import Rest
+from tests.waiting import until
 
 REQUIRED = object()
 DIM = ("integer", REQUIRED, {"gte": 1, "lte": 1024})
@@ -232,7 +233,7 @@ def test_a_bounded_reward_adds_its_part(rest: Rest) -> None:
     decision = rest.select(made["id"])
     rest.feedback(decision["request_id"], 0.25)
     url = f"/api/v1/experiments/{made['id']}/state"
-    assert soon(lambda: rest.ask("GET", url)["version"] >= 1)
+    until(lambda: rest.ask("GET", url)["version"] >= 1)
     law = rest.ask("GET", url)["propensities"]
     chosen = decision["arm"]["index"]
     expected = [0.234375 if arm == chosen else 0.3828125 for arm in range(3)]

@@ -13,10 +13,11 @@ import pytest
 
 from serving.stack import Stack
 from tests.conformance.clients import Client, Refused, refused
-from tests.conformance.making import new_experiment, soon
+from tests.conformance.making import new_experiment
 from tests.conformance.people import AUTH, PASSWORD
 from tests.conformance.rest import Rest
 from tests.conformance.rpc import Rpc
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,7 @@ def test_without_redis_selects_go_on_and_feedback_is_told_when_to_come_again(
         except Refused:
             return False
 
-    assert soon(taken, within_s=10)
+    until(taken)
 
 
 def test_the_first_who_registers_closes_the_door_and_tries_are_counted(split: Stack) -> None:

@@ -8,7 +8,6 @@ import socket
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from qbrix.errors import Conflict
 from serving.stack.account import give
 from serving.stack.child import Account, launch_command
 from serving.stack.servers import EmbeddedPostgres, EmbeddedValkey
+from tests.waiting import until
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="another user can be lent by root only")
 OPEN_TO_OTHERS = pytest.mark.skipif(
@@ -248,9 +248,6 @@ def test_nothing_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
     supervisor.send_signal(signal.SIGKILL)
     supervisor.communicate()
 
-    deadline = time.monotonic() + 20
-    while any(Path(f"/proc/{pid}/exe").exists() for pid in pids):
-        assert time.monotonic() < deadline, f"{pids} run on"
-        time.sleep(0.02)
+    until(lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in pids))
     with EmbeddedPostgres(tmp_path) as postgres, EmbeddedValkey(tmp_path) as valkey:
         assert {postgres.pid, valkey.pid}.isdisjoint(pids)

@@ -9,7 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from qbrix.errors import Conflict, InvalidParameter, Unavailable
 from serving.cli import main
 from serving.stack import Stack
 from serving.wire.health import check_health
+from tests.waiting import PATIENCE_S, until
 
 POOLS = "/api/v1/pools"
 
@@ -32,13 +32,14 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def names_of_pools(url: str, api_key: str) -> set[str]:
-    answer = httpx.get(url + POOLS, headers={"X-API-Key": api_key})
+    answer = httpx.get(url + POOLS, headers={"X-API-Key": api_key}, timeout=PATIENCE_S)
     return {pool["name"] for pool in answer.raise_for_status().json()["pools"]}
 
 
 def add_pool(url: str, api_key: str, name: str) -> None:
     body = {"name": name, "arms": [{"name": "a"}, {"name": "b"}]}
-    httpx.post(url + POOLS, json=body, headers={"X-API-Key": api_key}).raise_for_status()
+    headers = {"X-API-Key": api_key}
+    httpx.post(url + POOLS, json=body, headers=headers, timeout=PATIENCE_S).raise_for_status()
 
 
 @contextmanager
@@ -55,7 +56,8 @@ def counted_by_each(data_dir: Path, *names: str) -> int:
     counts = []
     for name in names:
         ports = json.loads((data_dir / "run" / name / "proxy.ready").read_text())["ports"]
-        told = httpx.get(f"http://127.0.0.1:{ports['probe']}/metrics").text
+        metrics = f"http://127.0.0.1:{ports['probe']}/metrics"
+        told = httpx.get(metrics, timeout=PATIENCE_S).text
         found = re.search(r'requests_total{route="/api/v1/pools",status="200"} (\d+)', told)
         counts.append(0 if found is None else int(found[1]))
     return sum(counts)
@@ -86,10 +88,7 @@ def test_commands_find_a_running_stack_by_its_folder(
         experiment = client.create_experiment("button", pool=pool, policy="BetaTSPolicy")
         for number in range(3):
             client.feedback(client.select(experiment, f"user-{number}").request_id, 1.0)
-        deadline = time.monotonic() + 30
-        while len(client.log(experiment)) < 3:
-            assert time.monotonic() < deadline, "the rewards are not learned"
-            time.sleep(0.02)
+        until(lambda: len(client.log(experiment)) == 3)
     attached = ("--data-dir", str(stack.data_dir))
     assert main(["replay", "button", "--verify", *attached]) == 0
     assert "3 rewards, each counted once" in capsys.readouterr().out
@@ -116,14 +115,19 @@ def test_a_key_for_a_running_stack_is_made_by_its_folder(
     assert names_of_pools(stack.url, key) == names_of_pools(stack.url, stack.api_key)
 
 
+def test_what_learns_gives_way_to_what_selects(stack: Stack) -> None:
+    names = ("proxy", "valkey", "cortex", "postgres")
+    pids = {name: stack.pid(name) for name in names}
+    niceness = {name: os.getpriority(os.PRIO_PROCESS, pid) for name, pid in pids.items() if pid}
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert niceness == {"proxy": own, "valkey": own, "cortex": own + 5, "postgres": own + 5}
+
+
 @pytest.mark.parametrize("name", ["cortex", "proxy", "postgres", "valkey"])
 def test_a_killed_part_comes_back(stack: Stack, name: str) -> None:
     before = stack.pid(name)
     stack.kill(name)
-    deadline = time.monotonic() + 60
-    while stack.pid(name) in (None, before) or not is_ready(stack):
-        assert time.monotonic() < deadline, f"{name} stays away"
-        time.sleep(0.02)
+    until(lambda: stack.pid(name) not in (None, before) and is_ready(stack))
 
 
 def is_ready(stack: Stack) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 
 from qbrix.errors import Unavailable, UnknownName
 from serving.stack.supervisor import Role, Supervisor
+from tests.waiting import PATIENCE_S, until
 
 READY = """
 import json, os, pathlib, signal, sys, time
@@ -59,7 +59,7 @@ def test_roles_are_stopped_in_the_opposite_order_and_may_drain(
 ) -> None:
     for name in ("cortex", "proxy"):
         supervisor.add(name, role(name, tmp_path, DRAINS, BECOME_READY, WAIT))
-    supervisor.wait_ready(timeout_s=20)
+    supervisor.wait_ready(timeout_s=PATIENCE_S)
     supervisor.stop()
     journal = (tmp_path / "journal").read_text().splitlines()
     assert [line for line in journal if "drained" in line] == ["proxy drained", "cortex drained"]
@@ -70,14 +70,11 @@ def test_a_killed_role_comes_back_as_another_process(
     supervisor: Supervisor, tmp_path: Path
 ) -> None:
     supervisor.add("cortex", role("cortex", tmp_path, DRAINS, BECOME_READY, WAIT))
-    supervisor.wait_ready(timeout_s=20)
+    supervisor.wait_ready(timeout_s=PATIENCE_S)
     first = supervisor.pid("cortex")
     supervisor.kill("cortex")
-    deadline = time.monotonic() + 20
-    while supervisor.pid("cortex") in (None, first) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    supervisor.wait_ready(timeout_s=20)
-    assert supervisor.pid("cortex") not in (None, first)
+    until(lambda: supervisor.pid("cortex") not in (None, first))
+    supervisor.wait_ready(timeout_s=PATIENCE_S)
 
 
 def test_a_role_that_cannot_start_is_reported_with_its_own_words(
@@ -85,14 +82,14 @@ def test_a_role_that_cannot_start_is_reported_with_its_own_words(
 ) -> None:
     supervisor.add("motor", role("motor", tmp_path, FAIL))
     with pytest.raises(Unavailable, match=r"motor did not become ready(.|\n)*X is missing"):
-        supervisor.wait_ready(timeout_s=20)
+        supervisor.wait_ready(timeout_s=PATIENCE_S)
 
 
 def test_a_role_that_does_not_drain_in_time_is_ended(
     supervisor: Supervisor, tmp_path: Path
 ) -> None:
     supervisor.add("motor", role("motor", tmp_path, DEAF, BECOME_READY, WAIT, drain_s=0.1))
-    supervisor.wait_ready(timeout_s=20)
+    supervisor.wait_ready(timeout_s=PATIENCE_S)
     supervisor.stop()
     assert supervisor.pid("motor") is None
 
