@@ -13,11 +13,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["Account", "Child", "launch_command", "tail"]
+__all__ = ["GIVES_WAY", "Account", "Child", "launch_command", "tail"]
 
 Account = Literal["self", "namespace", "nobody"]
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
+GIVES_WAY = 5  # the niceness of what learns and stores, beside what answers requests
 
 
 class Child:
@@ -33,9 +34,12 @@ class Child:
         log: Path,
         environment: Mapping[str, str],
         account: Account = "self",
+        niceness: int = 0,
         death_signal: signal.Signals = signal.SIGKILL,
     ) -> None:
-        arguments = launch_command(command, account=account, death_signal=death_signal)
+        arguments = launch_command(
+            command, account=account, niceness=niceness, death_signal=death_signal
+        )
         self._ended = threading.Event()
         spawned: Future[subprocess.Popen[bytes]] = Future()
 
@@ -83,11 +87,12 @@ def launch_command(
     command: Sequence[str | Path],
     *,
     account: Account = "self",
+    niceness: int = 0,
     death_signal: signal.Signals = signal.SIGKILL,
 ) -> list[str]:
     """The command line that runs another one through the launcher."""
-    launcher = (sys.executable, "-I", "-S", LAUNCHER, account, int(death_signal), os.getpid())
-    return [str(word) for word in (*launcher, *command)]
+    told = (account, niceness, int(death_signal), os.getpid())
+    return [str(word) for word in (sys.executable, "-I", "-S", LAUNCHER, *told, *command)]
 
 
 def tail(log: Path, *, lines: int = 12) -> str:

@@ -2,10 +2,11 @@
 
 Run by path, with the standard library only, so that it costs a few milliseconds::
 
-    python -I -S launcher.py ACCOUNT SIGNAL PARENT_PID COMMAND...
+    python -I -S launcher.py ACCOUNT NICENESS SIGNAL PARENT_PID COMMAND...
 
 SIGNAL reaches the command when the thread that started it ends (Linux; elsewhere an orphan is
-found by its pid file at the next start). ACCOUNT is one of
+found by its pid file at the next start). NICENESS is how far the command gives way to others
+(see nice(1)). ACCOUNT is one of
 
 * ``self``: as it is;
 * ``namespace``: as ``nobody`` in a user namespace of its own, where nobody *is* the caller:
@@ -34,8 +35,9 @@ NOT_STARTED = 126
 
 
 def main(arguments: list[str]) -> None:
-    account, signal_number, parent, *command = arguments
+    account, niceness, signal_number, parent, *command = arguments
     try:
+        os.nice(int(niceness))
         ACCOUNTS[account]()
         die_with(int(parent), int(signal_number))
         os.execv(command[0], command)

@@ -15,7 +15,7 @@ from typing import ClassVar
 
 from qbrix.errors import Unavailable
 from serving.stack.account import choose_account, give
-from serving.stack.child import Account, Child, launch_command
+from serving.stack.child import GIVES_WAY, Account, Child, launch_command
 from serving.stack.embedded import EmbeddedServer, wheel_folder
 from serving.stack.folders import keep_secret, write_private
 
@@ -79,6 +79,7 @@ class EmbeddedPostgres(EmbeddedServer):
             log=self.log,
             environment=_environment(),
             account=self.account,
+            niceness=GIVES_WAY,
             death_signal=signal.SIGINT,
         )
 

@@ -52,6 +52,7 @@ class Role:
         run: Path,
         log: Path,
         drain_s: float,
+        niceness: int = 0,
     ) -> None:
         self.child: Child | None = None
         self.log = log
@@ -60,6 +61,7 @@ class Role:
         self._command = command
         self._environment = dict(environment) | {"QBRIX_RUN_DIR": str(run)}
         self._drain_s = drain_s
+        self._niceness = niceness
         self._false_starts = 0
         run.mkdir(mode=0o700, exist_ok=True)
 
@@ -70,7 +72,9 @@ class Role:
             end_orphan(orphan, mark=" ".join(self._command[-2:]), steps=())
         self._ready_file.unlink(missing_ok=True)
         environment = self._environment | self._next_life()
-        self.child = Child(self._command, log=self.log, environment=environment)
+        self.child = Child(
+            self._command, log=self.log, environment=environment, niceness=self._niceness
+        )
 
     def stop(self) -> None:
         if self.child is not None:
