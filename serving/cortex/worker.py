@@ -116,9 +116,10 @@ class ShardWorker:
         """Until streams and controls are empty and everything is published."""
         async with self._busy:
             while True:
-                if self._lease.term is None and await self._lease.renew() is None:
+                term = self._lease.term or await self._lease.renew()
+                if term is None:
                     await asyncio.sleep(0.02)
-                elif not await self._round(controls=True):
+                elif not await self._shard.round(term, controls=True):
                     break
             await self._publisher.flush()
 

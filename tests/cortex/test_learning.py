@@ -174,6 +174,14 @@ async def test_stopping_gives_the_lease_back_at_once() -> None:
     await second.drain()
 
 
+async def test_a_drain_is_over_when_all_is_learned_however_often_the_lease_ran_out() -> None:
+    stores = memory_stores()
+    record = await create(stores)
+    await stores.intake.append_feedback(0, [event(record, n) for n in range(3)])
+    await cortex_of(stores, lease_ttl_s=1e-9).drain()
+    assert (await refolded(stores, record.id)).version == 1
+
+
 async def test_the_copies_of_all_experiments_are_made_good_at_the_start() -> None:
     stores = memory_stores()
     records = [await create(stores) for _ in range(3)]
