@@ -14,16 +14,19 @@ from typing import Any
 
 import numpy as np
 
-from qbrix.bundle import BundleResolver
+from qbrix.bundle import Bundle, BundleResolver
 from qbrix.draw import uniform
 from qbrix.errors import QbrixError
-from qbrix.ledger import Decider, Deployment, Disposition, Resolver, fold, genesis
+from qbrix.ledger import Decider, Deployment, Disposition, Replay, Resolver
+from qbrix.ledger.names import retraction_target
 from qbrix.state import to_bytes
 from serving.storage import codec
 from serving.storage.base import CommittedBatch
 from serving.tokens import DecisionToken
+from tests.faults.attributed import attribution_breaches, unclosed
 from tests.faults.evidence import Evidence, RewardKey, Secrets, reward_key
 from tests.faults.history import Attempt, History
+from tests.faults.rows import Row, index, is_closing
 
 __all__ = ["RECOVERY_S", "Counts", "Verdict", "check"]
 
@@ -47,26 +50,17 @@ class Counts:
 
 @dataclass(slots=True)
 class Verdict:
-    """Breaches as sentences, and what was counted on the way."""
+    """Breaches as sentences, and what was counted on the way: ``kinds`` of the ledger's rows."""
 
     counts: Counts
     breaches: list[str] = field(default_factory=list)
     lost_with_redis_and_proxy: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
     recoveries_s: list[float] = field(default_factory=list)
 
     def demand(self) -> None:
         """Raise with the sentences, if there are any."""
         assert not self.breaches, "\n".join([*self.breaches[:40], f"counts: {self.counts}"])
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Row:
-    """A reward as the ledger has it."""
-
-    version: int
-    disposition: int
-    numbers: tuple[float, ...]  # reward, arm, u, low, propensity, state version, decided
-    context: bytes
 
 
 class _Case:
@@ -90,9 +84,9 @@ class _Case:
             if one.request_id in self.tokens:
                 key = reward_key(one, self.tokens[one.request_id])
                 self.attempts.setdefault(key, []).append(one)
-        self.rows: dict[RewardKey, list[_Row]] = {}
+        self.rows: dict[RewardKey, list[Row]] = {}
         for name, batches in evidence.batches.items():
-            _index(self.rows, name, batches)
+            index(self.rows, name, batches)
         self.dead = Counter(_keys_of_the_dead(evidence))
         self.deployments: dict[tuple[str, int], Deployment] = {}
         self.fold_breaches = [
@@ -105,17 +99,14 @@ class _Case:
         self, name: str, batches: Collection[CommittedBatch], resolver: Resolver
     ) -> Iterator[str]:
         """Fold the ledger again and keep what decided at every version."""
+        replay = Replay(name, resolver)
         deployment: Deployment | None = None
         for version, stored in enumerate(batches):
             if stored.batch.version != version:
                 yield f"version {stored.batch.version} stands where {version} should"
                 return
             try:
-                deployment = (
-                    genesis(name, stored.batch, resolver)
-                    if deployment is None
-                    else fold(deployment, stored.batch, resolver)
-                )
+                deployment = replay.take(stored.batch)
             except QbrixError as error:
                 yield f"version {version} cannot be folded: {error}"
                 return
@@ -156,7 +147,6 @@ def check(
     evidence: Evidence,
     secrets: Secrets,
     *,
-    resolver: Resolver | None = None,
     poisoned: Collection[RewardKey] = (),
     recovery_s: float = RECOVERY_S,
 ) -> Verdict:
@@ -165,11 +155,12 @@ def check(
     ``poisoned`` are rewards that the test made unfit to be learned: they, and no others, may be
     dead letters.
     """
+    bundles = {sha256: Bundle.from_bytes(data) for sha256, data in evidence.bundles.items()}
     case = _Case(
         history,
         evidence,
         secrets,
-        resolver=resolver or BundleResolver(),
+        resolver=BundleResolver(bundles),
         poisoned=poisoned,
         recovery_s=recovery_s,
     )
@@ -177,7 +168,10 @@ def check(
     verdict.breaches += case.fold_breaches
     lost, verdict.lost_with_redis_and_proxy = _losses(case)
     verdict.breaches += lost
-    for law in (_once, _nothing_invented, _draws, _answers, _archive, _sums, _recovers):
+    verdict.kinds.update(
+        row.disposition.name.lower() for rows in case.rows.values() for row in rows
+    )
+    for law in _LAWS:
         verdict.breaches += law(case)
     return verdict
 
@@ -189,30 +183,6 @@ def _opened(history: History, secrets: Secrets) -> dict[str, DecisionToken]:
         for one in history.attempts
         if one.request_id
     }
-
-
-def _index(
-    rows: dict[RewardKey, list[_Row]], name: str, batches: Collection[CommittedBatch]
-) -> None:
-    for stored in batches:
-        found = stored.batch.rows
-        if found is None:
-            continue
-        for n, decision in enumerate(found.decision_ids):
-            key = (name, int(found.epochs[n]), decision, found.feedback_ids[n])
-            numbers = (
-                *(found.rewards[n], found.arms[n], found.u[n], found.low[n]),
-                *(found.propensities[n], found.state_versions[n], found.decided_ms[n]),
-            )
-            context = b"" if found.contexts is None else found.contexts[n].astype("<f8").tobytes()
-            rows.setdefault(key, []).append(
-                _Row(
-                    version=stored.batch.version,
-                    disposition=int(found.dispositions[n]),
-                    numbers=tuple(map(float, numbers)),
-                    context=context,
-                )
-            )
 
 
 def _keys_of_the_dead(evidence: Evidence) -> Iterator[RewardKey]:
@@ -270,6 +240,8 @@ def _once(case: _Case) -> Iterator[str]:
 def _nothing_invented(case: _Case) -> Iterator[str]:
     """A row says what somebody sent about a decision that was made, and nobody was refused."""
     for key, rows in case.rows.items():
+        if is_closing(key):
+            continue  # `attribution_breaches` and `_archive` say what it must be
         attempts = case.attempts.get(key, [])
         taken = [one for one in attempts if one.outcome != "failed"]
         if not attempts:
@@ -280,15 +252,53 @@ def _nothing_invented(case: _Case) -> Iterator[str]:
             yield from _row_breaches(case, key, rows[0], taken)
 
 
-def _row_breaches(case: _Case, key: RewardKey, row: _Row, taken: list[Attempt]) -> Iterator[str]:
+def _row_breaches(case: _Case, key: RewardKey, row: Row, taken: list[Attempt]) -> Iterator[str]:
     token = case.tokens[taken[0].request_id]
-    if row.numbers[0] not in {one.reward for one in taken}:
-        yield f"the reward {_named(key)} is counted as {row.numbers[0]}, which nobody sent"
+    takes_back = retraction_target(key[3]) is not None
+    if not takes_back and row.reward not in {one.reward for one in taken}:
+        yield f"the reward {_named(key)} is counted as {row.reward}, which nobody sent"
+    if not takes_back and _kind_of_decision(row) != _kind_of_decision(token, epoch=row.epoch):
+        yield f"the row of {_named(key)} is {row.disposition.name}, its token says otherwise"
     decided = (token.arm, token.u, token.low, token.propensity, token.version, token.decided_ms)
     if row.numbers[1:] != tuple(map(float, decided)):
         yield f"the row of {_named(key)} says {row.numbers[1:]}, its token {decided}"
     if row.context != (token.context if row.context else b""):
         yield f"the row of {_named(key)} has another context than its token"
+
+
+def _attributed(case: _Case) -> Iterator[str]:
+    """Windows, defaults, aggregation and retractions, as the contract has them."""
+    stepped = any(mark.detail.startswith("clock") for mark in case.history.marks)
+    yield from attribution_breaches(case.rows, case.deployments, exact=not stepped)
+    before_ms = case.evidence.closed_before_ms
+    yield from unclosed(case.evidence.decisions, case.rows, case.deployments, before_ms=before_ms)
+
+
+def _changes(case: _Case) -> Iterator[str]:
+    """What an operator was told is done is done, by a batch of its own."""
+    done: Counter[tuple[str, str]] = Counter()
+    for one in case.history.changes:
+        if one.status == 200:
+            done[one.experiment, one.change] += 1
+        elif one.status in (500, 501, 502, 504):
+            yield f"{one.change} was answered {one.status}: {one.said}"
+    made: Counter[tuple[str, str]] = Counter()
+    priors = set()
+    for name, batches in case.evidence.batches.items():
+        for stored in batches:
+            if (control := stored.batch.control) is not None:
+                made[name, control.reason] += 1
+                priors.add((name, control.configuration.policy.parameters.get("alpha_prior")))
+    for one in case.history.changes:
+        if one.status == 200 and one.change == "parameters":
+            wanted = one.body["policy_params"]["alpha_prior"]
+            if (one.experiment, wanted) not in priors:
+                yield f"alpha_prior = {wanted} was accepted and never applied"
+    for name in case.evidence.batches:
+        for asked, reason in ((("reset",), "reset"), (("arm", "active"), "arms")):
+            wanted = sum(done[name, each] for each in asked)
+            if wanted > made[name, reason]:
+                yield f"{wanted} changes ({reason}) were accepted, {made[name, reason]} applied"
 
 
 def _draws(case: _Case) -> Iterator[str]:
@@ -340,9 +350,12 @@ def _answers(case: _Case) -> Iterator[str]:
             continue
         token = case.tokens[one.request_id]
         said: Mapping[str, Any] = one.said
-        told = (said["arm"]["index"], said["propensity"], said["state_version"])
-        if told != (token.arm, token.propensity, token.version):
+        told = (said["arm"]["index"], said.get("propensity"), said.get("state_version"))
+        known = (token.arm, token.propensity, token.version)
+        if any(a != b for a, b in zip(told, known, strict=True) if a is not None):
             yield f"a client was told {told}, its token says otherwise"
+        if token.gate != (one.forced is not None) or one.forced not in (None, token.arm):
+            yield f"a gate gave arm {token.arm}, it forces {one.forced}: {token.decision_id}"
         if token.context != np.array(one.context, dtype="<f8").tobytes():
             yield f"the token of decision {token.decision_id} carries another context"
 
@@ -395,9 +408,13 @@ def _sums(case: _Case) -> Iterator[str]:
         for one in case.history.of("feedback")
         if one.outcome == "ok"
     )
-    for name, counted in case.evidence.counters.items():
-        if told[name] != counted:
+    counters = case.evidence.counters
+    silent = sum("duplicate" not in one.said for one in case.history.of("feedback"))
+    for name, counted in counters.items():
+        if not told[name] - silent <= counted <= told[name] + silent:
             yield f"clients were told {name} {told[name]} times, the servers count {counted:.0f}"
+    if len(counters) == 2 and sum(counters.values()) != told.total():
+        yield f"clients were told {told}, the servers count {counters}"
 
 
 def _counts(case: _Case) -> Counts:
@@ -431,6 +448,22 @@ def _recovers(case: _Case) -> Iterator[str]:
             yield f"a recovery took {took_s:.1f} s, at most {case.recovery_s:.0f} s are allowed"
 
 
+def _kind_of_decision(found: Row | DecisionToken, *, epoch: int = 0) -> Disposition | None:
+    """GATE or OLD_EPOCH where a decision alone says so."""
+    if isinstance(found, Row):
+        kinds = (Disposition.GATE, Disposition.OLD_EPOCH)
+        return found.disposition if found.disposition in kinds else None
+    if found.gate:
+        return Disposition.GATE
+    return Disposition.OLD_EPOCH if found.epoch < epoch else None
+
+
 def _named(key: RewardKey) -> str:
     experiment, epoch, decision, feedback = key
     return f"{experiment[:8]}/{epoch}/{decision}/{feedback!r}"
+
+
+_LAWS = (
+    *(_once, _nothing_invented, _attributed, _changes, _draws, _answers, _archive, _sums),
+    _recovers,
+)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from qbrix.errors import Unavailable
+from qbrix.ledger.disposition import FOLDING
 from serving.storage.base import CommittedBatch, DeadLetter, DecisionEvent, StateRecord, Stores
 from serving.tokens import DecisionToken, TokenSealer
 from tests.faults.history import Attempt, History
@@ -36,7 +39,10 @@ class Secrets:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Evidence:
-    """The ledger and all copies of what follows from it, by experiment."""
+    """The ledger and all copies of what follows from it, by experiment.
+
+    Windows of decisions made before ``closed_before_ms`` must be closed.
+    """
 
     batches: Mapping[str, Sequence[CommittedBatch]]
     published: Mapping[str, StateRecord | None]
@@ -45,6 +51,8 @@ class Evidence:
     decisions: Sequence[DecisionEvent] = ()
     backlog: int = 0
     counters: Mapping[str, float] = field(default_factory=dict)
+    bundles: Mapping[str, bytes] = field(default_factory=dict)
+    closed_before_ms: int = 0
 
 
 def reward_key(attempt: Attempt, token: DecisionToken) -> RewardKey:
@@ -59,16 +67,19 @@ async def gather(stores: Stores, experiments: Sequence[str]) -> Evidence:
     decided: list[DecisionEvent] = []
     for name in experiments:
         letters += await stores.archive.dead_letters(name, limit=_ALL)
-        found, _ = await ledger.decisions(name, after=0, limit=_ALL)
-        decided += found
+        decided += (await ledger.decisions(name, after=0, limit=_ALL))[0]
+    batches = {name: await ledger.batches(name, after=-1, limit=_ALL) for name in experiments}
+    controls = [one.batch.control for found in batches.values() for one in found]
+    used = {one.configuration.policy.bundle for one in controls if one is not None}
     records = [await ledger.experiment(name) for name in experiments]
     shards = {record.shard for record in records if record is not None}
     return Evidence(
-        batches={name: await ledger.batches(name, after=-1, limit=_ALL) for name in experiments},
+        batches=batches,
         published={name: await stores.channel.fetch(name) for name in experiments},
         snapshots={name: await ledger.snapshot(name) for name in experiments},
         dead=letters,
         decisions=decided,
+        bundles={one: await ledger.bundle(one) for one in used if one is not None},
         backlog=sum([await stores.intake.backlog(shard) for shard in shards]),
     )
 
@@ -80,6 +91,7 @@ async def wait_until_learned(
     secrets: Secrets,
     *,
     within_s: float,
+    closed_before_ms: int = 0,
 ) -> Evidence:
     """The evidence, once everything acknowledged is counted and published; or when time is up.
 
@@ -93,31 +105,45 @@ async def wait_until_learned(
             if time.monotonic() > ends:
                 raise
         else:
-            if time.monotonic() > ends or _is_settled(found, history, experiments, secrets):
+            found = replace(found, closed_before_ms=closed_before_ms)
+            if time.monotonic() > ends or _is_settled(found, history, secrets):
                 return found
         await asyncio.sleep(_LOOK_S)
 
 
-def _is_settled(
-    found: Evidence, history: History, experiments: Sequence[str], secrets: Secrets
-) -> bool:
-    for name in experiments:
+def _is_settled(found: Evidence, history: History, secrets: Secrets) -> bool:
+    if found.backlog:
+        return False
+    counted: set[tuple[str, str]] = set()
+    learned: set[str] = set()
+    for name, batches in found.batches.items():
         published = found.published[name]
-        if published is None or published.version != found.batches[name][-1].batch.version:
+        if published is None or published.version != batches[-1].batch.version:
             return False
+        for one in batches:
+            if (rows := one.batch.rows) is not None:
+                counted.update(zip(rows.decision_ids, rows.feedback_ids, strict=True))
+                learned.update(rows.where(np.isin(rows.dispositions, FOLDING)).decision_ids)
     opener = secrets.opener()
-    counted = {
-        (decision, feedback)
-        for batches in found.batches.values()
-        for one in batches
-        if one.batch.rows is not None
-        for decision, feedback in zip(
-            one.batch.rows.decision_ids, one.batch.rows.feedback_ids, strict=True
-        )
-    }
     wanted = {
         (opener.open(one.request_id, tenant=secrets.tenant).decision_id, one.feedback_id)
         for one in history.of("feedback")
-        if one.outcome == "ok" and one.experiment in experiments
+        if one.outcome == "ok" and one.experiment in found.batches
     }
-    return found.backlog == 0 and wanted <= counted
+    return wanted <= counted and _due(found) <= learned
+
+
+def _due(found: Evidence) -> set[str]:
+    """Decisions of which something must have been learned by now, if only their default."""
+    closing = set()
+    for name, batches in found.batches.items():
+        control = batches[0].batch.control
+        if control is not None and control.configuration.attribution.closes:
+            closing.add(name)
+    return {
+        event.decision_id
+        for event in found.decisions
+        if event.experiment in closing
+        and event.source == "policy"
+        and event.decided_ms < found.closed_before_ms
+    }

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-__all__ = ["Attempt", "History", "Mark", "Outcome"]
+__all__ = ["Attempt", "Change", "History", "Mark", "Outcome"]
 
 # ok: acknowledged · failed: refused for good · unknown: it may have been taken all the same
 Outcome: TypeAlias = Literal["ok", "failed", "unknown"]
@@ -16,7 +16,10 @@ Outcome: TypeAlias = Literal["ok", "failed", "unknown"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Attempt:
-    """One request; ``said`` is the answer's body, ``status`` 0 when there was none."""
+    """One request; ``said`` is the answer's body, ``status`` 0 when there was none.
+
+    ``forced`` is the arm that a gate must give to who asked.
+    """
 
     kind: Literal["select", "feedback"]
     experiment: str
@@ -28,7 +31,20 @@ class Attempt:
     feedback_id: str = ""
     reward: float = 0.0
     context: tuple[float, ...] = ()
+    forced: int | None = None
     said: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Change:
+    """What an operator asked for; it was done if ``status`` is 200."""
+
+    at_s: float
+    experiment: str
+    change: str
+    body: dict[str, Any]
+    status: int
+    said: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,6 +61,7 @@ class History:
 
     def __init__(self) -> None:
         self.attempts: list[Attempt] = []
+        self.changes: list[Change] = []
         self.marks: list[Mark] = []
 
     def of(self, kind: Literal["select", "feedback"]) -> Iterator[Attempt]:
@@ -64,8 +81,8 @@ class History:
         return found
 
     def write(self, path: Path) -> None:
-        """One line of JSON for each attempt and mark."""
-        entries: list[Mark | Attempt] = [*self.marks, *self.attempts]
+        """One line of JSON for each mark, change and attempt."""
+        entries: list[Mark | Change | Attempt] = [*self.marks, *self.changes, *self.attempts]
         lines = [json.dumps(asdict(one)) for one in entries]
         path.write_text("".join(f"{line}\n" for line in lines), "utf-8")
 
@@ -77,6 +94,8 @@ class History:
             found = json.loads(line)
             if "what" in found:
                 history.marks.append(Mark(**found))
+            elif "change" in found:
+                history.changes.append(Change(**found))
             else:
                 found["context"] = tuple(found["context"])
                 history.attempts.append(Attempt(**found))

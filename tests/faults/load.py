@@ -5,33 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-import httpx
 import numpy as np
 
+from qbrix.ledger.names import retraction_id, retraction_target
+from tests.faults.asking import Asking
 from tests.faults.history import Attempt, History, Outcome
+from tests.faults.kinds import FORCED, Experiment
 
-__all__ = ["Experiment", "Load", "make_experiments"]
+__all__ = ["Load"]
 
-PATIENCE_S = 8.0
 PAUSE_S = 0.02
 HELD = 40  # rewards that wait to be sent out of order
-KINDS: tuple[tuple[str, dict[str, Any], int], ...] = (
-    ("BetaTSPolicy", {}, 0),
-    ("EXP3Policy", {}, 0),
-    ("LinUCBPolicy", {"dim": 2}, 2),
-)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Experiment:
-    """What the clients know of an experiment."""
-
-    id: str
-    dim: int
+TOGETHER = 5
+AGENT = "/api/v1/agent"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,54 +32,24 @@ class _Reward:
     feedback_id: str = ""
 
 
-async def make_experiments(url: str, key: str, *, name: str) -> list[Experiment]:
-    """One experiment of each kind: order-free, importance-weighted, contextual."""
-    made = []
-    async with httpx.AsyncClient(base_url=url, headers={"X-API-Key": key}, timeout=30.0) as http:
-        arms = {"name": name, "arms": [{"name": "a"}, {"name": "b"}, {"name": "c"}]}
-        pool = (await http.post("/api/v1/pools", json=arms)).raise_for_status().json()
-        for policy, parameters, dim in KINDS:
-            body = {
-                "name": f"{name} {policy}",
-                "pool_id": pool["id"],
-                "policy": policy,
-                "policy_params": parameters,
-            }
-            answer = (await http.post("/api/v1/experiments", json=body)).raise_for_status()
-            made.append(Experiment(id=answer.json()["id"], dim=dim))
-    return made
-
-
 class Load:
     """``most`` decisions over the experiments, each with what clients do to it, then no more."""
 
     def __init__(
         self,
-        url: Callable[[], str],
-        key: str,
+        asking: Asking,
         experiments: Sequence[Experiment],
         history: History,
         *,
         rng: np.random.Generator,
         most: int,
     ) -> None:
-        self._url = url
-        self._headers = {"X-API-Key": key}
+        self._asking = asking
         self._experiments = experiments
         self._history = history
         self.rng = rng
         self._left = most
         self._held: list[_Reward] = []
-        self._http: httpx.AsyncClient | None = None
-
-    async def __aenter__(self) -> Load:
-        limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
-        self._http = httpx.AsyncClient(headers=self._headers, timeout=PATIENCE_S, limits=limits)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        assert self._http is not None
-        await self._http.aclose()
 
     def stop(self) -> None:
         """Begin nothing more."""
@@ -109,7 +69,10 @@ class Load:
             waiting = [one for one in self._unanswered() if one not in given_up]
             if not waiting:
                 return
-            await self._together(waiting)
+            taken_back = [one for one in waiting if retraction_target(one.feedback_id) is not None]
+            await self._together([one for one in waiting if one not in taken_back])
+            for one in taken_back:
+                await self.reward(one)
             await asyncio.sleep(PAUSE_S)
 
     async def canary(self, experiment: Experiment, *, within_s: float) -> str:
@@ -125,15 +88,21 @@ class Load:
             await asyncio.sleep(PAUSE_S)
         raise AssertionError(f"the servers serve nobody {within_s:.0f} s after they were healed")
 
-    async def select(self, experiment: Experiment) -> str:
+    async def select(
+        self, experiment: Experiment, *, over: str = "rest", forced: bool = False
+    ) -> str:
         """One decision; its token, or "" when there was no answer."""
-        context = tuple(self.rng.random(experiment.dim).tolist())
-        who: dict[str, Any] = {"id": "somebody"}
-        if context:
-            who["vector"] = list(context)
+        vector = self.rng.random(experiment.dim).tolist()
+        metadata = FORCED if forced else {}
         began_s = time.monotonic()
-        body = {"experiment_id": experiment.id, "context": who}
-        status, said = await self._post("/api/v1/agent/select", body)
+        if over == "grpc":
+            status, said = await self._asking.select(
+                experiment.id, metadata=metadata, vector=vector
+            )
+        else:
+            who = {"id": "somebody", "metadata": metadata} | ({"vector": vector} if vector else {})
+            body = {"experiment_id": experiment.id, "context": who}
+            status, said = await self._asking.send("POST", f"{AGENT}/select", body)
         self._note(
             kind="select",
             experiment=experiment.id,
@@ -141,7 +110,8 @@ class Load:
             outcome={200: "ok", 0: "unknown", 503: "unknown"}.get(status, "failed"),
             status=status,
             request_id=said.get("request_id") or "",
-            context=context,
+            context=tuple(vector),
+            forced=experiment.forced_arm if forced else None,
             said=said,
         )
         return said.get("request_id") or ""
@@ -159,15 +129,17 @@ class Load:
             )
         )
 
-    async def reward(self, one: _Reward) -> Outcome:
-        """One reward, sent once."""
+    async def reward(self, one: _Reward, *, over: str = "rest") -> Outcome:
+        """One reward, or what takes one back, sent once."""
         began_s = time.monotonic()
-        body = {
-            "request_id": one.request_id,
-            "reward": one.reward,
-            "feedback_id": one.feedback_id,
-        }
-        status, said = await self._post("/api/v1/agent/feedback", body)
+        taken_back = retraction_target(one.feedback_id)
+        if over == "grpc" and not one.feedback_id:
+            status, said = await self._asking.feedback(one.request_id, one.reward)
+        elif taken_back is None:
+            status, said = await self._asking.send("POST", f"{AGENT}/feedback", _body(one))
+        else:
+            body = {"request_id": one.request_id, "feedback_id": taken_back}
+            status, said = await self._asking.send("POST", f"{AGENT}/feedback/retract", body)
         return self.note_feedback(one, status=status, said=said, began_s=began_s)
 
     async def reward_together(self, rewards: Sequence[tuple[Experiment, str, float]]) -> None:
@@ -183,11 +155,8 @@ class Load:
         if not rewards:
             return
         began_s = time.monotonic()
-        items = [
-            {"request_id": one.request_id, "reward": one.reward, "feedback_id": one.feedback_id}
-            for one in rewards
-        ]
-        status, said = await self._post("/api/v1/agent/feedback/batch", {"items": items})
+        items = [_body(one) for one in rewards]
+        status, said = await self._asking.send("POST", f"{AGENT}/feedback/batch", {"items": items})
         results = said.get("results") or [{}] * len(rewards)
         for one, result in zip(rewards, results, strict=True):
             each = status
@@ -203,10 +172,10 @@ class Load:
         """The same reward over as many connections as there are copies, all at the same time."""
         one = _Reward(experiment=experiment, request_id=token, reward=reward)
         body = json.dumps({"request_id": token, "reward": reward}).encode()
-        host, port = self._url().removeprefix("http://").split(":")
+        host, port = self._asking.url().removeprefix("http://").split(":")
         head = [
             "POST /api/v1/agent/feedback HTTP/1.1",
-            *(f"{name}: {value}" for name, value in self._headers.items()),
+            *(f"{name}: {value}" for name, value in self._asking.headers.items()),
             *("Host: localhost", "Content-Type: application/json", "Connection: close"),
             f"Content-Length: {len(body)}",
         ]
@@ -232,9 +201,8 @@ class Load:
             for vector in contexts
         ]
         began_s = time.monotonic()
-        status, said = await self._post(
-            "/api/v1/agent/select/batch", {"experiment_id": experiment.id, "contexts": bodies}
-        )
+        body = {"experiment_id": experiment.id, "contexts": bodies}
+        status, said = await self._asking.send("POST", f"{AGENT}/select/batch", body)
         decisions = said.get("decisions") or []
         for context, decision in zip(contexts, decisions, strict=False):
             self._note(
@@ -274,34 +242,37 @@ class Load:
     def _note(self, **attempt: Any) -> None:
         self._history.attempts.append(Attempt(ended_s=time.monotonic(), **attempt))
 
-    async def _post(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        assert self._http is not None, "use the load as a context manager"
-        try:
-            answer = await self._http.post(self._url() + path, json=body)
-        except httpx.TransportError as error:
-            return 0, {"error": repr(error)}
-        found = answer.json()
-        return answer.status_code, found if isinstance(found, dict) else {}
-
     async def _work(self) -> None:
         while self._left > 0:
-            self._left -= 1
             experiment = self._experiments[int(self.rng.integers(len(self._experiments)))]
-            token = await self.select(experiment)
+            whim = self.rng.random()
+            if whim < 0.03:
+                await self._decide_together(experiment)
+                continue
+            self._left -= 1
+            over = "grpc" if whim < 0.25 else "rest"
+            forced = experiment.forced_arm is not None and whim > 0.8
+            token = await self.select(experiment, over=over, forced=forced)
             if not token:
                 await asyncio.sleep(5 * PAUSE_S)
                 continue
-            await self._react(
-                _Reward(
-                    experiment=experiment,
-                    request_id=token,
-                    reward=float(self.rng.integers(5)) / 4,
-                )
-            )
+            for name in experiment.names[: 1 + int(self.rng.integers(len(experiment.names)))]:
+                await self._react(self._reward(experiment, token, name), over=over)
             await asyncio.sleep(PAUSE_S)
 
-    async def _react(self, one: _Reward) -> None:
-        """What a client does with a decision: most reward it once, at once."""
+    async def _decide_together(self, experiment: Experiment) -> None:
+        """Some decisions in one request, and their rewards in another."""
+        self._left -= TOGETHER
+        tokens = await self.select_together(experiment, n=TOGETHER)
+        await self._together([self._reward(experiment, token, "") for token in tokens if token])
+        await asyncio.sleep(PAUSE_S)
+
+    def _reward(self, experiment: Experiment, token: str, name: str) -> _Reward:
+        reward = float(self.rng.integers(5)) / 4
+        return _Reward(experiment=experiment, request_id=token, reward=reward, feedback_id=name)
+
+    async def _react(self, one: _Reward, *, over: str) -> None:
+        """What a client does with a decision: most reward it once, at once; some take it back."""
         whim = self.rng.random()
         if whim < 0.1:
             return
@@ -310,9 +281,11 @@ class Load:
             if len(self._held) < HELD:
                 return
             one = self._held.pop(int(self.rng.integers(len(self._held))))
-        outcome = await self.reward(one)
+        outcome = await self.reward(one, over=over)
         if outcome == "unknown" or whim > 0.8:
             await self.reward(one)
+        if whim > 0.95:
+            await self.reward(replace(one, feedback_id=retraction_id(one.feedback_id), reward=0.0))
 
     def _unanswered(self) -> list[_Reward]:
         """What got no answer, each once."""
@@ -332,3 +305,7 @@ class Load:
             if (one.request_id, one.feedback_id) not in settled
         }
         return list(again.values())
+
+
+def _body(one: _Reward) -> dict[str, Any]:
+    return {"request_id": one.request_id, "reward": one.reward, "feedback_id": one.feedback_id}

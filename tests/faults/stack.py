@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
@@ -24,6 +25,7 @@ from serving.stack.supervisor import Role, Supervisor
 from serving.storage.base import Stores
 from serving.storage.connect import open_stores
 from tests.faults import clock
+from tests.faults.kinds import signed_bundle
 from tests.faults.tcp import FaultyWire
 
 __all__ = ["FaultStack", "until"]
@@ -35,6 +37,7 @@ QUICK = {"fsync": "off", "full_page_writes": "off", "max_connections": "40"}
 SETTINGS = {
     "CORTEX_LEASE_TTL_S": "1.5",
     "CORTEX_LEASE_RENEW_S": "0.3",
+    "CORTEX_WINDOW_GRACE_S": "0.5",
     "PROXY_DURABILITY_CHECK_S": "1",
     "PROXY_INTAKE_DEADLINE_S": "2",
     "PROXY_BACKLOG_LIMIT": "2000",
@@ -129,6 +132,15 @@ class FaultStack:
     @property
     def url(self) -> str:
         return f"http://{LOOPBACK}:{self._ports['http']}"
+
+    @property
+    def grpc_address(self) -> str:
+        return f"{LOOPBACK}:{self._ports['grpc']}"
+
+    @cached_property
+    def bundle(self) -> bytes:
+        """A policy of a user's own that this stack trusts."""
+        return signed_bundle(self.folders.secrets / "signing_key")
 
     @property
     def api_key(self) -> str:

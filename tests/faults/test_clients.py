@@ -14,7 +14,7 @@ from serving.storage import keys
 from serving.storage.base import DeadLetter, ExperimentRecord, FeedbackEvent
 from tests.cortex.world import event
 from tests.faults.evidence import gather
-from tests.faults.load import Experiment
+from tests.faults.kinds import Experiment
 from tests.faults.stack import FaultStack
 from tests.faults.trial import Trial, trial
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.faults
 
 async def test_a_thousand_concurrent_copies_of_one_reward_count_once(stack: FaultStack) -> None:
     async with trial(stack, name="duplicates", workers=1) as run:
-        experiment = run.experiments[1]  # one whose state any repetition would change
+        experiment = run.kinds["gated"]  # one whose state any repetition would change
         token = await run.load.select(experiment)
         await run.load.repeat_at_once(experiment, token, reward=1.0, times=1000)
     assert run.verdict is not None

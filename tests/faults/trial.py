@@ -16,10 +16,13 @@ import numpy as np
 from qbrix.errors import Unavailable
 from serving.storage.base import Stores
 from serving.tokens import DecisionToken
+from tests.faults.asking import Asking
+from tests.faults.changes import Operator
 from tests.faults.checker import Verdict, check
 from tests.faults.evidence import RewardKey, Secrets, wait_until_learned
 from tests.faults.history import History, Mark
-from tests.faults.load import Experiment, Load, make_experiments
+from tests.faults.kinds import WINDOW_S, Experiment, make_experiments
+from tests.faults.load import Load
 from tests.faults.stack import FaultStack
 
 __all__ = ["PATIENCE_S", "Trial", "trial"]
@@ -27,6 +30,7 @@ __all__ = ["PATIENCE_S", "Trial", "trial"]
 # What a loaded machine cannot break; `python -m benchmarks.recovery` holds the bar of 10 s.
 PATIENCE_S = 60.0
 _LOOK_S = 0.05
+_CLOSED_AFTER_MS = round(1000 * WINDOW_S) + 1500  # with the grace, and a moment to be noticed
 _LAST_VERSIONS = 100  # among which a reward of a moment ago is looked for
 
 
@@ -38,13 +42,19 @@ class Trial:
     stores: Stores
     history: History
     load: Load
-    experiments: list[Experiment]
+    kinds: dict[str, Experiment]
+    operator: Operator
     secrets: Secrets
     poisoned: set[RewardKey] = field(default_factory=set)
     learns_within_s: float = PATIENCE_S
     counters: Callable[[], Mapping[str, float]] | None = None
     began_s: float = field(default_factory=time.time)
     verdict: Verdict | None = None
+
+    @property
+    def experiments(self) -> list[Experiment]:
+        """One of each kind."""
+        return list(self.kinds.values())
 
     @property
     def names(self) -> list[str]:
@@ -130,44 +140,58 @@ async def trial(
 ) -> AsyncIterator[Trial]:
     """Clients that make ``most`` decisions while the body does its worst; judged at its end."""
     rng = np.random.default_rng(seed)
-    async with stack.stores() as stores:
-        experiments = await make_experiments(stack.url, stack.api_key, name=f"{name} {uuid4().hex}")
-        record = await stores.ledger.experiment(experiments[0].id)
+    history = History()
+    kept = stack.folders.logs / f"history {name} {seed}.jsonl"
+    async with (
+        stack.stores() as stores,
+        Asking(lambda: stack.url, stack.grpc_address, stack.api_key) as asking,
+    ):
+        kinds = await make_experiments(
+            stack.url, stack.api_key, name=f"{name} {uuid4().hex}", bundle=stack.bundle
+        )
+        record = await stores.ledger.experiment(kinds["tuned"].id)
         assert record is not None
         secrets = Secrets(
             draw_key=stack.secret("draw"), token_key=stack.secret("token"), tenant=record.tenant
         )
-        history = History()
-        kept = stack.folders.logs / f"history {name} {seed}.jsonl"
-        async with Load(
-            lambda: stack.url, stack.api_key, experiments, history, rng=rng, most=most
-        ) as load:
-            made = Trial(
-                stack=stack,
-                stores=stores,
-                history=history,
-                load=load,
-                experiments=experiments,
-                secrets=secrets,
-            )
-            working = asyncio.create_task(load.run(workers=workers))
-            try:
-                yield made
-                load.stop()
-                await working
-                await load.settle()
-                await _judge(made)
-            except AssertionError as error:
-                error.add_note(f"what clients saw is beside the roles' logs: {kept}")
-                raise
-            finally:
-                working.cancel()
-                history.write(kept)
+        made = Trial(
+            stack=stack,
+            stores=stores,
+            history=history,
+            load=Load(asking, list(kinds.values()), history, rng=rng, most=most),
+            operator=Operator(asking, kinds, history, rng=rng),
+            kinds=kinds,
+            secrets=secrets,
+        )
+        working = [
+            asyncio.create_task(made.load.run(workers=workers)),
+            asyncio.create_task(made.operator.run()),
+        ]
+        try:
+            yield made
+            made.load.stop()
+            made.operator.stop()
+            await asyncio.gather(*working)
+            ended_ms = time.time_ns() // 1_000_000
+            await made.load.settle()
+            await _judge(made, ended_ms=ended_ms)
+        except AssertionError as error:
+            error.add_note(f"what clients saw is beside the roles' logs: {kept}")
+            raise
+        finally:
+            for work in working:
+                work.cancel()
+            history.write(kept)
 
 
-async def _judge(made: Trial) -> None:
+async def _judge(made: Trial, *, ended_ms: int) -> None:
     evidence = await wait_until_learned(
-        made.stores, made.history, made.names, made.secrets, within_s=made.learns_within_s
+        made.stores,
+        made.history,
+        made.names,
+        made.secrets,
+        within_s=made.learns_within_s,
+        closed_before_ms=0 if _late_closing(made) else ended_ms - _CLOSED_AFTER_MS,
     )
     if made.counters is not None:
         told = made.counters()
@@ -181,3 +205,11 @@ async def _judge(made: Trial) -> None:
     )
     made.verdict.demand()
     assert made.verdict.counts.accepted > 0, "a run in which nothing was learned proves nothing"
+
+
+def _late_closing(made: Trial) -> bool:
+    """Whether windows may close any time: clocks were wrong, or what was lost is waited for."""
+    return any(
+        mark.what == "redis lost its data" or mark.detail.startswith("clock")
+        for mark in made.history.marks
+    )
