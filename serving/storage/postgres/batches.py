@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -40,6 +40,7 @@ _NUMBERS = {
 }
 _FLOATS = ("reward", "u", "low", "propensity")
 _MATRICES = ("context", "recorded")
+_TOGETHER = 2048  # rows that are made for COPY at once
 
 KEY_COLUMNS = (
     "decision_id",
@@ -76,41 +77,46 @@ async def store_batches(
     )
 
 
-def ledger_copy(experiment: str, committed: CommittedBatch) -> Iterator[tuple[bytes, bytes]]:
-    """Rows of a batch for COPY, in the order of ROW_COLUMNS, and those of their keys (KEY_COLUMNS).
+def ledger_copy(
+    batches: Iterable[tuple[str, CommittedBatch]], columns: Sequence[str]
+) -> Iterator[bytes]:
+    """Rows of batches for COPY: ROW_COLUMNS of them, or those of their keys (KEY_COLUMNS).
 
-    Together for those whose feedback ids have one length: nearly always all of them.
+    They are made piece by piece, so that the server works while the next piece is made.
     """
-    rows = committed.batch.rows
-    if rows is None or not len(rows):
-        return
-    feedback_ids = [word.encode() for word in rows.feedback_ids]
-    sizes = np.fromiter(map(len, feedback_ids), dtype=np.int64, count=len(rows))
-    for size in np.unique(sizes).tolist():
-        at = np.flatnonzero(sizes == size)
-        feedback = fixed([feedback_ids[index] for index in at.tolist()], size=size)
-        yield _copied(experiment, committed, rows, at, feedback)
+    for experiment, committed in batches:
+        rows = committed.batch.rows
+        if rows is not None and len(rows):
+            for at, feedback in _pieces(rows):
+                fields = _fields(experiment, committed, rows, at) | {"feedback_id": feedback}
+                yield rows_of([fields[name] for name in columns], count=len(at))
 
 
-def _copied(
-    experiment: str, committed: CommittedBatch, rows: Rows, at: IntArray, feedback: Field
-) -> tuple[bytes, bytes]:
-    fields: dict[str, Field] = {
+def _fields(
+    experiment: str, committed: CommittedBatch, rows: Rows, at: IntArray
+) -> dict[str, Field]:
+    """The columns of the rows at ``at``, but for the feedback's ids."""
+    return {
         "experiment": experiment.encode(),
         "version": committed.batch.version,
         "ordinal": at.astype(np.int32),
         "decision_id": uuids([rows.decision_ids[index] for index in at.tolist()]),
-        "feedback_id": feedback,
         **{column: getattr(rows, name)[at] for column, name in _NUMBERS.items()},
         "context": _raw(rows.contexts, at),
         "recorded": _raw(rows.recorded, at),
         "committed_ms": committed.committed_ms,
     }
-    row, key = (
-        rows_of([fields[name] for name in names], count=len(at))
-        for names in (ROW_COLUMNS, KEY_COLUMNS)
-    )
-    return row, key
+
+
+def _pieces(rows: Rows) -> Iterator[tuple[IntArray, Field]]:
+    """Indices of rows whose feedback ids have one length (nearly always all), and these ids."""
+    feedback_ids = [word.encode() for word in rows.feedback_ids]
+    sizes = np.fromiter(map(len, feedback_ids), dtype=np.int64, count=len(rows))
+    for size in np.unique(sizes).tolist():
+        alike = np.flatnonzero(sizes == size)
+        for first in range(0, len(alike), _TOGETHER):
+            at = alike[first : first + _TOGETHER]
+            yield at, fixed([feedback_ids[index] for index in at.tolist()], size=size)
 
 
 def read_batch(head: Record, rows: Sequence[Record]) -> CommittedBatch:

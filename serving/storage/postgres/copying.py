@@ -7,8 +7,7 @@ fields (PostgreSQL manual, COPY, "Binary Format"). Rows whose fields have equal 
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -56,8 +55,14 @@ async def copy_rows(
     connection: Connection, table: str, rows: Iterable[bytes], *, columns: Sequence[str]
 ) -> None:
     """Put rows made by `rows_of` into a table."""
-    source = io.BytesIO(b"".join((_HEADER, *rows, _TRAILER)))
-    await connection.copy_to_table(table, source=source, columns=columns, format="binary")
+
+    async def source() -> AsyncIterator[bytes]:
+        yield _HEADER
+        for some in rows:
+            yield some
+        yield _TRAILER
+
+    await connection.copy_to_table(table, source=source(), columns=columns, format="binary")
 
 
 def _column(field: Field) -> tuple[int, str, Any]:

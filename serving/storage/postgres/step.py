@@ -6,11 +6,9 @@ import struct
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from itertools import chain
 from typing import Any
 
 import asyncpg
-import numpy as np
 
 from qbrix.errors import Conflict
 from serving.failpoints import failpoint
@@ -19,7 +17,7 @@ from serving.storage.postgres import tables, windows
 from serving.storage.postgres.batches import KEY_COLUMNS, ROW_COLUMNS, ledger_copy, store_batches
 from serving.storage.postgres.copying import copy_rows
 from serving.storage.postgres.database import Connection
-from serving.storage.postgres.sums import ARCHIVE_DECISIONS, SUM_REWARDS
+from serving.storage.postgres.sums import ARCHIVE_DECISIONS, SUM_REWARDS, reward_sums
 from serving.storage.records import (
     CommittedBatch,
     DecisionEvent,
@@ -27,7 +25,7 @@ from serving.storage.records import (
     Key,
     StateRecord,
 )
-from serving.storage.records_windows import SENT, Progress
+from serving.storage.records_windows import Progress
 
 __all__ = ["PostgresStep"]
 
@@ -169,25 +167,17 @@ class PostgresStep:
         await self._check_next()
         await store_batches(self._connection, self._batches)
         failpoint("ledger.after_batches")
-        copies = [copy for batch in self._batches for copy in ledger_copy(*batch)]
-        if not copies:
+        taught = [(name, made.batch.rows) for name, made in self._batches if made.batch.rows]
+        if not taught:
             return
-        rows, keys = zip(*copies, strict=True)
-        await copy_rows(self._connection, "ledger", rows, columns=ROW_COLUMNS)
+        await self._copy("ledger", ROW_COLUMNS)
         failpoint("ledger.after_ledger")
-        await copy_rows(self._connection, "ledger_keys", keys, columns=KEY_COLUMNS)
-        await self._connection.execute(SUM_REWARDS, *self._rewards())
+        await self._copy("ledger_keys", KEY_COLUMNS)
+        await self._connection.execute(SUM_REWARDS, *reward_sums(taught))
 
-    def _rewards(self) -> Sequence[Sequence[Any]]:
-        """Experiment, time, arm and reward of what clients sent."""
-        sent = []
-        for experiment, committed in self._batches:
-            rows = committed.batch.rows
-            if rows is not None:
-                at = np.flatnonzero(np.isin(rows.dispositions, sorted(SENT)))
-                columns = (rows.received_ms, rows.arms, rows.rewards)
-                sent.append(([experiment] * len(at), *(column[at].tolist() for column in columns)))
-        return [list(chain.from_iterable(column)) for column in zip(*sent, strict=True)]
+    async def _copy(self, table: str, columns: Sequence[str]) -> None:
+        rows = ledger_copy(self._batches, columns)
+        await copy_rows(self._connection, table, rows, columns=columns)
 
     async def _check_next(self) -> None:
         """Each experiment goes on where its ledger ends."""

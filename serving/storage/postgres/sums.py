@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from serving.storage.base_insight import HOUR_MS, MINUTE_MS
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
 
-__all__ = ["ARCHIVE_DECISIONS", "SUM_REWARDS", "count_new"]
+import numpy as np
+
+from qbrix.ledger import Rows
+from serving.storage.base_insight import HOUR_MS, MINUTE_MS
+from serving.storage.records_windows import SENT
+
+__all__ = ["ARCHIVE_DECISIONS", "SUM_REWARDS", "count_new", "reward_sums"]
 
 _COUNT_NEW = """
 WITH new AS (
@@ -57,8 +65,8 @@ def _rewards(unit: str) -> str:
     _, table, width = _WIDTHS[unit]
     return f"""
     INSERT INTO {table} AS sums (experiment, {unit}_ms, arm, count, total, smallest, largest)
-    SELECT experiment, received_ms - received_ms % {width}, arm, count(*), sum(reward),
-        min(reward), max(reward)
+    SELECT experiment, minute_ms - minute_ms % {width}, arm, sum(count), sum(total),
+        min(smallest), max(largest)
     FROM new GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
     ON CONFLICT (experiment, {unit}_ms, arm) DO UPDATE SET
         count = sums.count + excluded.count,
@@ -85,10 +93,37 @@ ARCHIVE_DECISIONS = count_new("""
 
 SUM_REWARDS = f"""
 WITH new AS (
-    SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::float8[])
-        AS new (experiment, received_ms, arm, reward)
+    SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::float8[],
+        $6::float8[], $7::float8[])
+        AS new (experiment, minute_ms, arm, count, total, smallest, largest)
 ), by_minute AS (
     {_rewards("minute")}
 )
 {_rewards("hour")}
 """
+
+
+def reward_sums(rows: Sequence[tuple[str, Rows]]) -> list[list[Any]]:
+    """What clients sent to experiments, by minute and arm: the arguments of SUM_REWARDS."""
+    sums = [_by_minute(experiment, of_one) for experiment, of_one in rows]
+    return [list(chain.from_iterable(column)) for column in zip(*sums, strict=True)]
+
+
+def _by_minute(experiment: str, rows: Rows) -> tuple[Sequence[Any], ...]:
+    sent = np.isin(rows.dispositions, sorted(SENT))
+    minutes, minute_at = np.unique(rows.received_ms[sent] // MINUTE_MS, return_inverse=True)
+    arms, arm_at = np.unique(rows.arms[sent], return_inverse=True)
+    cells, at = np.unique(minute_at * len(arms) + arm_at, return_inverse=True)
+    rewards = rows.rewards[sent]
+    smallest, largest = np.full(len(cells), np.inf), np.full(len(cells), -np.inf)
+    np.minimum.at(smallest, at, rewards)
+    np.maximum.at(largest, at, rewards)
+    columns = (
+        MINUTE_MS * minutes[cells // len(arms)],
+        arms[cells % len(arms)],
+        np.bincount(at),
+        np.bincount(at, weights=rewards),
+        smallest,
+        largest,
+    )
+    return [experiment] * len(cells), *(column.tolist() for column in columns)
