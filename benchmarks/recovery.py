@@ -64,8 +64,17 @@ async def postgres_stopped(run: Trial) -> None:
 
 async def leader_paused(run: Trial) -> None:
     """``SIGSTOP``: nothing is mended here, somebody else has to take over."""
-    await run.does(run.stack.kill, "cortex-2")  # the other one leads everything then
-    await run.recovers()
+    await run.leads_alone("cortex")
+    await run.does(run.stack.send, "cortex", signal.SIGSTOP)
+
+
+async def copy_paused(run: Trial) -> None:
+    """As `leader_paused`, where the leader waits for rows that it copies into the ledger."""
+    wire = run.stack.wires["cortex-postgres"]
+    await run.leads_alone("cortex")
+    muted = wire.muted
+    wire.mute_after = b'COPY "ledger"'
+    await run.sees(lambda: wire.muted > muted, what="a COPY")
     await run.does(run.stack.send, "cortex", signal.SIGSTOP)
 
 
@@ -83,6 +92,7 @@ FAULTS: dict[str, Fault] = {
     "proxy (with its motor) killed": killed("proxy"),
     "cortex killed": killed("cortex"),
     "leading cortex paused (SIGSTOP)": leader_paused,
+    "leading cortex paused inside a COPY": copy_paused,
     "Redis killed, started again": redis_killed,
     "Redis emptied (FLUSHALL)": redis_emptied,
     "Postgres stopped at once, started again": postgres_stopped,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -81,6 +82,7 @@ class FaultStack:
             for store, server in (("postgres", self.postgres), ("redis", self.valkey))
         }
         self.roles: dict[str, FaultyRole] = {}
+        self.lost_s = -math.inf  # when the data of Redis went, by the monotonic clock
         self.clock_file = self.folders.root / "clock"
         self._counts = {"cortex": cortexes, "motor": motors, "proxy": proxies}
         self._settings = dict(settings)

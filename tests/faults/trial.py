@@ -31,6 +31,7 @@ __all__ = ["PATIENCE_S", "Trial", "trial"]
 PATIENCE_S = 60.0
 _LOOK_S = 0.05
 _CLOSED_AFTER_MS = round(1000 * WINDOW_S) + 1500  # with the grace, and a moment to be noticed
+_WAITED_FOR_S = 60.0  # twice as long as a cortex gives proxies to send lost rewards again
 _LAST_VERSIONS = 100  # among which a reward of a moment ago is looked for
 
 
@@ -91,6 +92,8 @@ class Trial:
 
     def mark(self, what: Any, detail: str = "") -> None:
         """Write down what is done to the servers."""
+        if what == "redis lost its data":
+            self.stack.lost_s = time.monotonic()
         self.history.marks.append(Mark(at_s=time.monotonic(), what=what, detail=detail))
 
     async def recovers(self) -> float:
@@ -209,7 +212,5 @@ async def _judge(made: Trial, *, ended_ms: int) -> None:
 
 def _late_closing(made: Trial) -> bool:
     """Whether windows may close any time: clocks were wrong, or what was lost is waited for."""
-    return any(
-        mark.what == "redis lost its data" or mark.detail.startswith("clock")
-        for mark in made.history.marks
-    )
+    stepped = any(mark.detail.startswith("clock") for mark in made.history.marks)
+    return stepped or time.monotonic() - made.stack.lost_s < _WAITED_FOR_S
