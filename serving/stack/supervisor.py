@@ -174,13 +174,18 @@ class _Watch:
             started = time.monotonic()
             if self.kept.child is not None:
                 self.kept.child.wait()
-            if time.monotonic() - started > SETTLED_S:
+            if time.monotonic() - started > SETTLED_S or self._was_ready:
                 pause_s = FIRST_PAUSE_S
             self._stopping.wait(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
             with self._turn:
                 if not self._stopping.is_set():
                     self._launch()
+
+    @property
+    def _was_ready(self) -> bool:
+        """Who served before it ended is wanted at once; only who never does has to wait longer."""
+        return isinstance(self.kept, Role) and self.kept.is_ready
 
     def _launch(self) -> None:
         """Start it once more; a server that cannot says why in its own log, and gets its turns."""

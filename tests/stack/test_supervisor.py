@@ -77,6 +77,19 @@ def test_a_killed_role_comes_back_as_another_process(
     supervisor.wait_ready(timeout_s=PATIENCE_S)
 
 
+def test_a_role_that_served_is_started_again_at_once_however_often_it_ends(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Pauses that double from 0.05 s on would come to more than 100 s.
+    monkeypatch.setattr("serving.stack.supervisor.LONGEST_PAUSE_S", 10 * PATIENCE_S)
+    supervisor.add("cortex", role("cortex", tmp_path, BECOME_READY, WAIT))
+    for _ in range(12):
+        supervisor.wait_ready(timeout_s=PATIENCE_S)
+        before = supervisor.pid("cortex")
+        supervisor.kill("cortex")
+        until(lambda before=before: supervisor.pid("cortex") not in (None, before))  # type: ignore[misc]
+
+
 def test_a_role_that_cannot_start_is_reported_with_its_own_words(
     supervisor: Supervisor, tmp_path: Path
 ) -> None:
