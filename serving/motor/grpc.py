@@ -9,7 +9,7 @@ from typing import Any
 from qbrix.errors import NotFound, QbrixError, Unavailable
 from serving.motor.deciding import Answer
 from serving.motor.service import Motor
-from serving.wire.convert import read_queries, write_decided, write_health
+from serving.wire.convert import read_queries, write_answers, write_health
 from serving.wire.server import GrpcServer
 
 __all__ = ["motor_server"]
@@ -21,8 +21,9 @@ def motor_server(motor: Motor, *, address: str) -> GrpcServer:
 
     async def decide(request: bytes, _: Any) -> bytes:
         began_s = time.perf_counter()
-        answers = await motor.decide(read_queries(request))
-        written = write_decided(answers)
+        number, queries = read_queries(request)
+        answers = await motor.decide(queries)
+        written = write_answers(number, answers)
         for result, count in Counter(map(_result, answers)).items():
             metrics.answers.add_many(count, result)
         metrics.call_queries.observe(len(answers))
@@ -33,7 +34,8 @@ def motor_server(motor: Motor, *, address: str) -> GrpcServer:
         return write_health(serving=motor.follows)
 
     return GrpcServer(
-        {"qbrix.motor.MotorService": {"Decide": decide, "Health": health}},
+        {"qbrix.motor.MotorService": {"Health": health}},
+        streams={"qbrix.motor.MotorService": {"DecideGroups": decide}},
         address=address,
         healthy=lambda: motor.follows,
     )

@@ -4,63 +4,56 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from qbrix.errors import InvalidParameter, NotFound, QbrixError, ShapeError, Unavailable
 from serving.wire.gen import common_pb2, motor_pb2
 from serving.wire.selection import Outcome, Query
 
 __all__ = [
-    "read_decided",
+    "read_answers",
     "read_health",
     "read_queries",
-    "write_decided",
+    "write_answers",
     "write_health",
     "write_queries",
 ]
 
+_packed = msgspec.msgpack.Encoder().encode
+_queries = msgspec.msgpack.Decoder(list[Query]).decode
+_outcomes = msgspec.msgpack.Decoder(list[Outcome | None]).decode
 
-def write_queries(queries: Sequence[Query]) -> bytes:
-    """A DecideRequest."""
-    return motor_pb2.DecideRequest(
-        queries=[
-            motor_pb2.Query(
-                tenant=query.tenant,
-                experiment=query.experiment,
-                decision_id=query.decision_id,
-                context=query.context,
-                request=query.request,
-            )
-            for query in queries
-        ]
+
+def write_queries(number: int, queries: Sequence[Query]) -> bytes:
+    """A QueryGroup."""
+    return motor_pb2.QueryGroup(number=number, queries=_packed(queries)).SerializeToString()
+
+
+def read_queries(data: bytes) -> tuple[int, list[Query]]:
+    """The number and the queries of a QueryGroup."""
+    group = motor_pb2.QueryGroup.FromString(data)
+    return group.number, _queries(group.queries)
+
+
+def write_answers(number: int, answers: Sequence[Outcome | QbrixError]) -> bytes:
+    """An AnswerGroup."""
+    refused = {
+        place: answer for place, answer in enumerate(answers) if isinstance(answer, QbrixError)
+    }
+    outcomes = [None if place in refused else answer for place, answer in enumerate(answers)]
+    return motor_pb2.AnswerGroup(
+        number=number,
+        outcomes=_packed(outcomes),
+        refusals={place: _refusal(error) for place, error in refused.items()},
     ).SerializeToString()
 
 
-def read_queries(data: bytes) -> list[Query]:
-    """The queries of a DecideRequest."""
-    request = motor_pb2.DecideRequest.FromString(data)
-    return [
-        Query(query.tenant, query.experiment, query.decision_id, query.context, query.request)
-        for query in request.queries
-    ]
-
-
-def write_decided(decided: Sequence[Outcome | QbrixError]) -> bytes:
-    """A DecideResponse."""
-    return motor_pb2.DecideResponse(
-        decided=[
-            motor_pb2.Decided(refusal=_refusal(item))
-            if isinstance(item, QbrixError)
-            else motor_pb2.Decided(outcome=_outcome(item))
-            for item in decided
-        ]
-    ).SerializeToString()
-
-
-def read_decided(data: bytes) -> list[Outcome | QbrixError]:
-    """The outcomes and errors of a DecideResponse."""
-    response = motor_pb2.DecideResponse.FromString(data)
-    return [
-        _error(item.refusal) if item.HasField("refusal") else _read_outcome(item.outcome)
-        for item in response.decided
+def read_answers(data: bytes) -> tuple[int, list[Outcome | QbrixError]]:
+    """The number of an AnswerGroup; its outcomes and errors."""
+    group = motor_pb2.AnswerGroup.FromString(data)
+    return group.number, [
+        _error(group.refusals[place]) if outcome is None else outcome
+        for place, outcome in enumerate(_outcomes(group.outcomes))
     ]
 
 
@@ -76,32 +69,6 @@ def read_health(data: bytes) -> bool:
     """Whether our own HealthCheckResponse says SERVING."""
     response = common_pb2.HealthCheckResponse.FromString(data)
     return response.status == common_pb2.HealthCheckResponse.Status.SERVING
-
-
-def _outcome(made: Outcome) -> motor_pb2.Outcome:
-    return motor_pb2.Outcome(
-        arm=made.arm,
-        u=made.u,
-        low=made.low,
-        propensity=made.propensity,
-        recorded=made.recorded,
-        epoch=made.epoch,
-        version=made.version,
-        age_ms=made.age_ms,
-    )
-
-
-def _read_outcome(made: motor_pb2.Outcome) -> Outcome:
-    return Outcome(
-        made.arm,
-        made.u,
-        made.low,
-        made.propensity,
-        tuple(made.recorded),
-        made.epoch,
-        made.version,
-        made.age_ms,
-    )
 
 
 def _refusal(error: QbrixError) -> motor_pb2.Refusal:

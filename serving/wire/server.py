@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import grpc
@@ -14,10 +15,9 @@ from qbrix.errors import InvalidParameter, Unavailable
 from serving.wire.health import SERVICE as HEALTH
 from serving.wire.health import Health
 from serving.wire.reflection import add_reflection
+from serving.wire.streams import Method, Streams
 
 __all__ = ["Certificate", "GrpcServer", "Method"]
-
-Method = Callable[[bytes, Any], Awaitable[bytes]]
 
 _OPTIONS: list[tuple[str, Any]] = [
     ("grpc.keepalive_permit_without_calls", 1),
@@ -25,6 +25,7 @@ _OPTIONS: list[tuple[str, Any]] = [
     ("grpc.http2.min_ping_interval_without_data_ms", 500),
 ]
 
+_NO_STREAMS: Mapping[str, Mapping[str, Method]] = MappingProxyType({})
 _HOLD_S = 0.2
 _SAY_S = 0.1
 
@@ -46,7 +47,10 @@ class Certificate:
 
 
 class GrpcServer:
-    """Serves methods by ``package.Service`` and name; messages are bytes on their way through."""
+    """Serves methods by ``package.Service`` and name; messages are bytes on their way through.
+
+    Methods in ``streams`` answer every message of a stream.
+    """
 
     def __init__(
         self,
@@ -54,6 +58,7 @@ class GrpcServer:
         *,
         address: str,
         healthy: Callable[[], bool],
+        streams: Mapping[str, Mapping[str, Method]] = _NO_STREAMS,
         limit_bytes: int = 64 << 20,
         reuse_port: bool = False,
         reflects: bool = False,
@@ -77,6 +82,10 @@ class GrpcServer:
                     for name, method in methods.items()
                 },
             )
+        self._streams = Streams()
+        for service, methods in streams.items():
+            handlers = {name: self._streams.handler(one) for name, one in methods.items()}
+            self._add(service, handlers)
         if reflects:
             add_reflection(self._server, (*services, HEALTH))
         self._address = address
@@ -115,6 +124,7 @@ class GrpcServer:
         stopping = asyncio.ensure_future(self._server.stop(grace_s))
         await asyncio.sleep(_SAY_S)
         self._said.set()
+        self._streams.end()
         await stopping
 
     def _polite(self, method: Method) -> Method:

@@ -13,9 +13,9 @@ import httpx
 
 from qbrix.errors import QbrixError
 from serving.storage.base import ExperimentRecord, Stores
-from serving.wire.convert import read_decided, write_queries
 from serving.wire.gen import common_pb2, cortex_pb2
 from serving.wire.health import check_health
+from serving.wire.motor_client import MotorClient, Unreachable
 from serving.wire.selection import Query
 from tests.cli.processes import role
 from tests.cli.stores import over
@@ -34,26 +34,27 @@ def watched(ports: Mapping[str, int]) -> httpx.Client:
 
 
 class Caller:
-    """Asks a motor over and over, until it is refused."""
+    """Asks a motor over and over, until it hangs up."""
 
     def __init__(self, address: str, experiment: str) -> None:
-        self._channel = grpc.insecure_channel(address)
-        self._queries = write_queries([Query(TENANT, experiment, "0" * 32)] * 3)
+        self._client = MotorClient(address, deadline_s=PATIENCE_S)
+        self._queries = [Query(TENANT, experiment, "0" * 32)] * 3
         self.answered = 0
 
     def play(self) -> str:
-        decide: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(
-            "/qbrix.motor.MotorService/Decide"
-        )
+        return asyncio.run(self._asked())
+
+    async def _asked(self) -> str:
+        await self._client.start()
         try:
             while True:
-                made = read_decided(decide(self._queries, timeout=PATIENCE_S))
+                made = await self._client.decide(self._queries)
                 assert not any(isinstance(one, QbrixError) for one in made)
                 self.answered += 1
-        except grpc.RpcError as error:
-            return str(error.code().name)
+        except Unreachable as error:
+            return str(error)
         finally:
-            self._channel.close()
+            await self._client.stop()
 
 
 def test_a_motor_that_is_asked_to_go_under_load_answers_whom_it_let_in(
@@ -69,7 +70,9 @@ def test_a_motor_that_is_asked_to_go_under_load_answers_whom_it_let_in(
             until(lambda: sum(caller.answered for caller in callers) > ENOUGH)
             with watched(motor["ports"]) as http:
                 ready, counted = http.get("/readyz").json(), http.get("/metrics").text
-        assert Counter(future.result() for future in ended) == {"UNAVAILABLE": CALLERS}
+        assert Counter(future.result() for future in ended) == {
+            f"motor at {address} hung up": CALLERS
+        }
     assert (ready["status"], ready["states"]["known"]) == ("ready", 1)
     assert ready["answered_s"]["redis"] >= 0 <= ready["answered_s"]["postgres"]
     assert f'qbrix_motor_state_version{{experiment="{made.id}"}} 0.0' in counted

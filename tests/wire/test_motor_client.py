@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from qbrix.errors import NotFound, QbrixError, ShapeError, Unavailable
 from serving.wire.convert import (
-    read_decided,
+    read_answers,
     read_queries,
-    write_decided,
+    write_answers,
     write_health,
     write_queries,
 )
@@ -25,6 +25,7 @@ from serving.wire.selection import Outcome, Query
 from serving.wire.server import GrpcServer
 
 UNIT = st.floats(0, 1)
+SLOW = 0
 COUNT = st.integers(0, 2**62)
 
 queries = st.builds(Query, st.text(), st.text(), st.text(), st.binary(max_size=64))
@@ -42,33 +43,32 @@ outcomes = st.builds(
 
 
 @settings(deadline=None, max_examples=50)
-@given(st.lists(queries, max_size=5))
-def test_queries_arrive_as_they_were_sent(asked: list[Query]) -> None:
-    assert read_queries(write_queries(asked)) == asked
+@given(COUNT, st.lists(queries, max_size=5))
+def test_queries_arrive_as_they_were_sent(number: int, asked: list[Query]) -> None:
+    assert read_queries(write_queries(number, asked)) == (number, asked)
 
 
 @settings(deadline=None, max_examples=50)
-@given(st.lists(outcomes, max_size=5))
-def test_outcomes_arrive_as_they_were_sent(made: list[Outcome]) -> None:
-    assert read_decided(write_decided(made)) == made
+@given(COUNT, st.lists(outcomes, max_size=5))
+def test_outcomes_arrive_as_they_were_sent(number: int, made: list[Outcome]) -> None:
+    assert read_answers(write_answers(number, made)) == (number, made)
 
 
-def test_errors_arrive_as_what_they_were() -> None:
+def test_errors_arrive_as_what_they_were_and_where_they_were() -> None:
     sent: list[Outcome | QbrixError] = [
         NotFound("experiment", "e"),
+        outcome(1),
         ShapeError("context has 2 features"),
         Unavailable("later", retry_after_s=3.0),
     ]
-    got = read_decided(write_decided(sent))
-    assert [(type(error), str(error)) for error in got] == [
-        (type(error), str(error)) for error in sent
-    ]
-    assert isinstance(got[2], Unavailable)
-    assert got[2].retry_after_s == 3.0
+    _, got = read_answers(write_answers(0, sent))
+    assert [(type(one), str(one)) for one in got] == [(type(one), str(one)) for one in sent]
+    assert isinstance(got[3], Unavailable)
+    assert got[3].retry_after_s == 3.0
 
 
 class Motor:
-    """Answers each query with its own number; can be told to wait."""
+    """Answers each query with its own number; can be told to wait with the slow one."""
 
     def __init__(self) -> None:
         self.calls: list[int] = []
@@ -77,11 +77,12 @@ class Motor:
         self.go.set()
 
     async def decide(self, request: bytes, _: Any) -> bytes:
-        asked = read_queries(request)
+        number, asked = read_queries(request)
         self.calls.append(len(asked))
         self.asked.set()
-        await self.go.wait()
-        return write_decided([outcome(int(query.decision_id)) for query in asked])
+        if asked[0].decision_id == str(SLOW):
+            await self.go.wait()
+        return write_answers(number, [outcome(int(query.decision_id)) for query in asked])
 
     async def health(self, _: bytes, __: Any) -> bytes:
         return write_health(serving=True)
@@ -95,7 +96,8 @@ def outcome(number: int) -> Outcome:
 async def connected(**options: Any) -> AsyncIterator[tuple[Motor, MotorClient]]:
     motor = Motor()
     server = GrpcServer(
-        {"qbrix.motor.MotorService": {"Decide": motor.decide, "Health": motor.health}},
+        {"qbrix.motor.MotorService": {"Health": motor.health}},
+        streams={"qbrix.motor.MotorService": {"DecideGroups": motor.decide}},
         address="127.0.0.1:0",
         healthy=lambda: True,
     )
@@ -122,9 +124,9 @@ async def test_everybody_gets_the_answer_to_the_own_question() -> None:
 
 
 async def test_what_waits_rides_together_and_nothing_waits_for_a_timer() -> None:
-    async with connected(in_flight=1, together=64) as (motor, client):
+    async with connected(under_way=1, together=64) as (motor, client):
         motor.go.clear()
-        first = asyncio.create_task(ask(client, [0]))
+        first = asyncio.create_task(ask(client, [SLOW]))
         await motor.asked.wait()
         rest = [asyncio.create_task(ask(client, [number])) for number in range(1, 101)]
         await asyncio.sleep(0)
@@ -133,11 +135,33 @@ async def test_what_waits_rides_together_and_nothing_waits_for_a_timer() -> None
         assert motor.calls == [1, 64, 36]
 
 
+async def test_a_group_that_takes_long_holds_up_no_other() -> None:
+    async with connected(under_way=2) as (motor, client):
+        motor.go.clear()
+        slow = asyncio.create_task(ask(client, [SLOW]))
+        await motor.asked.wait()
+        assert await ask(client, [1]) == [1]
+        assert not slow.done()
+        motor.go.set()
+        assert await slow == [SLOW]
+
+
+async def test_who_asks_a_motor_that_lets_others_wait_is_sent_on_with_them() -> None:
+    async with connected(under_way=1, deadline_s=0.1) as (motor, client):
+        motor.go.clear()
+        first = asyncio.create_task(ask(client, [SLOW]))
+        await motor.asked.wait()
+        second = asyncio.create_task(ask(client, [1]))
+        answers = await asyncio.gather(first, second, return_exceptions=True)
+        assert [type(answer) for answer in answers] == [Unreachable] * 2
+        assert motor.calls == [1]
+
+
 async def test_a_motor_that_hangs_is_given_up_after_the_deadline() -> None:
     async with connected(deadline_s=0.1) as (motor, client):
         motor.go.clear()
         with pytest.raises(Unreachable, match="did not answer in time"):
-            await ask(client, [0])
+            await ask(client, [SLOW])
         motor.go.set()
         assert await ask(client, [1]) == [1]
 

@@ -25,25 +25,23 @@ _sym_db = _symbol_database.Default()
 from serving.wire.gen import common_pb2 as common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x0bmotor.proto\x12\x0bqbrix.motor\x1a\x0c\x63ommon.proto\"b\n\x05Query\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x12\n\nexperiment\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x03 \x01(\t\x12\x0f\n\x07\x63ontext\x18\x04 \x01(\x0c\x12\x0f\n\x07request\x18\x05 \x01(\t\"4\n\rDecideRequest\x12#\n\x07queries\x18\x01 \x03(\x0b\x32\x12.qbrix.motor.Query\"\x84\x01\n\x07Outcome\x12\x0b\n\x03\x61rm\x18\x01 \x01(\r\x12\t\n\x01u\x18\x02 \x01(\x01\x12\x0b\n\x03low\x18\x03 \x01(\x01\x12\x12\n\npropensity\x18\x04 \x01(\x01\x12\x10\n\x08recorded\x18\x05 \x03(\x01\x12\r\n\x05\x65poch\x18\x06 \x01(\x04\x12\x0f\n\x07version\x18\x07 \x01(\x04\x12\x0e\n\x06\x61ge_ms\x18\x08 \x01(\x04\">\n\x07Refusal\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12\x15\n\rretry_after_s\x18\x03 \x01(\x01\"e\n\x07\x44\x65\x63ided\x12\'\n\x07outcome\x18\x01 \x01(\x0b\x32\x14.qbrix.motor.OutcomeH\x00\x12\'\n\x07refusal\x18\x02 \x01(\x0b\x32\x14.qbrix.motor.RefusalH\x00\x42\x08\n\x06result\"7\n\x0e\x44\x65\x63ideResponse\x12%\n\x07\x64\x65\x63ided\x18\x01 \x03(\x0b\x32\x14.qbrix.motor.Decided2\xa0\x01\n\x0cMotorService\x12\x41\n\x06\x44\x65\x63ide\x12\x1a.qbrix.motor.DecideRequest\x1a\x1b.qbrix.motor.DecideResponse\x12M\n\x06Health\x12 .qbrix.common.HealthCheckRequest\x1a!.qbrix.common.HealthCheckResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x0bmotor.proto\x12\x0bqbrix.motor\x1a\x0c\x63ommon.proto\"-\n\nQueryGroup\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0f\n\x07queries\x18\x02 \x01(\x0c\"\xb0\x01\n\x0b\x41nswerGroup\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x10\n\x08outcomes\x18\x02 \x01(\x0c\x12\x38\n\x08refusals\x18\x03 \x03(\x0b\x32&.qbrix.motor.AnswerGroup.RefusalsEntry\x1a\x45\n\rRefusalsEntry\x12\x0b\n\x03key\x18\x01 \x01(\r\x12#\n\x05value\x18\x02 \x01(\x0b\x32\x14.qbrix.motor.Refusal:\x02\x38\x01\">\n\x07Refusal\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12\x15\n\rretry_after_s\x18\x03 \x01(\x01\x32\xa4\x01\n\x0cMotorService\x12\x45\n\x0c\x44\x65\x63ideGroups\x12\x17.qbrix.motor.QueryGroup\x1a\x18.qbrix.motor.AnswerGroup(\x01\x30\x01\x12M\n\x06Health\x12 .qbrix.common.HealthCheckRequest\x1a!.qbrix.common.HealthCheckResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'motor_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_QUERY']._serialized_start=42
-  _globals['_QUERY']._serialized_end=140
-  _globals['_DECIDEREQUEST']._serialized_start=142
-  _globals['_DECIDEREQUEST']._serialized_end=194
-  _globals['_OUTCOME']._serialized_start=197
-  _globals['_OUTCOME']._serialized_end=329
-  _globals['_REFUSAL']._serialized_start=331
-  _globals['_REFUSAL']._serialized_end=393
-  _globals['_DECIDED']._serialized_start=395
-  _globals['_DECIDED']._serialized_end=496
-  _globals['_DECIDERESPONSE']._serialized_start=498
-  _globals['_DECIDERESPONSE']._serialized_end=553
-  _globals['_MOTORSERVICE']._serialized_start=556
-  _globals['_MOTORSERVICE']._serialized_end=716
+  _globals['_ANSWERGROUP_REFUSALSENTRY']._loaded_options = None
+  _globals['_ANSWERGROUP_REFUSALSENTRY']._serialized_options = b'8\001'
+  _globals['_QUERYGROUP']._serialized_start=42
+  _globals['_QUERYGROUP']._serialized_end=87
+  _globals['_ANSWERGROUP']._serialized_start=90
+  _globals['_ANSWERGROUP']._serialized_end=266
+  _globals['_ANSWERGROUP_REFUSALSENTRY']._serialized_start=197
+  _globals['_ANSWERGROUP_REFUSALSENTRY']._serialized_end=266
+  _globals['_REFUSAL']._serialized_start=268
+  _globals['_REFUSAL']._serialized_end=330
+  _globals['_MOTORSERVICE']._serialized_start=333
+  _globals['_MOTORSERVICE']._serialized_end=497
 # @@protoc_insertion_point(module_scope)

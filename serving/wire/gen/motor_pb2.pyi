@@ -2,50 +2,35 @@ from serving.wire.gen import common_pb2 as _common_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from collections.abc import Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
-class Query(_message.Message):
-    __slots__ = ("tenant", "experiment", "decision_id", "context", "request")
-    TENANT_FIELD_NUMBER: _ClassVar[int]
-    EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
-    DECISION_ID_FIELD_NUMBER: _ClassVar[int]
-    CONTEXT_FIELD_NUMBER: _ClassVar[int]
-    REQUEST_FIELD_NUMBER: _ClassVar[int]
-    tenant: str
-    experiment: str
-    decision_id: str
-    context: bytes
-    request: str
-    def __init__(self, tenant: _Optional[str] = ..., experiment: _Optional[str] = ..., decision_id: _Optional[str] = ..., context: _Optional[bytes] = ..., request: _Optional[str] = ...) -> None: ...
-
-class DecideRequest(_message.Message):
-    __slots__ = ("queries",)
+class QueryGroup(_message.Message):
+    __slots__ = ("number", "queries")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
     QUERIES_FIELD_NUMBER: _ClassVar[int]
-    queries: _containers.RepeatedCompositeFieldContainer[Query]
-    def __init__(self, queries: _Optional[_Iterable[_Union[Query, _Mapping]]] = ...) -> None: ...
+    number: int
+    queries: bytes
+    def __init__(self, number: _Optional[int] = ..., queries: _Optional[bytes] = ...) -> None: ...
 
-class Outcome(_message.Message):
-    __slots__ = ("arm", "u", "low", "propensity", "recorded", "epoch", "version", "age_ms")
-    ARM_FIELD_NUMBER: _ClassVar[int]
-    U_FIELD_NUMBER: _ClassVar[int]
-    LOW_FIELD_NUMBER: _ClassVar[int]
-    PROPENSITY_FIELD_NUMBER: _ClassVar[int]
-    RECORDED_FIELD_NUMBER: _ClassVar[int]
-    EPOCH_FIELD_NUMBER: _ClassVar[int]
-    VERSION_FIELD_NUMBER: _ClassVar[int]
-    AGE_MS_FIELD_NUMBER: _ClassVar[int]
-    arm: int
-    u: float
-    low: float
-    propensity: float
-    recorded: _containers.RepeatedScalarFieldContainer[float]
-    epoch: int
-    version: int
-    age_ms: int
-    def __init__(self, arm: _Optional[int] = ..., u: _Optional[float] = ..., low: _Optional[float] = ..., propensity: _Optional[float] = ..., recorded: _Optional[_Iterable[float]] = ..., epoch: _Optional[int] = ..., version: _Optional[int] = ..., age_ms: _Optional[int] = ...) -> None: ...
+class AnswerGroup(_message.Message):
+    __slots__ = ("number", "outcomes", "refusals")
+    class RefusalsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: int
+        value: Refusal
+        def __init__(self, key: _Optional[int] = ..., value: _Optional[_Union[Refusal, _Mapping]] = ...) -> None: ...
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    OUTCOMES_FIELD_NUMBER: _ClassVar[int]
+    REFUSALS_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    outcomes: bytes
+    refusals: _containers.MessageMap[int, Refusal]
+    def __init__(self, number: _Optional[int] = ..., outcomes: _Optional[bytes] = ..., refusals: _Optional[_Mapping[int, Refusal]] = ...) -> None: ...
 
 class Refusal(_message.Message):
     __slots__ = ("kind", "detail", "retry_after_s")
@@ -56,17 +41,3 @@ class Refusal(_message.Message):
     detail: str
     retry_after_s: float
     def __init__(self, kind: _Optional[str] = ..., detail: _Optional[str] = ..., retry_after_s: _Optional[float] = ...) -> None: ...
-
-class Decided(_message.Message):
-    __slots__ = ("outcome", "refusal")
-    OUTCOME_FIELD_NUMBER: _ClassVar[int]
-    REFUSAL_FIELD_NUMBER: _ClassVar[int]
-    outcome: Outcome
-    refusal: Refusal
-    def __init__(self, outcome: _Optional[_Union[Outcome, _Mapping]] = ..., refusal: _Optional[_Union[Refusal, _Mapping]] = ...) -> None: ...
-
-class DecideResponse(_message.Message):
-    __slots__ = ("decided",)
-    DECIDED_FIELD_NUMBER: _ClassVar[int]
-    decided: _containers.RepeatedCompositeFieldContainer[Decided]
-    def __init__(self, decided: _Optional[_Iterable[_Union[Decided, _Mapping]]] = ...) -> None: ...
