@@ -7,9 +7,11 @@ them once, when the object is made. Batches and contexts are checked at the door
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
 from typing import Any, cast, get_type_hints
 
 import numpy as np
@@ -22,9 +24,11 @@ __all__ = [
     "ParameterSpec",
     "check_batch",
     "check_context",
+    "check_features",
     "check_integer",
     "check_mask",
     "check_parameters",
+    "check_path",
     "check_rewards",
     "middle",
     "param",
@@ -178,7 +182,12 @@ def check_context(
     context: Array | None, *, dim: int, owner: str, leading: tuple[int, ...] | None = None
 ) -> Array:
     """The context, if it has ``dim`` finite features (and these leading axes)."""
-    width = 0 if context is None else context.shape[-1]
+    if context is not None and not isinstance(context, np.ndarray):
+        raise ShapeError(
+            f"context = {context!r} is no array, {owner} needs one of {dim} features; "
+            "pass np.array(…, dtype=float)"
+        )
+    width = context.shape[-1] if context is not None and context.ndim else 0
     if context is None or width != dim:
         raise ShapeError(f"context has {width} features, {owner} needs {dim}")
     if leading is not None and context.shape[:-1] != leading:
@@ -188,10 +197,17 @@ def check_context(
     return context
 
 
+def check_features(dim: object, *, owner: str, hint: str = "or a constant feature 1.0") -> None:
+    """Raise `InvalidParameter` unless a policy that needs a context is given a feature."""
+    if not _is_integer(dim) or cast(int, dim) < 1:
+        raise InvalidParameter(
+            f"dim = {dim!r}, {owner} needs at least 1 feature; pass init(n_arms=…, dim=…) {hint}"
+        )
+
+
 def check_integer(value: object, *, name: str, least: int) -> None:
     """Raise `InvalidParameter` unless ``value`` is an integer of at least ``least``."""
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not whole or cast(int, value) < least:
+    if not _is_integer(value) or cast(int, value) < least:
         raise InvalidParameter(f"{name} = {value!r}, expected an integer >= {least}")
 
 
@@ -204,6 +220,17 @@ def check_mask(mask: BoolArray | None, *, n_arms: int) -> BoolArray | None:
     if not mask.any(-1).all():
         raise InvalidParameter("mask allows no arm; at least one arm must be choosable")
     return mask
+
+
+def check_path(path: object, *, name: str, example: str) -> Path:
+    """The path, if it is one; whether something is there is another question."""
+    if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
+        raise InvalidParameter(f"{name} = {path!r}, expected a path, for example {example!r}")
+    return Path(path)
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 def _has_type(value: object, expected: type) -> bool:

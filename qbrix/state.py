@@ -25,6 +25,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from qbrix.checks import check_integer
 from qbrix.errors import InvalidParameter, StateMismatch
 
 __all__ = [
@@ -52,6 +53,7 @@ MAX_STATE_BYTES = 2**28  # a state is written, sent and prepared whole, at every
 
 _MAGIC = b"QBST\x01"
 _METADATA_KEY = "qbrix.array"
+_WORDS = {"K": "n_arms", "d": "dim"}
 
 
 class State:
@@ -104,8 +106,11 @@ def zeros(state_type: type[S], *, leading: tuple[int, ...] = (), **sizes: int) -
     Raises
     ------
     InvalidParameter
-        When one state (without the leading axes) would exceed `MAX_STATE_BYTES`.
+        When a size is no whole number, there is no arm, or one state (without the leading axes)
+        would exceed `MAX_STATE_BYTES`.
     """
+    for letter, number in sizes.items():
+        check_integer(number, name=_WORDS.get(letter, letter), least=1 if letter == "K" else 0)
     specs = array_specs(state_type)
     shapes = {name: _solid(spec, sizes, name=name) for name, spec in specs.items()}
     size = sum(prod(shapes[name]) * np.dtype(spec.dtype).itemsize for name, spec in specs.items())

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from qbrix.bundle.signing import SigningKey
 from qbrix.bundle.source import OwnSource, find_source, foreign_code
 from qbrix.bundle.trace import Trace
 from qbrix.bundle.verify import host_versions
+from qbrix.checks import check_path
 from qbrix.errors import InvalidParameter, ShapeError, StateMismatch
 from qbrix.policies.base import Policy
 from qbrix.state import State, copy_state, leading_shape, resolve_sizes, to_bytes
@@ -92,6 +93,7 @@ def export(
     """
     if not isinstance(policy, Policy):
         raise InvalidParameter(f"policy = {policy!r}, expected an instance, e.g. BetaTSPolicy()")
+    file = check_path(path, name="path", example="my_policy.qbrix")
     source = find_source(type(policy))
     names, n_arms = _arms(arms, state=state, environment=environment)
     dim = _dim(policy, dim, features=features, state=state, environment=environment)
@@ -116,7 +118,7 @@ def export(
     if key is not None:
         bundle = bundle.sign(key if isinstance(key, SigningKey) else SigningKey.load(key))
     verify_fresh(bundle)
-    bundle.save(path)
+    bundle.save(file)
     return bundle
 
 
@@ -169,14 +171,20 @@ def _arms(
     if isinstance(arms, int):
         return None, arms
     if arms is not None:
-        if isinstance(arms, str) or not all(isinstance(name, str) for name in arms):
-            raise InvalidParameter(f"arms = {arms!r}, expected a list of names or a number")
-        return tuple(arms), len(arms)
+        names = _names(arms)
+        return names, len(names)
     if state is not None:
         return None, resolve_sizes(state)["K"]
     if environment is not None:
         return None, int(environment.n_arms)
     raise InvalidParameter("arms are missing: give their names or their number, or a state")
+
+
+def _names(arms: object) -> tuple[str, ...]:
+    listed = isinstance(arms, Sequence) and not isinstance(arms, str)
+    if not listed or not all(isinstance(name, str) for name in cast(Sequence[object], arms)):
+        raise InvalidParameter(f"arms = {arms!r}, expected a list of names or a number")
+    return tuple(cast(Sequence[str], arms))
 
 
 def _dim(

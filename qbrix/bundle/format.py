@@ -19,7 +19,6 @@ import json
 import os
 from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -31,7 +30,8 @@ from qbrix.bundle.signing import SigningKey, Trusted, TrustedKeys
 from qbrix.bundle.source import load_class
 from qbrix.bundle.trace import Trace
 from qbrix.bundle.verify import Certificate, verify
-from qbrix.errors import BundleError
+from qbrix.checks import check_path
+from qbrix.errors import BundleError, InvalidParameter
 from qbrix.policies.base import Policy
 from qbrix.state import State, from_bytes, leading_shape, resolve_sizes
 
@@ -62,6 +62,11 @@ class Bundle:
     """
 
     def __init__(self, data: bytes) -> None:
+        if not isinstance(data, bytes):
+            raise InvalidParameter(
+                f"data is {type(data).__name__}, expected the bytes of a bundle; "
+                "qbrix.load reads a file"
+            )
         members = unpack(data)
         if MANIFEST not in members:
             raise BundleError("format", f"the archive has no {MANIFEST}, so it is no bundle")
@@ -249,8 +254,12 @@ def load(path: str | os.PathLike[str]) -> Bundle:
     ------
     BundleError
         ``format`` or ``digest`` when the file is not a whole bundle.
+    FileNotFoundError
+        When there is none.
     """
-    file = Path(path)
+    file = check_path(path, name="path", example="beta.qbrix")
+    if file.is_dir():
+        raise BundleError("format", f"{file} is a folder, expected a file that qbrix.export wrote")
     if file.stat().st_size > MAX_ARCHIVE_BYTES:
         raise BundleError("format", f"{file} is larger than a bundle may be ({MAX_ARCHIVE_BYTES})")
     return Bundle.from_bytes(file.read_bytes())

@@ -17,6 +17,7 @@ from typing import TypeAlias
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from qbrix.checks import check_path
 from qbrix.errors import BundleError, InvalidParameter
 
 __all__ = ["SigningKey", "Trusted", "TrustedKeys", "key_id"]
@@ -52,7 +53,7 @@ class SigningKey:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> SigningKey:
         """Read `load_or_create`'s file; refuses one that others can read."""
-        file = Path(path)
+        file = check_path(path, name="key", example="secrets/signing_key")
         mode = stat.S_IMODE(file.stat().st_mode)
         if mode & 0o077:
             raise InvalidParameter(
@@ -71,7 +72,7 @@ class SigningKey:
         Processes that start together end with the same key: the file appears whole or not at all,
         and who comes second reads what the first one wrote.
         """
-        file = Path(path)
+        file = check_path(path, name="key", example="secrets/signing_key")
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
             text = f"{_PRIVATE_HEADER}\n{secrets.token_hex(32)}\n"

@@ -46,8 +46,7 @@ class Transport:
     ) -> None:
         import httpx
 
-        if not url.startswith(("http://", "https://")):
-            raise InvalidParameter(f"url = {url!r}, expected e.g. http://127.0.0.1:8080")
+        _check_credentials(url, api_key)
         self.url = url.rstrip("/")
         self._sleep = sleep
         headers = {
@@ -109,4 +108,14 @@ class Transport:
             f"no answer from {self.url} ({type(error).__name__}: {error}); "
             "is the server up, and is this its address?",
             retry_after_s=0.0,
+        )
+
+
+def _check_credentials(url: object, api_key: object) -> None:
+    if not isinstance(url, str) or not url.startswith(("http://", "https://")):
+        raise InvalidParameter(f"url = {url!r}, expected e.g. http://127.0.0.1:8080")
+    if not isinstance(api_key, str) or not (api_key.isascii() and api_key.isprintable()):
+        raise InvalidParameter(
+            "api_key is not a text of plain characters; expected the one that `qbrix up` prints "
+            "or `qbrix key create` makes, optiq_…"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -238,7 +239,16 @@ def _encoded(target: ArrayLike, *, rows: int) -> tuple[list[Any], IntArray]:
     given = np.asarray(target)
     if given.shape != (rows,):
         raise ShapeError(f"target has shape {given.shape}, expected ({rows},) like the features")
-    labels, codes = np.unique(given, return_inverse=True)
+    if any(_is_missing(label) for label in given.tolist()):
+        raise InvalidParameter("target contains a missing label; fill or drop it first")
+    try:
+        labels, codes = np.unique(given, return_inverse=True)
+    except TypeError:
+        raise InvalidParameter("target mixes labels that cannot be sorted; use one type") from None
     fixed = codes.astype(np.int64)
     fixed.flags.writeable = False
     return labels.tolist(), fixed
+
+
+def _is_missing(label: object) -> bool:
+    return label is None or (isinstance(label, float) and math.isnan(label))

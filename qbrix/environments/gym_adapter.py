@@ -55,6 +55,11 @@ def to_gymnasium(environment: Environment, *, horizon: int | None = None) -> Ban
     (0, (0, 1.0, False, False))
     """
     _gymnasium()
+    if not isinstance(environment, Environment):
+        raise InvalidParameter(
+            f"environment = {environment!r}, expected an instance of Environment, for example "
+            "Bernoulli([0.9, 0.8]); from_gymnasium goes the other way"
+        )
     from qbrix.environments._gym_env import BanditEnv
 
     rounds = environment.length if horizon is None else horizon
@@ -129,6 +134,11 @@ class GymnasiumBandit(Environment):
         if reward not in SUPPORTS:
             raise InvalidParameter(
                 f"GymnasiumBandit.reward = {reward!r}, expected one of {', '.join(SUPPORTS)}"
+            )
+        if not isinstance(make, str) and not callable(make):
+            raise InvalidParameter(
+                f"GymnasiumBandit.make = {make!r}, expected the id of a registered environment or "
+                "a function that makes one, for example lambda: env"
             )
         self.make = make
         self.arguments = dict(arguments or {})

@@ -22,8 +22,7 @@ from typing import cast
 
 import numpy as np
 
-from qbrix.checks import check_context
-from qbrix.errors import InvalidParameter
+from qbrix.checks import check_context, check_features
 from qbrix.policies._counts import starts
 from qbrix.policies.base import Policy
 from qbrix.state import State, array, arrays_of, zeros
@@ -63,11 +62,7 @@ class LinearPolicy(Policy[Moments, Ridge]):
 
     def init(self, *, n_arms: int, dim: int = 0) -> Moments:
         """The state before the first interaction; ``dim`` is at least 1."""
-        if dim < 1:
-            raise InvalidParameter(
-                f"dim = {dim}, {type(self).__name__} needs at least 1 feature; "
-                "pass init(n_arms=…, dim=…) or a constant feature 1.0"
-            )
+        check_features(dim, owner=type(self).__name__)
         return zeros(self.state_type, K=n_arms, d=dim, p=dim * (dim + 1) // 2)
 
     def prepare(self, state: Moments) -> Ridge:

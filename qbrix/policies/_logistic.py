@@ -34,8 +34,7 @@ from typing import Generic, Self, TypeVar, cast
 
 import numpy as np
 
-from qbrix.checks import check_context
-from qbrix.errors import InvalidParameter
+from qbrix.checks import check_context, check_features
 from qbrix.policies._linear import Ridge, _pack, _pairs, _products, _rows, _square
 from qbrix.policies.base import Policy
 from qbrix.state import State, array, zeros
@@ -86,11 +85,7 @@ class LogisticPolicy(Policy[S, P], Generic[S, P]):
 
     def init(self, *, n_arms: int, dim: int = 0) -> S:
         """The state before the first interaction; ``dim`` is at least 1."""
-        if dim < 1:
-            raise InvalidParameter(
-                f"dim = {dim}, {type(self).__name__} needs at least 1 feature; "
-                "pass init(n_arms=…, dim=…) or a constant feature 1.0"
-            )
+        check_features(dim, owner=type(self).__name__)
         pairs = dim * (dim + 1) // 2
         state = zeros(self.state_type, K=n_arms, d=dim, p=pairs, w=self.window)
         return cast(S, state)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TypeVar
 
-from qbrix.checks import check_batch, check_context
+from qbrix.checks import check_batch, check_context, check_integer
 from qbrix.errors import InvalidParameter, StateMismatch
 from qbrix.policies.base import Policy
 from qbrix.state import State, arrays_of, leading_shape, resolve_sizes
@@ -54,6 +54,8 @@ class PerArmPolicy(Policy[S, P]):
 
 def parts(dim: int, n_arms: int, *, owner: str, what: str) -> int:
     """How many numbers each of K equal parts of a context has."""
+    check_integer(n_arms, name="n_arms", least=1)
+    check_integer(dim, name="dim", least=0)
     if dim < n_arms or dim % n_arms:
         raise InvalidParameter(
             f"dim = {dim}, {owner} needs a multiple of the {n_arms} arms: {what}; "

@@ -12,7 +12,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from qbrix.checks import param
+from qbrix.checks import check_integer, param
 from qbrix.errors import InvalidParameter, StateMismatch
 from qbrix.policies._counts import Rewards, pick, share
 from qbrix.policies._evidence import LAST, observed_means
@@ -86,6 +86,7 @@ class PhasedPolicy(IdentificationPolicy[Trial, Trial]):
 
     def init(self, *, n_arms: int, dim: int = 0) -> Trial:
         """No observation, nobody out; raises where the budget does not reach every arm."""
+        check_integer(n_arms, name="n_arms", least=1)
         phases = self.phases(n_arms)
         if phases and phases[0].pulls < 1:
             raise InvalidParameter(

@@ -8,8 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from qbrix.checks import check_context, param
-from qbrix.errors import InvalidParameter
+from qbrix.checks import check_context, check_features, param
 from qbrix.policies._counts import Pulls, pick, share
 from qbrix.policies._hashing import fractions, mixed, row_words, tosses
 from qbrix.policies._linear import _pairs, _products, _rows, _square
@@ -92,11 +91,7 @@ class BaggedLinearPolicy(Policy[Bags, Array]):
 
     def init(self, *, n_arms: int, dim: int = 0) -> Bags:
         """The state before the first interaction; ``dim`` is at least 1."""
-        if dim < 1:
-            raise InvalidParameter(
-                f"dim = {dim}, BaggedLinearPolicy needs at least 1 feature; "
-                "pass init(n_arms=…, dim=…) or a constant feature 1.0"
-            )
+        check_features(dim, owner=type(self).__name__)
         return zeros(Bags, K=n_arms, M=self.models, d=dim, p=dim * (dim + 1) // 2)
 
     def prepare(self, state: Bags) -> Array:

@@ -14,7 +14,14 @@ from typing import Any, ClassVar, Generic, Literal, Self, TypeVar, cast
 
 import numpy as np
 
-from qbrix.checks import ParameterSpec, check_batch, check_parameters, middle, parameter_specs
+from qbrix.checks import (
+    ParameterSpec,
+    check_batch,
+    check_integer,
+    check_parameters,
+    middle,
+    parameter_specs,
+)
 from qbrix.errors import InvalidParameter, StateMismatch
 from qbrix.registry import identifier
 from qbrix.state import State, copy_state, grown, leading_shape, resolve_sizes, zeros
@@ -133,8 +140,10 @@ class Policy(ABC, Generic[S, P]):
         Raises
         ------
         InvalidParameter
-            When K exceeds what the policy can afford (`Capabilities.max_arms`).
+            When K exceeds what the policy can afford (`Capabilities.max_arms`), or is no number of
+            arms.
         """
+        check_integer(n_arms, name="n_arms", least=1)
         most = self.capabilities.max_arms
         if most is not None and n_arms > most:
             raise InvalidParameter(
@@ -303,6 +312,11 @@ class Policy(ABC, Generic[S, P]):
 
     def check_batch(self, state: S, batch: Interactions) -> None:
         """Raise unless ``batch`` fits ``state`` and the declared reward support."""
+        if not isinstance(batch, Interactions):
+            raise InvalidParameter(
+                f"batch = {batch!r}, expected qbrix.types.Interactions(arms=…, rewards=…, "
+                "propensities=…, state_versions=…)"
+            )
         sizes = resolve_sizes(state)
         width = 1 if batch.contexts is None else batch.contexts.shape[-1]
         check_batch(

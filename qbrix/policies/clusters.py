@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from qbrix.checks import param
-from qbrix.errors import InvalidParameter
+from qbrix.checks import check_features, param
 from qbrix.policies._clusters import Clustered, assigned, nearest
 from qbrix.policies._counts import Cells
 from qbrix.policies._in_order import rows
@@ -99,11 +98,7 @@ class ClustersPolicy(Policy[Clustered, Clustered]):
 
     def init(self, *, n_arms: int, dim: int = 0) -> Clustered:
         """Every learner's own beginning; ``dim`` is at least 1."""
-        if dim < 1:
-            raise InvalidParameter(
-                f"dim = {dim}, ClustersPolicy needs at least 1 feature; "
-                "pass init(n_arms=…, dim=…), or take its learner alone"
-            )
+        check_features(dim, owner=type(self).__name__, hint="or take its learner alone")
         numbers = initial(plain_learner_of(self.learner), n_arms)
         state = zeros(Clustered, K=n_arms, C=self.clusters, d=dim, m=numbers.size)
         state.learners[...] = numbers

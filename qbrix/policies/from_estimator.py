@@ -8,8 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from qbrix.checks import param
-from qbrix.errors import InvalidParameter
+from qbrix.checks import check_features, param
 from qbrix.policies._counts import share, uniform
 from qbrix.policies._estimators import classifies, estimator_of, text_of
 from qbrix.policies._fitted import Fitted, Recipe
@@ -135,11 +134,7 @@ class FromEstimatorPolicy(Policy[Remembered, Ready]):
 
     def init(self, *, n_arms: int, dim: int = 0) -> Remembered:
         """The state before the first interaction; ``dim`` is at least 1."""
-        if dim < 1:
-            raise InvalidParameter(
-                f"dim = {dim}, FromEstimatorPolicy needs at least 1 feature; "
-                "pass init(n_arms=…, dim=…) or a constant feature 1.0"
-            )
+        check_features(dim, owner=type(self).__name__)
         return zeros(Remembered, K=n_arms, w=self.window, d=dim)
 
     def prepare(self, state: Remembered) -> Ready:

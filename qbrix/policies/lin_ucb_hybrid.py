@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qbrix.checks import check_context, param
+from qbrix.checks import check_context, check_integer, param
 from qbrix.errors import InvalidParameter
 from qbrix.policies._counts import pick, share
 from qbrix.policies._hybrid import HybridMoments, HybridRidge, follow, learn, solve
@@ -86,6 +86,8 @@ class LinUCBHybridPolicy(PerArmPolicy[HybridMoments, HybridRidge]):
 
     def init(self, *, n_arms: int, dim: int = 0) -> HybridMoments:
         """The state before the first interaction; ``dim`` exceeds ``n_arms * arm_features``."""
+        check_integer(n_arms, name="n_arms", least=1)
+        check_integer(dim, name="dim", least=0)
         k = self.arm_features
         m = dim - n_arms * k
         if m < 1:

@@ -8,7 +8,7 @@ from typing import cast
 
 import numpy as np
 
-from qbrix.checks import param
+from qbrix.checks import check_features, param
 from qbrix.errors import InvalidParameter
 from qbrix.policies._counts import Cells
 from qbrix.policies._nested import learned_by, packed
@@ -138,11 +138,8 @@ class MetaBanditPolicy(Policy[Portfolio, Panel]):
 
     def init(self, *, n_arms: int, dim: int = 0) -> Portfolio:
         """Nothing observed, and every learner's own beginning."""
-        if self.use_context and dim < 1:
-            raise InvalidParameter(
-                f"dim = {dim}, MetaBanditPolicy(use_context=True) needs at least 1 feature; "
-                "pass init(n_arms=…, dim=…)"
-            )
+        if self.use_context:
+            check_features(dim, owner="MetaBanditPolicy(use_context=True)")
         return beginning(self.learners, n_arms=n_arms, dim=dim if self.use_context else 0)
 
     def grow(self, state: Portfolio, *, n_arms: int) -> Portfolio:

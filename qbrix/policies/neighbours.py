@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from qbrix.checks import param
+from qbrix.checks import check_features, param
 from qbrix.errors import InvalidParameter
 from qbrix.policies._neighbourhood import Remembered, nearest, remember
 from qbrix.policies._nested import initial, learned_by, plain_learner_of, size_of, unpacked, weighs
@@ -113,13 +113,10 @@ class NeighboursPolicy(Policy[Remembered, Remembered]):
 
     def init(self, *, n_arms: int, dim: int = 0) -> Remembered:
         """The state before the first interaction; ``dim`` is at least 1."""
-        if dim < 1:
-            raise InvalidParameter(
-                f"dim = {dim}, NeighboursPolicy needs at least 1 feature; "
-                "pass init(n_arms=…, dim=…), or take its learner alone"
-            )
+        check_features(dim, owner=type(self).__name__, hint="or take its learner alone")
+        state = zeros(Remembered, K=n_arms, w=self.window, d=dim)
         size_of(plain_learner_of(self.learner), n_arms)
-        return zeros(Remembered, K=n_arms, w=self.window, d=dim)
+        return state
 
     def propensities(
         self, prepared: Remembered, context: Array | None = None, *, mask: BoolArray | None = None

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 import numpy as np
 
 import qbrix
+from qbrix.checks import check_path
 from qbrix.errors import InvalidParameter
 from qbrix.simulator.archive import read_archive, trace_from, trace_tables, write_archive
 from qbrix.simulator.unit import AnyPolicy, Piece, Task
@@ -84,9 +85,7 @@ def shelf_in(folder: str | os.PathLike[str] | None) -> Shelf:
     """The shelf in a folder, which is made where it is missing; none without a folder."""
     if folder is None:
         return NoShelf()
-    if not isinstance(folder, (str, os.PathLike)):
-        raise InvalidParameter(f"folder = {folder!r}, expected a path, for example 'races/today'")
-    path = Path(folder)
+    path = check_path(folder, name="folder", example="races/today")
     if path.exists() and not path.is_dir():
         raise InvalidParameter(f"folder = {str(folder)!r} is a file, expected a folder")
     path.mkdir(parents=True, exist_ok=True)

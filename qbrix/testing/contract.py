@@ -121,8 +121,19 @@ def kept_laws(checks: Iterable[Check]) -> list[str]:
 
 
 def instances(given: Any, *, of: type[Any]) -> list[Any]:
-    """One or many subjects or their classes as subjects; a class stands for its ``example()``."""
-    many = [given] if isinstance(given, (of, type)) else list(given)
+    """One or many subjects or their classes as subjects; a class stands for its ``example()``.
+
+    Raises
+    ------
+    InvalidParameter
+        When there is none, or something that is no ``of``: it would keep every law unseen.
+    """
+    many = list(given) if isinstance(given, Iterable) else [given]
+    if not many:
+        raise InvalidParameter(f"there is nothing to check; pass a {of.__name__} or its class")
+    for item in many:
+        if not (issubclass(item, of) if isinstance(item, type) else isinstance(item, of)):
+            raise InvalidParameter(f"{item!r} is no {of.__name__}, so there is nothing to check")
     return [cast("Any", item).example() if isinstance(item, type) else item for item in many]
 
 
