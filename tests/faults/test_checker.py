@@ -15,7 +15,7 @@ from serving.storage.base import DeadLetter
 from tests.faults.checker import Counts, Verdict, check
 from tests.faults.evidence import Evidence, reward_key
 from tests.faults.forged import SECRETS, Run, honest_run, refold
-from tests.faults.history import Attempt, History, Mark
+from tests.faults.history import Attempt, Change, History, Mark
 
 Case = tuple[Run, Evidence]
 
@@ -214,6 +214,36 @@ def test_a_client_that_was_told_another_arm(case: Case) -> None:
     must_find("its token says otherwise", run, evidence)
 
 
+def test_a_gate_that_gives_another_arm_than_it_forces(case: Case) -> None:
+    run, evidence = case
+    index, one = next(
+        (index, one) for index, one in enumerate(run.history.attempts) if one.kind == "select"
+    )
+    run.history.attempts[index] = replace(one, forced=1)
+    must_find("a gate gave arm", run, evidence)
+
+
+@pytest.mark.parametrize(
+    ("change", "body", "sentence"),
+    [
+        ("parameters", {"policy_params": {"alpha_prior": 1.5}}, "accepted and never applied"),
+        ("reset", {}, "1 changes (reset) were accepted, 0 applied"),
+        ("arm", {"arms": [{"name": "d"}]}, "1 changes (arms) were accepted, 0 applied"),
+    ],
+)
+def test_a_change_that_was_accepted_and_not_made(
+    case: Case, change: str, body: dict[str, Any], sentence: str
+) -> None:
+    run, evidence = case
+    asked = Change(
+        at_s=1.0, experiment=run.record.id, change=change, body=body, status=503, said=""
+    )
+    run.history.changes = [asked]
+    assert judged(run, evidence).breaches == []
+    run.history.changes = [replace(asked, status=200)]
+    must_find(sentence, run, evidence)
+
+
 def test_a_bug_is_no_outage(case: Case) -> None:
     run, evidence = case
     run.history.attempts.append(
@@ -302,9 +332,13 @@ def test_only_redis_and_its_proxy_together_may_lose_what_was_acknowledged(case: 
 def test_a_history_is_what_was_written(case: Case, tmp_path: Path) -> None:
     run, evidence = case
     marked(run.history, (1.0, "fault"))
+    run.history.changes = [
+        Change(at_s=1.0, experiment="e", change="reset", body={}, status=200, said="")
+    ]
     run.history.write(tmp_path / "history.jsonl")
     read = History.read(tmp_path / "history.jsonl")
     assert (read.attempts, read.marks) == (run.history.attempts, run.history.marks)
+    assert read.changes == run.history.changes
     assert check(read, evidence, SECRETS).breaches == []
     assert isinstance(read.attempts[0], Attempt)
     assert np.isfinite(read.attempts[0].ended_s)
