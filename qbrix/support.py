@@ -10,6 +10,7 @@ from qbrix.errors import InvalidParameter, SupportError
 from qbrix.types import Array, BoolArray
 
 __all__ = [
+    "LARGEST",
     "SUPPORTS",
     "RewardRange",
     "RewardSupport",
@@ -21,7 +22,10 @@ __all__ = [
 ]
 
 RewardSupport: TypeAlias = Literal["binary", "bounded", "nonnegative", "continuous"]
-"""{0, 1}, [0, 1], [0, inf) or any finite number."""
+"""{0, 1}, [0, 1], [0, `LARGEST`] or [-`LARGEST`, `LARGEST`]."""
+
+LARGEST = 1e100
+"""Whatever is learned or decided from is at most this large, so that sums of squares are finite."""
 
 RewardRange: TypeAlias = tuple[float, float]
 """The declared smallest and largest reward; what a policy learns is rescaled to [0, 1]."""
@@ -32,8 +36,8 @@ SUPPORTS: tuple[RewardSupport, ...] = get_args(RewardSupport)
 _WORDS = {
     "binary": "0 or 1",
     "bounded": "a number in [0, 1]",
-    "nonnegative": "a finite number >= 0",
-    "continuous": "a finite number",
+    "nonnegative": f"a number in [0, {LARGEST:g}]",
+    "continuous": f"a number in [{-LARGEST:g}, {LARGEST:g}]",
 }
 
 
@@ -49,7 +53,7 @@ def includes(wide: RewardSupport, narrow: RewardSupport) -> bool:
 
 def supported(rewards: Array, support: str) -> BoolArray:
     """Which rewards lie in the support; NaN and infinities lie in none."""
-    good: BoolArray = np.isfinite(rewards)
+    good: BoolArray = np.abs(rewards) <= LARGEST
     if support == "binary":
         good = (rewards == 0.0) | (rewards == 1.0)
     elif support == "bounded":

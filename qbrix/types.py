@@ -41,7 +41,7 @@ class Interactions:
     arms : IntArray, shape (..., n)
         Index of the chosen arm in ``[0, K)``, or −1 for padding.
     rewards : Array, shape (..., n)
-        Observed reward, finite, within the support that the policy declares.
+        Observed reward, within the support that the policy declares.
     propensities : Array, shape (..., n)
         Probability in (0, 1] with which the arm was drawn.
     state_versions : IntArray, shape (..., n)

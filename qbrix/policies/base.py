@@ -43,7 +43,8 @@ class Capabilities:
     context : bool
         Whether the choice depends on a context of ``d`` features.
     reward : {"binary", "bounded", "nonnegative", "continuous"}
-        Support of the rewards it learns from: {0, 1}, [0, 1], [0, inf), or any finite number.
+        Support of the rewards it learns from: {0, 1}, [0, 1], numbers >= 0, or any; none
+        beyond 1e100 (`qbrix.support.LARGEST`).
     reward_types : tuple of {"binary", "bounded", "continuous"}, optional
         Kinds of rewards under which the catalogue lists it, where these are fewer than its support
         includes: a policy for rewards in [0, 1] may have little use for clicks.

@@ -141,7 +141,9 @@ async def test_what_is_no_finite_number_is_422(reward: str) -> None:
         ("BetaTSPolicy", -0.001, 422),
         ("BetaTSPolicy", 0.5, 201),
         ("BetaTSPolicy", 1, 201),
-        ("RandomPolicy", -1e300, 201),
+        ("RandomPolicy", -1e100, 201),
+        ("RandomPolicy", -1e300, 422),
+        ("RandomPolicy", 1.7e308, 422),
     ],
 )
 async def test_a_reward_that_the_policy_cannot_learn_from_is_422(

@@ -10,6 +10,7 @@ from typing import Any
 from qbrix.context import ContextSchema
 from qbrix.errors import Conflict, InvalidParameter, InvalidRequest
 from qbrix.policies import Policy
+from qbrix.support import LARGEST
 from serving.proxy.agent.messages import SelectContext
 from serving.storage.base import ExperimentRecord
 
@@ -26,7 +27,6 @@ __all__ = [
 MAX_DIM = 1024
 
 _KEYS = ("dim", "context_schema")
-_LARGEST = 1e100  # squares and their sums must stay finite
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +129,9 @@ def encode_context(context: SelectContext, *, shape: ContextShape) -> bytes:
             "(policy_params.dim)",
             code="INVALID_CONTEXT_VECTOR",
         )
-    if not all(-_LARGEST <= number <= _LARGEST for number in vector):
+    if not all(-LARGEST <= number <= LARGEST for number in vector):
         raise InvalidRequest(
-            f"context.vector holds a number beyond ±{_LARGEST:g}, or none at all",
+            f"context.vector holds a number beyond ±{LARGEST:g}, or none at all",
             code="INVALID_CONTEXT_VECTOR",
         )
     return _packed(vector)
