@@ -37,13 +37,21 @@ NOT_STARTED = 126
 def main(arguments: list[str]) -> None:
     account, niceness, signal_number, parent, *command = arguments
     try:
-        os.nice(int(niceness))
+        give_way(int(niceness))
         ACCOUNTS[account]()
         die_with(int(parent), int(signal_number))
         os.execv(command[0], command)
     except (OSError, KeyError) as error:
         print(f"launcher: {command[0]} as {account}: {error}", file=sys.stderr)
         sys.exit(NOT_STARTED)
+
+
+def give_way(niceness: int) -> None:
+    """Lower our priority; Linux may share time among sessions first, so ours goes down with us."""
+    os.nice(niceness)
+    autogroup = Path("/proc/self/autogroup")
+    if niceness and autogroup.exists():
+        autogroup.write_text(str(niceness), "ascii")
 
 
 def enter_namespace() -> None:
