@@ -7,28 +7,34 @@ length of its ledger.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from benchmarks.results import markdown_table, write_section
+from benchmarks.serving.events import ARMS, feedback_events
 from benchmarks.serving.measuring import Figures, Target, run
 from benchmarks.serving.pictures import Curve, Panel, draw
 from qbrix.client import Client
 from serving.stack import Stack
+from serving.stack.attached import environment_of
+from serving.storage.base import Stores
+from serving.storage.connect import open_stores
 
 PICTURE = "serving.svg"
-ARMS = [f"arm-{index}" for index in range(10)]
 CONNECTIONS = 16
 SHARES = (0.1, 0.25, 0.5, 0.75, 0.9)
 EXPERIMENTS = (1, 10, 100, 1000)
 RATES = (10, 100, 500, 1000, 2000)
 LEDGERS = (0, 10_000, 100_000)
 REQUESTS = 2000
+LASTS_S = 5.0  # each load below the peak
+BACKLOG = 500_000  # events, more than cortex learns meanwhile
 DEADLINE_S = 60.0
 TOGETHER = 1000
 SELECT, FEEDBACK = "/api/v1/agent/select", "/api/v1/agent/feedback"
@@ -94,7 +100,7 @@ class Serving:
 
     def __init__(self, stack: Stack, client: Client) -> None:
         self._stack, self._client = stack, client
-        self._pool = client.create_pool("arms", ARMS).id
+        self._pool = client.create_pool("arms", [f"arm-{index}" for index in range(ARMS)]).id
         self._main = self._experiment("main")
         self._watched = self._experiment("watched")
         pid = stack.pid("proxy")
@@ -104,14 +110,47 @@ class Serving:
         )
 
     def latency(self, *, training: bool) -> Curve:
-        """p99 in milliseconds at shares of the peak."""
-        peak = self._select([self._main], requests=REQUESTS).per_second
+        """p99 in milliseconds at shares of the peak; cortex has nothing to do, or too much."""
+        peak = self._select([self._main]).per_second
         points = []
         for share in SHARES:
-            with self._trained() if training else _quiet():
-                figures = self._select([self._main], per_second=share * peak)
+            rate = share * peak
+            if training:
+                asyncio.run(self._pile_up())
+            figures = self._select([self._main], requests=int(LASTS_S * rate), per_second=rate)
+            if training and not asyncio.run(self._unread()):
+                raise RuntimeError(f"cortex learned {BACKLOG} events before the load ended")
             points.append((share, figures.p99_ms))
+        while asyncio.run(self._unread()):
+            time.sleep(0.5)
         return points
+
+    async def _pile_up(self) -> None:
+        """More feedback than cortex learns from while a load lasts, in the stream."""
+        missing = BACKLOG - await self._unread()
+        events = feedback_events(self._watched, missing, seed=missing)
+        async with self._stores() as (stores, shard):
+            for first in range(0, missing, TOGETHER):
+                await stores.intake.append_feedback(shard, events[first : first + TOGETHER])
+
+    async def _unread(self) -> int:
+        """Events that wait for cortex."""
+        async with self._stores() as (stores, shard):
+            return (await stores.intake.look([shard])).shards[shard].unread
+
+    @asynccontextmanager
+    async def _stores(self) -> AsyncIterator[tuple[Stores, int]]:
+        """The stack's own, and the shard of the watched experiment."""
+        settings = environment_of(self._stack.data_dir)
+        stores = await open_stores(
+            postgres_url=settings["QBRIX_POSTGRES_URL"], redis_url=settings["QBRIX_REDIS_URL"]
+        )
+        try:
+            record = await stores.ledger.experiment(self._watched)
+            assert record is not None
+            yield stores, record.shard
+        finally:
+            await stores.close()
 
     def throughput(self) -> Curve:
         """Selects a second over so many experiments in turn."""
@@ -177,14 +216,14 @@ class Serving:
         items = [{"request_id": one["request_id"], "reward": 1.0} for one in decisions]
         run(self._target, f"{FEEDBACK}/batch", [json.dumps({"items": items})], connections=1)
 
-    def _feed(self, tokens: Sequence[str], *, per_second: float | None = None) -> None:
+    def _feed(self, tokens: Sequence[str], *, per_second: float) -> None:
         bodies = [json.dumps({"request_id": token, "reward": 1.0}) for token in tokens]
         run(self._target, FEEDBACK, bodies, connections=CONNECTIONS, per_second=per_second)
 
     @contextmanager
-    def _trained(self, *, per_second: float | None = None) -> Iterator[None]:
-        """Feedback comes in all the while: as fast as it can, or at a rate."""
-        tokens = self._tokens(self._main, REQUESTS if per_second is None else int(4 * per_second))
+    def _trained(self, *, per_second: float) -> Iterator[None]:
+        """Feedback comes in all the while."""
+        tokens = self._tokens(self._main, int(4 * per_second))
         feeding = threading.Thread(
             target=self._feed, args=(tokens,), kwargs={"per_second": per_second}
         )
@@ -204,11 +243,6 @@ class Serving:
                 raise TimeoutError(f"nothing was learned for {DEADLINE_S} s")
             time.sleep(0.002)
         return 1000.0 * (time.perf_counter() - started_s)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    yield
 
 
 def _asked(experiment: str, index: int) -> str:
