@@ -15,7 +15,7 @@ ARMS = 10
 
 
 def feedback_events(experiment: str, count: int, *, seed: int, dim: int = 0) -> list[FeedbackEvent]:
-    """Rewards of 0 and 1 for decisions of now, 60 a millisecond; ``dim`` numbers of context each."""
+    """Rewards of 0 and 1 for decisions of now, 60 a millisecond; contexts of ``dim`` numbers."""
     rng = np.random.default_rng(seed)
     arms, rewards = rng.integers(ARMS, size=count), rng.random(count) < 0.3
     now_ms = time.time_ns() // 1_000_000

@@ -18,19 +18,17 @@ from pathlib import Path
 from unittest.mock import patch
 
 import asyncpg
-import numpy as np
 
 from benchmarks.results import markdown_table, write_section
+from benchmarks.serving.events import ARMS, feedback_events
 from benchmarks.serving.processes import cpu_s
 from qbrix.policies import get
 from qbrix.state import from_bytes
-from serving.proxy.agent.encoding import new_decision_id
 from serving.stack import Stack
 from serving.stack.servers import EmbeddedPostgres, EmbeddedValkey
 from serving.storage.base import FeedbackEvent, Stores
 from serving.storage.connect import open_stores
 
-ARMS = 10
 ROUNDS = 3
 TOGETHER = 8192
 POLL_S = 0.02
@@ -109,7 +107,7 @@ async def _rounds(
         record = await stores.ledger.experiment(experiment)
         assert record is not None
         for number in range(1, ROUNDS + 1):
-            events = _events(training, experiment, seed=number)
+            events = feedback_events(experiment, training.events, seed=number, dim=training.dim)
             limits.append(await _copied(urls["QBRIX_POSTGRES_URL"], events))
             before_s = cpu_s(pid)
             await stores.intake.append_feedback(record.shard, events)
@@ -120,35 +118,6 @@ async def _rounds(
     finally:
         await stores.close()
     return speeds, costs, limits
-
-
-def _events(training: Training, experiment: str, *, seed: int) -> list[FeedbackEvent]:
-    """Feedback as proxies send it, of decisions made as fast as they are to be learned."""
-    rng = np.random.default_rng(seed)
-    arms, rewards = rng.integers(ARMS, size=training.events), rng.random(training.events) < 0.3
-    now_ms = time.time_ns() // 1_000_000
-    events = []
-    for index, (arm, reward) in enumerate(zip(arms, rewards, strict=True)):
-        decided_ms = now_ms - int(1000 * (training.events - index) / training.bar)
-        event = FeedbackEvent(
-            experiment=experiment,
-            epoch=0,
-            decision_id=new_decision_id(decided_ms, rng.bytes(10)),
-            feedback_id="",
-            arm=int(arm),
-            reward=float(reward),
-            u=0.05,
-            low=0.0,
-            propensity=0.1,
-            version=0,
-            gate=False,
-            recorded=(),
-            context=rng.standard_normal(training.dim).tobytes(),
-            decided_ms=decided_ms,
-            received_ms=now_ms,
-        )
-        events.append(event)
-    return events
 
 
 async def _learned(stores: Stores, training: Training, experiment: str, *, total: int) -> None:

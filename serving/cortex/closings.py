@@ -20,7 +20,7 @@ from serving.cortex.retract import CLOSINGS, told_of
 from serving.storage.base import DecisionEvent, FeedbackEvent, Windows
 from serving.storage.records_windows import BEFORE_ALL, Progress, StoredRow, Window
 
-__all__ = ["Closing", "Closings", "closing_rows", "read_until"]
+__all__ = ["Closing", "Closings", "closing_rows"]
 
 _log = structlog.get_logger("cortex")
 
@@ -124,17 +124,6 @@ class Closings:
         rows = by_decision(await self.windows.rows_of(window.experiment, ids)) if ids else {}
         learned = await asyncio.to_thread(_closed, live, decisions, rows)
         return Closing(live=live, learned=learned, progress=reached)
-
-
-def read_until(
-    began_ms: int, feedback: Sequence[FeedbackEvent], decisions: Sequence[DecisionEvent]
-) -> int:
-    """What was sent before that has been read; both streams are in the order of time, roughly."""
-    return min(
-        began_ms,
-        max((event.received_ms for event in feedback), default=began_ms),
-        max((event.decided_ms for event in decisions), default=began_ms),
-    )
 
 
 def closing_rows(

@@ -9,14 +9,14 @@ from dataclasses import replace
 import structlog
 
 from qbrix.errors import Conflict, QbrixError, Unavailable
-from serving.cortex.closings import Closings, read_until
+from serving.cortex.closings import Closings
 from serving.cortex.control import plan_change
 from serving.cortex.deployments import Deployments, Live
 from serving.cortex.pace import Pace
 from serving.cortex.publisher import Publisher
+from serving.cortex.reading import Place, Places, Reading
 from serving.cortex.snapshots import Snapshots
 from serving.cortex.step import (
-    Place,
     commit_change,
     commit_closing,
     commit_feedback,
@@ -28,7 +28,7 @@ from serving.cortex.told import tell_control
 from serving.failpoints import failpoint
 from serving.loading import PolicyLoader
 from serving.storage import keys
-from serving.storage.base import ControlRequest, DecisionEvent, FeedbackEvent, Read, Stores
+from serving.storage.base import ControlRequest, Stores
 from serving.telemetry import CortexMetrics
 
 __all__ = ["Shard"]
@@ -63,10 +63,11 @@ class Shard:
             stores.windows, self._deployments, grace_ms=round(timing.window_grace_s * 1000)
         )
         self._snapshots = Snapshots()
-        self._places: tuple[Place, Place] | None = None  # of feedback and of decisions
-        self._trimmed: tuple[Place, Place] | None = None
+        self._places: Places | None = None
+        self._trimmed: Places | None = None
         self._term = 0
         self._pace = Pace(metrics)
+        self._reading = Reading(stores.intake, number, pace=self._pace, clock=timing.clock)
 
     @property
     def position(self) -> str | None:
@@ -77,6 +78,7 @@ class Shard:
         """Nothing that is in memory can be relied on."""
         self._term = 0
         self._places = self._trimmed = None
+        self._reading.forget()
         self._deployments.forget_all()
         self._closings.forget()
         self._snapshots.forget_all()
@@ -131,31 +133,26 @@ class Shard:
                     self._snapshots.owe(live)
 
     async def _learn(self) -> bool:
-        before = await self._follow_incarnation()
-        began_ms = self._clock()
-        feedback, decisions = await self._read(before)
-        self._read_until_ms = read_until(began_ms, feedback.events, decisions.events)
-        places = (
-            replace(before[0], position=feedback.position),
-            replace(before[1], position=decisions.position),
-        )
-        if places == before:
+        portion = await self._reading.read(await self._follow_incarnation())
+        self._read_until_ms = portion.until_ms
+        if portion.places == portion.after:
             return False
-        with self._committing(), self._pace.timed():
-            moved = await commit_feedback(
-                self._stores.ledger,
-                self._deployments,
-                self._snapshots,
-                self._closings,
-                shard=self._number,
-                term=self._term,
-                feedback=feedback,
-                decisions=decisions,
-                places=places,
-                metrics=self._metrics,
-            )
-        self._metrics.step_events.observe(len(feedback.events) + len(decisions.events))
-        self._places = places
+        async with self._reading.ahead(portion):
+            with self._committing(), self._pace.timed():
+                moved = await commit_feedback(
+                    self._stores.ledger,
+                    self._deployments,
+                    self._snapshots,
+                    self._closings,
+                    shard=self._number,
+                    term=self._term,
+                    portion=portion,
+                    metrics=self._metrics,
+                )
+        self._metrics.step_events.observe(
+            len(portion.feedback.events) + len(portion.decisions.events)
+        )
+        self._places = portion.places
         for live in moved:
             self._publisher.offer(live, term=self._term)
         return True
@@ -183,18 +180,6 @@ class Shard:
             worked = True
         return worked
 
-    async def _read(
-        self, places: tuple[Place, Place]
-    ) -> tuple[Read[FeedbackEvent], Read[DecisionEvent]]:
-        intake = self._stores.intake
-        feedback = await intake.read_feedback(
-            self._number, after=places[0].position, limit=self._pace.limit, block_ms=0
-        )
-        decisions = await intake.read_decisions(
-            self._number, after=places[1].position, limit=self._pace.limit, block_ms=0
-        )
-        return feedback, decisions
-
     async def _trim(self) -> None:
         """Tell the streams what the ledger has; also for a predecessor who did not live to."""
         places = self._places
@@ -210,7 +195,7 @@ class Shard:
         self._trimmed = places
         failpoint("cortex.after_trim")
 
-    async def _follow_incarnation(self) -> tuple[Place, Place]:
+    async def _follow_incarnation(self) -> Places:
         """Streams that were made anew are read from their start; the copies are lost as well.
 
         What is read twice is counted once. A stream that is replaced between this look and the

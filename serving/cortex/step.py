@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from qbrix.errors import QbrixError
 from serving.cortex.closings import Closing, Closings
@@ -12,6 +11,7 @@ from serving.cortex.control import Change, record_after
 from serving.cortex.deployments import Deployments, Live
 from serving.cortex.groups import grouped
 from serving.cortex.published import snapshot_of
+from serving.cortex.reading import Portion
 from serving.cortex.snapshots import Snapshots
 from serving.cortex.told import Told
 from serving.cortex.writing import (
@@ -23,34 +23,17 @@ from serving.cortex.writing import (
     put_snapshots,
 )
 from serving.failpoints import failpoint
-from serving.storage.base import (
-    ControlRequest,
-    DecisionEvent,
-    FeedbackEvent,
-    Ledger,
-    LedgerStep,
-    Read,
-)
+from serving.storage.base import ControlRequest, Ledger, LedgerStep
 from serving.storage.records_windows import Progress
 from serving.telemetry import CortexMetrics
 
 __all__ = [
-    "Place",
     "commit_change",
     "commit_closing",
     "commit_feedback",
     "commit_rejection",
     "commit_snapshots",
 ]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
-    """Where reading of a stream goes on."""
-
-    stream: str
-    incarnation: str
-    position: str
 
 
 async def commit_feedback(
@@ -61,13 +44,12 @@ async def commit_feedback(
     *,
     shard: int,
     term: int,
-    feedback: Read[FeedbackEvent],
-    decisions: Read[DecisionEvent],
-    places: Sequence[Place],
+    portion: Portion,
     metrics: CortexMetrics,
 ) -> list[Live]:
     """Count what was read exactly once; the heads that it moved."""
     failpoint("cortex.before_step")
+    feedback, decisions = portion.feedback, portion.decisions
     groups = await grouped(ledger, deployments, closings, feedback.events, decisions.events)
     early = await groups.early(ledger, shard=shard, term=term)
     dead, told = [*groups.dead], Told()
@@ -89,7 +71,7 @@ async def commit_feedback(
         await archive(step, decisions.events)
         for name, progress in groups.behind.items():
             await step.put_window(name, progress)
-        for place in places:
+        for place in portion.places:
             await step.move(place.stream, incarnation=place.incarnation, position=place.position)
     failpoint("cortex.after_commit")
     told.tell(metrics, dead=len(dead), damaged=len(feedback.damaged) + len(decisions.damaged))
