@@ -165,6 +165,15 @@ async def test_an_answer_can_be_sent_again() -> None:
         assert patched.status_code == 200, patched.text
 
 
+@pytest.mark.parametrize("body", [{"policy": "UCB1Policy"}, {"pool_id": "0" * 32}])
+async def test_what_cannot_change_is_refused_not_ignored(body: dict[str, str]) -> None:
+    async with open_world() as world:
+        made = await world.experiment()
+        answer = await world.http.patch(f"{EXPERIMENTS}/{made['id']}", json=body)
+        assert (answer.status_code, answer.json()["code"]) == (422, "VALIDATION_ERROR")
+        assert "make another experiment" in answer.json()["detail"]
+
+
 async def test_hyper_parameters_are_replaced_at_the_next_version_and_learning_stays() -> None:
     async with open_world(control_wait_s=5) as world, learning(world) as cortex:
         made = await world.experiment(alpha_prior=2, beta_prior=3)

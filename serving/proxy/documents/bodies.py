@@ -128,8 +128,10 @@ class ExperimentCreate(Body):
 class ExperimentPatch(Body):
     """Body of ``PATCH /experiments/{id}``; what is left out stays."""
 
-    only_answered = _EXPERIMENT_ANSWERS | {"pool_id", "policy", "feature_gate"}
+    only_answered = _EXPERIMENT_ANSWERS | {"feature_gate"}
 
+    pool_id: str | None = Field(default=None, description="only as it is: it cannot change")
+    policy: str | None = Field(default=None, description="only as it is: it cannot change")
     enabled: bool | None = None
     name: Name | None = None
     policy_params: dict[str, Any] | None = None

@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from qbrix.bundle.resolver import make_policy
-from qbrix.errors import Conflict, InvalidParameter, NotFound, Unavailable
+from qbrix.errors import Conflict, InvalidParameter, InvalidRequest, NotFound, Unavailable
 from qbrix.ledger import Attribution, Configuration, PolicyRef
 from qbrix.support import RewardRange
 from serving.proxy.agent.contexts import new_context, parted
@@ -68,6 +68,8 @@ class ExperimentChange:
     floor: float | None = None
     reward_range: RewardRange | msgspec.UnsetType | None = msgspec.UNSET
     attribution: Mapping[str, Any] = field(default_factory=dict)
+    kept: Mapping[str, str] = field(default_factory=dict)
+    """What somebody sent again that never changes: the pool's id, the policy."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -224,6 +226,7 @@ class Experiments:
         self, before: ExperimentRecord, change: ExperimentChange
     ) -> tuple[ExperimentRecord, dict[str, Any]]:
         """The record after the change, and what of it cortex has to bring about."""
+        _check_kept(before, change.kept)
         deciding: dict[str, Any] = {}
         parameters = before.parameters
         if change.policy_params is not None:
@@ -270,3 +273,12 @@ class Experiments:
             await self.channel.publish(state)
         except Unavailable as error:  # motors find the snapshot in the ledger
             _log.warning("state_not_published", experiment=state.experiment, error=str(error))
+
+
+def _check_kept(record: ExperimentRecord, kept: Mapping[str, str]) -> None:
+    for name, wanted in kept.items():
+        if wanted != getattr(record, name):
+            raise InvalidRequest(
+                f"{name} = {wanted!r}, but an experiment keeps what it was made with, "
+                f"{getattr(record, name)!r}; make another experiment, or promote a bundle"
+            )

@@ -42,6 +42,7 @@ def changed_experiment(body: ExperimentPatch) -> ExperimentChange:
         floor=learning.exploration_floor if "exploration_floor" in given else None,
         reward_range=learning.span if "reward_range" in given else UNSET,
         attribution=_attribution(learning),
+        kept=body.model_dump(include={"pool_id", "policy"}, exclude_none=True),
     )
 
 
