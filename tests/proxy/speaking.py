@@ -15,6 +15,7 @@ from serving.proxy.grpc.server import public_server
 from serving.storage.base import Stores
 from serving.wire.gen import common_pb2, proxy_pb2
 from tests.proxy.world import World, open_world
+from tests.waiting import PATIENCE_S
 
 __all__ = ["METHODS", "Refused", "Speaker", "fields", "speaking"]
 
@@ -60,7 +61,7 @@ class Speaker:
             f"/{_SERVICE.full_name}/{method}"
         )
         try:
-            answer = await call(data, metadata=tuple(self.metadata.items()), timeout=20)
+            answer = await call(data, metadata=tuple(self.metadata.items()), timeout=PATIENCE_S)
         except grpc.aio.AioRpcError as error:
             raise Refused(error) from None
         return answered.FromString(answer)

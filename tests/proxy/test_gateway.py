@@ -12,6 +12,7 @@ from serving.storage import keys
 from serving.storage.memory import memory_stores
 from serving.storage.memory.channel import MemoryChannel
 from tests.proxy.world import open_world
+from tests.waiting import PATIENCE_S
 
 
 class BrokenChannel(MemoryChannel):
@@ -35,7 +36,7 @@ async def test_a_task_that_dies_ends_the_role_so_that_another_one_takes_its_plac
 ) -> None:
     async with open_world(replace(memory_stores(), channel=BrokenChannel(topic))) as world:
         with pytest.raises(RuntimeError, match="the handler is closed"):
-            async with asyncio.timeout(5.0):
+            async with asyncio.timeout(PATIENCE_S):
                 await world.gateway.wait()
 
 

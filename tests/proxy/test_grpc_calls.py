@@ -27,6 +27,7 @@ from serving.wire.gen import common_pb2
 from serving.wire.server import GrpcServer
 from tests.proxy.people import register
 from tests.proxy.speaking import METHODS, Refused, Speaker, speaking
+from tests.waiting import PATIENCE_S
 
 SERVING = common_pb2.HealthCheckResponse.Status.SERVING
 NOT_SERVING = common_pb2.HealthCheckResponse.Status.NOT_SERVING
@@ -136,7 +137,7 @@ async def test_an_unknown_method_is_unimplemented_and_a_message_beyond_the_limit
     async with speaking(body_limit_bytes=2048) as speaker:
         unknown: Any = speaker.channel.unary_unary("/qbrix.proxy.ProxyService/Nothing")
         with pytest.raises(grpc.aio.AioRpcError) as error:
-            await unknown(b"", timeout=5)
+            await unknown(b"", timeout=PATIENCE_S)
         assert error.value.code() is grpc.StatusCode.UNIMPLEMENTED
         assert (await speaker.refused("GetPool", pool_id="x" * 4096)).code == "RESOURCE_EXHAUSTED"
         await speaker.call("ListPools")
@@ -145,7 +146,9 @@ async def test_an_unknown_method_is_unimplemented_and_a_message_beyond_the_limit
 async def check(speaker: Speaker, service: str) -> int:
     data = health_pb2.HealthCheckRequest(service=service).SerializeToString()
     call: Any = speaker.channel.unary_unary("/grpc.health.v1.Health/Check")
-    return int(health_pb2.HealthCheckResponse.FromString(await call(data, timeout=5)).status)
+    return int(
+        health_pb2.HealthCheckResponse.FromString(await call(data, timeout=PATIENCE_S)).status
+    )
 
 
 async def test_health_is_told_by_service_and_ends_with_the_drain() -> None:
@@ -157,12 +160,11 @@ async def test_health_is_told_by_service_and_ends_with_the_drain() -> None:
         assert error.value.code() is grpc.StatusCode.NOT_FOUND
         watch: Any = speaker.channel.unary_stream("/grpc.health.v1.Health/Watch")
         seen = []
-        speaker_drains = asyncio.get_running_loop().call_later(0.1, speaker.world.gateway.drain)
-        async for data in watch(b"", timeout=10):
+        async for data in watch(b"", timeout=PATIENCE_S):
             seen.append(health_pb2.HealthCheckResponse.FromString(data).status)
             if len(seen) == 2:
                 break
-        speaker_drains.cancel()
+            speaker.world.gateway.drain()
         serving = health_pb2.HealthCheckResponse
         assert seen == [serving.SERVING, serving.NOT_SERVING]
         assert await check(speaker, "") == serving.NOT_SERVING
@@ -184,7 +186,7 @@ async def test_reflection_shows_the_services_and_every_field_number(package: str
         ]
         path = f"/{package}.ServerReflection/ServerReflectionInfo"
         stream: Any = speaker.channel.stream_stream(path)
-        call = stream(iter([one.SerializeToString() for one in asked]), timeout=10)
+        call = stream(iter([one.SerializeToString() for one in asked]), timeout=PATIENCE_S)
         listed, described, itself = [
             reflection_pb2.ServerReflectionResponse.FromString(data) async for data in call
         ]
@@ -229,7 +231,7 @@ async def test_who_pings_without_calling_is_answered_and_not_sent_away() -> None
             await asyncio.sleep(0.55)
         acknowledged: list[int] = []
         while len(acknowledged) < 5:
-            head = await asyncio.wait_for(reader.readexactly(9), 5)
+            head = await asyncio.wait_for(reader.readexactly(9), PATIENCE_S)
             body = await reader.readexactly(int.from_bytes(head[:3], "big"))
             assert head[3] != goaway, body
             if head[3] == ping and head[4] & 1:
@@ -264,7 +266,7 @@ async def test_what_was_begun_is_done_to_its_end_though_the_client_no_longer_wai
         await asyncio.gather(impatient, return_exceptions=True)
         await speaker.call("ListPools")  # the server has heard of it by now
         go.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await ended.wait()
         assert [pool.name for pool in (await speaker.call("ListPools")).pools] == ["late"]
 
@@ -294,9 +296,10 @@ async def test_a_call_under_way_is_answered_when_the_server_stops(
         monkeypatch.setattr(catalog, "list_pools", slow)
         under_way = asyncio.create_task(speaker.call("ListPools"))
         await entered.wait()
-        stopping = asyncio.create_task(server.stop(grace_s=10))
-        await asyncio.sleep(0.5)  # longer than it takes to say so
+        stopping = asyncio.create_task(server.stop(grace_s=PATIENCE_S))
         refused = await speaker.refused("GetPool", pool_id="x")
+        while refused.code == "NOT_FOUND":  # it takes a moment to say that it goes
+            refused = await speaker.refused("GetPool", pool_id="x")
         assert (refused.code, stopping.done()) == ("UNAVAILABLE", False)
         go.set()
         assert list((await under_way).pools) == []
@@ -320,7 +323,7 @@ async def test_a_server_that_goes_cuts_nobody_off() -> None:
 
         players = [asyncio.create_task(play()) for _ in range(32)]
         await asyncio.sleep(0.3)  # in the midst of it
-        await server.stop(grace_s=10)
+        await server.stop(grace_s=PATIENCE_S)
         ended = await asyncio.gather(*players)
         assert {code for _, code in ended} == {"UNAVAILABLE"}
         assert len(await speaker.world.events(experiment)) == sum(taken for taken, _ in ended)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 
@@ -14,6 +13,7 @@ from serving.storage.base import FeedbackEvent
 from serving.telemetry import ProxyMetrics
 from tests.proxy.outage import AWAY, SteerableIntake, switch, switched_stores
 from tests.proxy.world import open_world
+from tests.waiting import eventually
 
 
 def event(number: int) -> FeedbackEvent:
@@ -26,13 +26,6 @@ async def intake_over(store: SteerableIntake, **settings: object) -> FeedbackInt
     made = FeedbackIntake(ProxySettings.model_validate(settings), store, ProxyMetrics(), shards=2)
     await made.check()
     return made
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Let others work until it is so."""
-    async with asyncio.timeout(5.0):
-        while not holds():  # noqa: ASYNC110
-            await asyncio.sleep(0.002)
 
 
 async def learned(store: SteerableIntake, shard: int) -> None:
@@ -262,7 +255,7 @@ async def test_a_loss_is_mended_at_once_by_whoever_sends_next() -> None:
     await intake.append(0, event(0))
     store.lose()
     await intake.append(0, event(1))
-    await until(lambda: len(store.groups) == 3)
+    await eventually(lambda: len(store.groups) == 3)
     looking.cancel()
     assert len(await store.stored(0)) == 2
 
@@ -286,7 +279,7 @@ async def test_a_store_that_promises_less_from_now_on_is_noticed() -> None:
     looking = asyncio.create_task(intake.run())
     await intake.append(0, event(0))
     store.claims = "memory"
-    await until(lambda: intake.refusal is not None)
+    await eventually(lambda: intake.refusal is not None)
     with pytest.raises(Unavailable, match="offers durability 'memory'"):
         await intake.append(0, event(1))
     looking.cancel()

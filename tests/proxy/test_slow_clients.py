@@ -14,6 +14,7 @@ from serving.proxy.http.app import build_app
 from serving.proxy.http.server import HttpServer
 from serving.settings import ProxySettings
 from tests.proxy.world import World, open_world
+from tests.waiting import PATIENCE_S
 
 _DEADLINE_S = 0.2
 _HEAD = b"POST /api/v1/pools HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -33,7 +34,7 @@ async def served(**settings: Any) -> AsyncIterator[tuple[World, int]]:
 
 async def _said(reader: asyncio.StreamReader) -> tuple[int, dict[str, Any]]:
     """Everything until the server hangs up."""
-    data = await asyncio.wait_for(reader.read(), timeout=10)
+    data = await asyncio.wait_for(reader.read(), timeout=PATIENCE_S)
     head, _, body = data.partition(b"\r\n\r\n")
     assert b"connection: close" in head.lower()
     return int(head.split()[1]), json.loads(body)
@@ -90,7 +91,7 @@ async def test_what_is_sent_after_the_answer_is_read_to_its_end() -> None:
         writer.write(_HEAD + b"Content-Length: %d\r\n\r\n" % size)
         assert b" 401 " in await reader.readuntil(b"}")
         writer.write(b" " * size + b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert b" 200 " in await asyncio.wait_for(reader.readuntil(b"}"), timeout=10)
+        assert b" 200 " in await asyncio.wait_for(reader.readuntil(b"}"), timeout=PATIENCE_S)
         writer.close()
 
 

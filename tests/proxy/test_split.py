@@ -20,6 +20,7 @@ from serving.wire.motors import Motors
 from serving.wire.server import GrpcServer
 from tests.proxy.outage import AWAY, Switch
 from tests.proxy.world import DRAW_KEY, World, open_world
+from tests.waiting import PATIENCE_S, eventually
 
 
 def motor_here(stores: Stores) -> Motor:
@@ -86,7 +87,7 @@ async def split_among(count: int) -> AsyncIterator[tuple[World, Motors, list[Grp
     for motor in elsewhere:
         await motor.start()
     ports = [await server.start() for server in servers]
-    clients = [MotorClient(f"127.0.0.1:{port}", deadline_s=5.0) for port in ports]
+    clients = [MotorClient(f"127.0.0.1:{port}", deadline_s=PATIENCE_S) for port in ports]
     motors = Motors(clients, here=motor_here(stores))
     await motors.start()
     try:
@@ -137,11 +138,7 @@ async def test_a_motor_that_is_back_is_asked_again() -> None:
         await motor.start()
         servers.append(motor_server(motor, address=address))
         await servers[-1].start()
-        async with asyncio.timeout(20):
-            while True:
-                if not motors.facts()["away"]:
-                    break
-                await asyncio.sleep(0.02)
+        await eventually(lambda: not motors.facts()["away"])
         assert (await world.select(made["id"])).status_code == 200
         assert motors.calls.total(address, "answered") == 1
         await motor.stop()

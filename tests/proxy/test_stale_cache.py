@@ -8,6 +8,7 @@ import pytest
 
 from qbrix.errors import Unavailable
 from serving.proxy.stale_cache import StaleCache
+from tests.waiting import PATIENCE_S
 
 
 class Clock:
@@ -107,7 +108,7 @@ async def test_a_silent_store_costs_one_caller_the_grace_time_and_the_others_not
     store.open.clear()
     clock.now_s += 60
     assert cache.peek("k") is None
-    assert await asyncio.wait_for(cache.get("k"), timeout=1) == "v"
+    assert await asyncio.wait_for(cache.get("k"), timeout=PATIENCE_S) == "v"
     assert cache.peek("k") == "v"
     store.values["k"] = "w"
     store.open.set()

@@ -12,15 +12,16 @@ from starlette.types import ASGIApp
 
 from qbrix.errors import Unavailable
 from serving.proxy.http.connections import Connection, Patience
+from serving.proxy.http.door import close_to_newcomers
 from serving.settings import ProxySettings
 
 __all__ = ["HttpServer"]
 
 _KEEP_ALIVE_S = 75
-_FAREWELL_S = 0.5
 _LAST_IN_S = 0.05
 _LOOK_S = 1.0
 _POLL_S = 0.01
+_FAREWELL_TURNS = 50  # half a second; counted, since a busy machine passes time without any turn
 
 
 class _Server(uvicorn.Server):
@@ -76,9 +77,7 @@ class HttpServer:
         if self._serving is None:
             return
         await self._close_door()
-        loop = asyncio.get_running_loop()
-        ends_s = loop.time() + _FAREWELL_S
-        while loop.time() < ends_s:
+        for _ in range(_FAREWELL_TURNS):
             if not self._server.server_state.connections:
                 break
             await asyncio.sleep(_POLL_S)
@@ -100,7 +99,7 @@ class HttpServer:
         listener, self._listener = self._listener, None
         if listener is None:
             return
-        listener.listen(0)
+        close_to_newcomers(listener)
         await asyncio.sleep(_LAST_IN_S)
         for listening in self._server.servers:
             listening.close()
