@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
+from importlib import import_module
 from importlib.metadata import entry_points
 from typing import ClassVar, Generic, Protocol, TypeVar
 
@@ -43,33 +44,50 @@ class Registry(Generic[T]):
         self._group = group
         self._suffix = suffix
         self._classes: dict[str, type[T]] = {}
+        self._homes: dict[str, str] = {}
         self._spellings: dict[str, str] = {}
         self._foreign_loaded = False
 
     def register(self, item: type[T], *, also: str = "") -> type[T]:
         """Add a class, ``also`` under a word of its own; a name can be taken once."""
         name = item.__name__
-        spellings = {self._spelled(spelling) for spelling in (name, also) if spelling}
-        for spelling in spellings:
-            taken = self._spellings.get(spelling, name)
-            if taken != name or self._classes.get(name, item) is not item:
-                raise InvalidParameter(
-                    f"the {self._kind} name {name!r} is taken by another class, {taken}"
-                )
-        self._classes[name] = item
-        self._spellings |= dict.fromkeys(spellings, name)
+        self._take(name, home=item.__module__, also=also)
+        if self._classes.setdefault(name, item) is not item:
+            raise self._taken(name, by=name)
         return item
+
+    def shelve(self, name: str, *, module: str, also: str = "") -> None:
+        """Add a class that loads from its module when somebody asks for it."""
+        self._take(name, home=module, also=also)
 
     def get(self, name: str) -> type[T]:
         """The class under a name, ``Name@version`` or alias; raises `UnknownName`."""
         self._load_foreign()
         asked, _, version = str(name).partition("@")
-        found = self._classes.get(self._spellings.get(self._spelled(asked), ""))
-        if found is None or not isinstance(name, str):
-            raise UnknownName(self._kind, name, known=self._classes, near=self._near(asked))
+        known = self._spellings.get(self._spelled(asked))
+        if known is None or not isinstance(name, str):
+            raise UnknownName(self._kind, name, known=self._homes, near=self._near(asked))
+        found = self._loaded(known)
         if version and name != identifier(found):
-            raise UnknownName(self._kind, name, known=self._classes, near=[identifier(found)])
+            raise UnknownName(self._kind, name, known=self._homes, near=[identifier(found)])
         return found
+
+    def _take(self, name: str, *, home: str, also: str) -> None:
+        spellings = {self._spelled(spelling) for spelling in (name, also) if spelling}
+        for spelling in spellings:
+            taken = self._spellings.get(spelling, name)
+            if taken != name or self._homes.get(name, home) != home:
+                raise self._taken(name, by=taken)
+        self._homes[name] = home
+        self._spellings |= dict.fromkeys(spellings, name)
+
+    def _taken(self, name: str, *, by: str) -> InvalidParameter:
+        return InvalidParameter(f"the {self._kind} name {name!r} is taken by another class, {by}")
+
+    def _loaded(self, name: str) -> type[T]:
+        if name not in self._classes:
+            self._classes[name] = getattr(import_module(self._homes[name]), name)
+        return self._classes[name]
 
     def _spelled(self, name: str) -> str:
         """A name without what people spell differently."""
@@ -89,10 +107,11 @@ class Registry(Generic[T]):
 
     def __iter__(self) -> Iterator[type[T]]:
         self._load_foreign()
-        return iter(sorted(self._classes.values(), key=lambda item: item.__name__))
+        return iter([self._loaded(name) for name in sorted(self._homes)])
 
     def __contains__(self, item: object) -> bool:
-        return item in self._classes.values()
+        name = getattr(item, "__name__", None)
+        return name in self._homes and self._loaded(name) is item
 
     def _load_foreign(self) -> None:
         if self._foreign_loaded:

@@ -96,3 +96,17 @@ def test_the_suffix_is_left_out_of_aliases() -> None:
     registry: Registry[FirstThing] = Registry(kind="thing", group="qbrix.none", suffix="Thing")
     registry.register(FirstThing)
     assert registry.get("first") is FirstThing
+
+
+def test_what_is_shelved_loads_when_somebody_asks_for_it() -> None:
+    registry: Registry[Any] = Registry(kind="thing", group="qbrix.none", suffix="Policy")
+    registry.shelve("BetaTSPolicy", module="qbrix.policies.beta_ts", also="thompson")
+    registry.shelve("AbsentPolicy", module="qbrix.policies.absent")
+    assert BetaTSPolicy in registry
+    assert FirstThing not in registry
+    assert (registry.get("thompson"), registry.register(BetaTSPolicy)) == (BetaTSPolicy,) * 2
+    with pytest.raises(ModuleNotFoundError, match=r"qbrix\.policies\.absent"):
+        registry.get("absent")
+    for name in ("BetaTSPolicy", "Thompson"):
+        with pytest.raises(InvalidParameter, match=f"'{name}' is taken by another class, Beta"):
+            registry.shelve(name, module="qbrix.policies.besa")

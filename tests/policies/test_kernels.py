@@ -192,6 +192,7 @@ def test_the_cut_into_blocks_changes_nothing(name: str) -> None:
 def test_who_only_decides_and_learns_never_loads_the_compiler() -> None:
     code = (
         "import sys; import qbrix, qbrix.policies, qbrix.ledger, qbrix.bundle, qbrix.simulator\n"
+        "list(qbrix.policies.policies)\n"
         "assert 'numba' not in sys.modules, 'numba'\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import lru_cache
 
 from qbrix.errors import InvalidRequest
@@ -18,7 +19,7 @@ async def policies(_: Gateway, data: bytes) -> bytes:
     wanted = read_list_policies(data)
     if wanted is not None and wanted not in REWARD_TYPES:
         raise InvalidRequest(f"reward_type = {wanted!r}: expected one of {', '.join(REWARD_TYPES)}")
-    return _listed(wanted)
+    return await asyncio.to_thread(_listed, wanted)  # the first asked loads every policy
 
 
 @lru_cache(maxsize=len(REWARD_TYPES) + 1)

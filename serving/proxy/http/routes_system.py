@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Response
@@ -77,7 +78,8 @@ async def policies(
     caller: Caller, reward_type: Literal["binary", "bounded", "continuous"] | None = None
 ) -> PolicyList:
     """Policies with their hyper-parameters."""
-    return {"policies": list_policies(reward_type)}
+    # In a thread: the first asked loads every policy.
+    return {"policies": await asyncio.to_thread(list_policies, reward_type)}
 
 
 @private.get("/runtime/{service}/health")
