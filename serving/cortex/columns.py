@@ -52,11 +52,11 @@ class Columns:
             u=self.u[at],
             low=self.low[at],
             propensities=self.propensities[at],
-            state_versions=_integers(event.version for event in chosen),
+            state_versions=_integers([event.version for event in chosen]),
             epochs=self.epochs[at],
             dispositions=self.dispositions[at],
-            decided_ms=_integers(event.decided_ms for event in chosen),
-            received_ms=_integers(event.received_ms for event in chosen),
+            decided_ms=_integers([event.decided_ms for event in chosen]),
+            received_ms=_integers([event.received_ms for event in chosen]),
             contexts=_contexts(chosen) if context else None,
             recorded=_recorded(chosen),
         )
@@ -97,7 +97,7 @@ class Columns:
         yield from self._reward_laws(configuration, capabilities.reward, recorded_only)
         if configuration.dim:
             yield from self._context_laws(8 * configuration.dim, recorded_only)
-        widths = _integers(len(event.recorded) for event in events)
+        widths = _integers([len(event.recorded) for event in events])
         yield (
             (widths == capabilities.recorded) | recorded_only,
             f"the decision did not record {capabilities.recorded} numbers",
@@ -123,7 +123,7 @@ class Columns:
     def _context_laws(
         self, width: int, recorded_only: BoolArray
     ) -> Iterator[tuple[BoolArray, str]]:
-        sizes = _integers(len(event.context) for event in self.events)
+        sizes = _integers([len(event.context) for event in self.events])
         yield (
             (sizes == width) | (recorded_only & (sizes == 0)),
             f"the context is not {width // 8} features of 8 bytes",
@@ -138,12 +138,12 @@ def columns_of(events: Sequence[FeedbackEvent], kinds: IntArray) -> Columns:
     """Columns of events with what becomes of each, (n,)."""
     return Columns(
         events=events,
-        arms=_integers(event.arm for event in events),
-        rewards=_numbers(event.reward for event in events),
-        u=_numbers(event.u for event in events),
-        low=_numbers(event.low for event in events),
-        propensities=_numbers(event.propensity for event in events),
-        epochs=_integers(event.epoch for event in events),
+        arms=_integers([event.arm for event in events]),
+        rewards=_numbers([event.reward for event in events]),
+        u=_numbers([event.u for event in events]),
+        low=_numbers([event.low for event in events]),
+        propensities=_numbers([event.propensity for event in events]),
+        epochs=_integers([event.epoch for event in events]),
         dispositions=kinds,
     )
 
@@ -165,12 +165,12 @@ def _recorded(events: Sequence[FeedbackEvent]) -> Array | None:
     return np.array([event.recorded for event in events], dtype=np.float64)
 
 
-def _integers(values: Iterator[int]) -> IntArray:
-    return np.array(list(values), dtype=np.int64)
+def _integers(values: list[int]) -> IntArray:
+    return np.array(values, dtype=np.int64)
 
 
-def _numbers(values: Iterator[float]) -> Array:
-    return np.array(list(values), dtype=np.float64)
+def _numbers(values: list[float]) -> Array:
+    return np.array(values, dtype=np.float64)
 
 
 def _flags(values: Iterator[bool]) -> NDArray[np.bool_]:

@@ -59,10 +59,7 @@ class Groups:
         events = [event for name in names for event in self.events[name]]
         if not are_ids([event.decision_id for event in events]):
             events = [event for event in events if is_id(event.decision_id)]
-        return [
-            (event.experiment, event.epoch, event.decision_id, event.feedback_id)
-            for event in events
-        ]
+        return [event.key for event in events]
 
 
 async def grouped(

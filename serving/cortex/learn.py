@@ -120,27 +120,27 @@ def _take_in(
 def _new(
     events: Sequence[FeedbackEvent], faults: Collection[int], known: Collection[Key]
 ) -> list[int]:
-    """Indices of sound events that are counted for the first time."""
-    seen: set[Key] = set(known)
-    new = []
-    for index, event in enumerate(events):
-        key = (event.experiment, event.epoch, event.decision_id, event.feedback_id)
-        if index not in faults and key not in seen:
-            seen.add(key)
-            new.append(index)
-    return new
+    """Indices of sound events that are counted for the first time, in order."""
+    sound = [index for index in range(len(events)) if index not in faults]
+    keys = [events[index].key for index in sound]
+    first = dict(zip(reversed(keys), reversed(sound), strict=True))  # the earlier index wins
+    for key in first.keys() & known:
+        del first[key]
+    return sorted(first.values())
 
 
 def _by_width(
     events: Sequence[FeedbackEvent], indices: Sequence[int], *, context: bool
 ) -> list[list[int]]:
     """Groups whose rows fit into one matrix; more than one only around promotions and gates."""
-    groups: dict[tuple[int, int], list[int]] = {}
-    for index in indices:
-        event = events[index]
-        width = len(event.context) if context else 0
-        groups.setdefault((width, len(event.recorded)), []).append(index)
-    return list(groups.values())
+    widths = [
+        (len(events[index].context) if context else 0, len(events[index].recorded))
+        for index in indices
+    ]
+    return [
+        [index for index, own in zip(indices, widths, strict=True) if own == width]
+        for width in dict.fromkeys(widths)
+    ]
 
 
 @dataclass(frozen=True, slots=True)

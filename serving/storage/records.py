@@ -159,6 +159,11 @@ class FeedbackEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     received_ms: Int64
     request: str = ""
 
+    @property
+    def key(self) -> Key:
+        """What makes this reward the same one when it comes again."""
+        return self.experiment, self.epoch, self.decision_id, self.feedback_id
+
 
 class DecisionEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A decision for the log; ``number`` counts per ``proxy``, so that gaps can be seen.

@@ -39,7 +39,7 @@ _NUMBERS = {
     "received_ms": "received_ms",
 }
 _FLOATS = ("reward", "u", "low", "propensity")
-_MATRICES = ("context", "recorded")
+_MATRICES = {"context": "contexts", "recorded": "recorded"}
 _TOGETHER = 2048  # rows that are made for COPY at once
 
 KEY_COLUMNS = (
@@ -87,25 +87,27 @@ def ledger_copy(
     for experiment, committed in batches:
         rows = committed.batch.rows
         if rows is not None and len(rows):
+            same: dict[str, Field] = {
+                "experiment": experiment.encode(),
+                "version": committed.batch.version,
+                "committed_ms": committed.committed_ms,
+            }
             for at, feedback in _pieces(rows):
-                fields = _fields(experiment, committed, rows, at) | {"feedback_id": feedback}
-                yield rows_of([fields[name] for name in columns], count=len(at))
+                fields = {**same, "feedback_id": feedback}
+                own = [fields[c] if c in fields else _field(rows, c, at) for c in columns]
+                yield rows_of(own, count=len(at))
 
 
-def _fields(
-    experiment: str, committed: CommittedBatch, rows: Rows, at: IntArray
-) -> dict[str, Field]:
-    """The columns of the rows at ``at``, but for the feedback's ids."""
-    return {
-        "experiment": experiment.encode(),
-        "version": committed.batch.version,
-        "ordinal": at.astype(np.int32),
-        "decision_id": uuids([rows.decision_ids[index] for index in at.tolist()]),
-        **{column: getattr(rows, name)[at] for column, name in _NUMBERS.items()},
-        "context": _raw(rows.contexts, at),
-        "recorded": _raw(rows.recorded, at),
-        "committed_ms": committed.committed_ms,
-    }
+def _field(rows: Rows, column: str, at: IntArray) -> Field:
+    """A column of the rows at ``at``."""
+    if column == "ordinal":
+        return at.astype(np.int32)
+    if column == "decision_id":
+        return uuids([rows.decision_ids[index] for index in at.tolist()])
+    if column in _MATRICES:
+        return _raw(getattr(rows, _MATRICES[column]), at)
+    numbers: Field = getattr(rows, _NUMBERS[column])[at]
+    return numbers
 
 
 def _pieces(rows: Rows) -> Iterator[tuple[IntArray, Field]]:
