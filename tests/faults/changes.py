@@ -38,7 +38,6 @@ class Operator:
         self._stopping = asyncio.Event()
         self._number = 0
         self._arms = 3
-        self._retired = False
 
     def stop(self) -> None:
         """Begin nothing more."""
@@ -69,11 +68,11 @@ class Operator:
 
     async def retire_or_revive(self) -> None:
         """The same arm goes and comes back."""
-        answer = await self._asking.send("GET", self._pool, None)
-        if answer[0] == 200:
-            self._retired = not self._retired
-            arm = answer[1]["arms"][RETIRED]["id"]
-            await self._change_arms("active", {"id": arm, "is_active": not self._retired})
+        status, pool = await self._asking.send("GET", self._pool, None)
+        if status == 200:
+            arm = pool["arms"][RETIRED]
+            now = {"id": arm["id"], "is_active": not arm["is_active"]}
+            await self._change_arms("active", now)
 
     async def reset(self) -> None:
         """Paused, reset, and let go on, whatever it takes."""

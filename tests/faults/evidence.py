@@ -41,6 +41,7 @@ class Secrets:
 class Evidence:
     """The ledger and all copies of what follows from it, by experiment.
 
+    ``backlog`` counts events and changes that wait.
     Windows of decisions made before ``closed_before_ms`` must be closed.
     """
 
@@ -61,8 +62,14 @@ def reward_key(attempt: Attempt, token: DecisionToken) -> RewardKey:
 
 
 async def gather(stores: Stores, experiments: Sequence[str]) -> Evidence:
-    """Everything about these experiments."""
+    """Everything about these experiments; copies first, for the ledger may go on meanwhile."""
     ledger = stores.ledger
+    records = [await ledger.experiment(name) for name in experiments]
+    shards = {record.shard for record in records if record is not None}
+    pending = [one for shard in shards for one in await ledger.pending_controls(shard)]
+    waiting = sum([await stores.intake.backlog(shard) for shard in shards])
+    published = {name: await stores.channel.fetch(name) for name in experiments}
+    snapshots = {name: await ledger.snapshot(name) for name in experiments}
     letters: list[DeadLetter] = []
     decided: list[DecisionEvent] = []
     for name in experiments:
@@ -71,16 +78,14 @@ async def gather(stores: Stores, experiments: Sequence[str]) -> Evidence:
     batches = {name: await ledger.batches(name, after=-1, limit=_ALL) for name in experiments}
     controls = [one.batch.control for found in batches.values() for one in found]
     used = {one.configuration.policy.bundle for one in controls if one is not None}
-    records = [await ledger.experiment(name) for name in experiments]
-    shards = {record.shard for record in records if record is not None}
     return Evidence(
         batches=batches,
-        published={name: await stores.channel.fetch(name) for name in experiments},
-        snapshots={name: await ledger.snapshot(name) for name in experiments},
+        published=published,
+        snapshots=snapshots,
         dead=letters,
         decisions=decided,
         bundles={one: await ledger.bundle(one) for one in used if one is not None},
-        backlog=sum([await stores.intake.backlog(shard) for shard in shards]),
+        backlog=waiting + sum(one.experiment in experiments for one in pending),
     )
 
 

@@ -211,11 +211,11 @@ class Load:
                 sent_s=began_s,
                 outcome="ok",
                 status=status,
-                request_id=decision["request_id"],
+                request_id=decision["request_id"] or "",
                 context=tuple(context),
                 said=decision,
             )
-        return [decision["request_id"] for decision in decisions]
+        return [decision["request_id"] for decision in decisions if decision["request_id"]]
 
     def note_feedback(
         self, one: _Reward, *, status: int, said: dict[str, Any], began_s: float
@@ -264,7 +264,7 @@ class Load:
         """Some decisions in one request, and their rewards in another."""
         self._left -= TOGETHER
         tokens = await self.select_together(experiment, n=TOGETHER)
-        await self._together([self._reward(experiment, token, "") for token in tokens if token])
+        await self._together([self._reward(experiment, token, "") for token in tokens])
         await asyncio.sleep(PAUSE_S)
 
     def _reward(self, experiment: Experiment, token: str, name: str) -> _Reward:
