@@ -187,7 +187,7 @@ async def test_what_is_waited_for_is_answered_in_order_with_what_came_behind_it(
 ) -> None:
     async with open_world() as world:
         contextual = (await world.experiment("LinUCBPolicy", dim=2))["id"]
-        other = (await world.experiment("BetaTSPolicy"))["id"]
+        other = (await world.experiment("BetaTSPolicy", name="other"))["id"]
         await world.select(other)
         context = {"id": "u", "vector": [1.0, 0.5]}
         asked = [asking(contextual, context=context), asking(other), asking(contextual)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
@@ -81,6 +81,18 @@ class _InOnePiece:
             self._transport.write(b"".join(pieces))
 
 
+@dataclass(slots=True, eq=False)
+class _UnderWay:
+    """A request that is answered here, where the server looks for what it answers itself."""
+
+    scope: object
+    keep_alive: bool = True
+    disconnected: bool = False
+    response_started: bool = False
+    response_complete: bool = False
+    message_event: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 class _Flow(FlowControl):
     """Reads no further while many requests of the same client wait for their turn."""
 
@@ -99,10 +111,10 @@ class Connection(HttpToolsProtocol):
 
     _whole: Any = None  # the scope of the latest request that arrived to its end
     _head_bytes = 0
-    _prompt: HotRoute[Any] | None = None  # what may answer at once, if all comes in one piece
+    _route: HotRoute[Any] | None = None  # what may answer here, if all comes in one piece
     _early = b""
     _ended = False  # whether a request came to its end in the piece at hand
-    _spoken = False  # whether a request of the piece at hand was answered at once
+    _begun = False  # whether a request of the piece at hand was answered here, or will be
     _refused = False
 
     def connection_made(self, transport: Any) -> None:
@@ -114,9 +126,9 @@ class Connection(HttpToolsProtocol):
         """Count what belongs to a head that is not complete."""
         if self._refused:
             return
-        self._spoken = self._ended = False
+        self._begun = self._ended = False
         super().data_received(data)
-        if self._prompt is not None:
+        if self._route is not None:
             self._wait_for_rest()
         if self._ended or self.scope is self._whole or self._has_head():
             self._head_bytes = 0
@@ -127,13 +139,13 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Begin to answer, or see first whether the body came along."""
-        self._prompt = self._prompt_route()
-        if self._prompt is None:
+        self._route = self._hot_route()
+        if self._route is None:
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
-        if self._prompt is None:
+        if self._route is None:
             super().on_body(body)
         else:
             self._early += body
@@ -141,11 +153,14 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The client owes nothing any more, answered or not."""
         self._whole, self._ended = self.scope, True
-        if self._prompt is not None:
-            done = self._prompt.at_once(self.headers, self._early)
-            if done is not None:
-                self._prompt, self._early = None, b""
-                self._answer(done)
+        if self._route is not None:
+            begun = self._route.begin(self.headers, self._early)
+            if begun is not None:
+                self._route, self._early, self._begun = None, b"", True
+                if isinstance(begun, Finished):
+                    self._answer(begun)
+                else:
+                    self._wait_for(begun)
                 return
             self._wait_for_rest()
         super().on_message_complete()
@@ -190,30 +205,44 @@ class Connection(HttpToolsProtocol):
         else:
             self.transport.close()
 
-    def _prompt_route(self) -> HotRoute[Any] | None:
-        """What may answer this request at once.
+    def _hot_route(self) -> HotRoute[Any] | None:
+        """What may answer this request without the server's help.
 
         Not if something before it is still to be answered, or nobody reads the answers, or one of
         the same piece was answered so: who sends many at a time does not hold up the others.
         """
-        routes: Mapping[bytes, HotRoute[Any]] = getattr(self.app, "prompt", _NO_ROUTES)
+        routes: Mapping[bytes, HotRoute[Any]] = getattr(self.app, "hot", _NO_ROUTES)
         route = routes.get(self.url)
         if route is None or self.parser.get_method() != b"POST" or self.expect_100_continue:
             return None
         cycle: Any = self.cycle
         idle = cycle is None or cycle.response_complete
-        if not idle or self._spoken or self.flow.write_paused or self.transport.is_closing():
+        if not idle or self._begun or self.flow.write_paused or self.transport.is_closing():
             return None
         return route if self.parser.should_keep_alive() else None
 
     def _wait_for_rest(self) -> None:
         """Go the long way after all, with what came so far."""
-        early, self._prompt, self._early = self._early, None, b""
+        early, self._route, self._early = self._early, None, b""
         super().on_headers_complete()
         super().on_body(early)
 
+    def _wait_for(self, work: Awaitable[Finished]) -> None:
+        under_way: Any = _UnderWay(self.scope)
+        self.cycle = under_way
+        task = self.loop.create_task(self._answer_later(work, under_way))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def _answer_later(self, work: Awaitable[Finished], under_way: _UnderWay) -> None:
+        done = await work
+        under_way.response_complete = True
+        if not self.transport.is_closing():
+            self._answer(done)
+            if not under_way.keep_alive:
+                self.transport.close()
+
     def _answer(self, done: Finished) -> None:
-        self._spoken = True
         lines = [STATUS_LINE[done.status]]
         for name, value in (*self.server_state.default_headers, *done.headers):
             lines += (name, b": ", value, b"\r\n")

@@ -39,9 +39,7 @@ class Dispatch:
         metrics: ProxyMetrics,
     ) -> None:
         self.app = app
-        self.prompt = {
-            path.encode(): route for path, route in routes.items() if route.prompt is not None
-        }
+        self.hot = {path.encode(): route for path, route in routes.items()}
         self._routes = routes
         self._draining = draining
         self._metrics = metrics

@@ -94,16 +94,16 @@ class HotRoute(Generic[T]):
         status: int,
         doors: Doors,
         timed: Spread | None = None,
-        prompt: Callable[[Principal, T], Callable[[], object] | None] | None = None,
+        prompt: Callable[[Principal, T], Callable[[], object] | None] = lambda *_: None,
         keys: Callable[[T], int] = lambda _: 0,
     ) -> None:
         self.path = path
-        self.prompt = prompt
         self.message = message
         self.answer = answer
         self.status = status
         self._scope = scope
         self._handle = handle
+        self._prompt = prompt
         self._doors = doors
         self._timed = timed
         self._keys = keys
@@ -118,26 +118,29 @@ class HotRoute(Generic[T]):
         started_s = time.perf_counter()
         asked = dict(scope["headers"])
         begin_request(name_of(asked))
-        with _Caught() as caught:
-            done = self._done(
-                asked, self.status, self._encode(await self._answered(asked, receive))
-            )
-        if caught.error is not None:
-            done = self._refused(asked, caught.error)
-        self._count(done, started_s)
+        done = await self._finished(asked, self._answered(asked, receive), started_s)
         await send({"type": "http.response.start", "status": done.status, "headers": done.headers})
         await send({"type": "http.response.body", "body": done.body})
 
-    def at_once(self, headers: Iterable[Header], body: bytes) -> Finished | None:
-        """The answer to one request; None, with nothing done, where it must be waited for."""
+    def begin(
+        self, headers: Iterable[Header], body: bytes
+    ) -> Finished | Awaitable[Finished] | None:
+        """The answer to a request that came whole, or what waits for it.
+
+        None, with nothing done, where the request must go the long way: it may end in a refusal.
+        """
         started_s = time.perf_counter()
         asked = dict(headers)
-        principal, prompt = None, None
+        principal = message = prompt = None
         with _Caught():  # who goes the long way is told there what is wrong
             principal = self._known(credential_of(asked))
-            prompt = None if principal is None else self._prompt(principal, body)
-        if principal is None or prompt is None:
+            if principal is not None and len(body) <= self._doors.limit_bytes:
+                message = self._decode(body)
+                prompt = self._prompt(principal, message)
+        if principal is None or message is None:
             return None
+        if prompt is None:
+            return self._waited_for(asked, principal, message, started_s)
         begin_request(name_of(asked))
         with _Caught() as caught:
             self._admit(principal)
@@ -148,10 +151,25 @@ class HotRoute(Generic[T]):
         self._count(done, started_s)
         return done
 
-    def _prompt(self, principal: Principal, body: bytes) -> Callable[[], object] | None:
-        if self.prompt is None or len(body) > self._doors.limit_bytes:
-            return None
-        return self.prompt(principal, self._decode(body))
+    async def _waited_for(
+        self, asked: Mapping[bytes, bytes], principal: Principal, message: T, started_s: float
+    ) -> Finished:
+        begin_request(name_of(asked))
+        return await self._finished(asked, self._handled(principal, message), started_s)
+
+    async def _finished(
+        self, asked: Mapping[bytes, bytes], answer: Awaitable[object], started_s: float
+    ) -> Finished:
+        with _Caught() as caught:
+            done = self._done(asked, self.status, self._encode(await answer))
+        if caught.error is not None:
+            done = self._refused(asked, caught.error)
+        self._count(done, started_s)
+        return done
+
+    async def _handled(self, principal: Principal, message: T) -> object:
+        self._admit(principal)
+        return await self._handle(principal, message)
 
     def _admit(self, principal: Principal) -> None:
         principal.require(self._scope)
