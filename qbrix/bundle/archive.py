@@ -78,8 +78,8 @@ def unpack(data: bytes, *, limit_bytes: int = MAX_ARCHIVE_BYTES) -> dict[str, by
     if not members or pack(members) != data:
         raise BundleError(
             "format",
-            "this is not a file that qbrix wrote, or it was cut or changed on the way; "
-            "export or download it again",
+            "this is not a bundle that qbrix wrote, or it was cut or changed on the way; "
+            "export or download it again (saved races are for qbrix.simulator.load_result)",
         )
     return members
 

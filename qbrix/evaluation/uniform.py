@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from qbrix.checks import check_integer
+from qbrix.checks import check_integer, check_path
 from qbrix.errors import InvalidParameter, ShapeError
-from qbrix.support import SUPPORTS, RewardSupport, supported
+from qbrix.support import SUPPORTS, RewardSupport, described, supported
 from qbrix.types import Array, IntArray
 
 if TYPE_CHECKING:
@@ -62,7 +62,11 @@ class UniformLog:
         _check_rows(self)
         narrow = [kind for kind in SUPPORTS if supported(self.rewards, kind).all()]
         if not narrow:
-            raise InvalidParameter("rewards contain a value that is not finite; drop its row first")
+            wanted = described("continuous")
+            raise InvalidParameter(
+                f"rewards contain a value that is not finite or too large, expected {wanted}; "
+                "drop its row first"
+            )
         object.__setattr__(self, "support", narrow[0])
 
     @property
@@ -119,7 +123,7 @@ def read_open_bandit(
     """
     import pandas as pd
 
-    frame = pd.read_csv(path)
+    frame = pd.read_csv(check_path(path, name="path", example="random/all/all.csv"))
     missing = [name for name in _COLUMNS if name not in frame.columns]
     if missing:
         raise InvalidParameter(

@@ -48,15 +48,15 @@ def write_archive(path: Path, header: Mapping[str, Any], tables: Mapping[str, An
             left_behind.unlink()
 
 
-def read_archive(path: Path) -> tuple[dict[str, Any], Tables]:
-    """Header and arrays; raises `InvalidParameter` for what is no such file."""
+def read_archive(path: Path, *, remedy: str) -> tuple[dict[str, Any], Tables]:
+    """Header and arrays; raises `InvalidParameter` for what is no such file, with a way out."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             tables = {name: archive[name] for name in archive.files}
         header = json.loads(tables.pop(_HEADER).tobytes())
     except (BadZipFile, ValueError, KeyError, EOFError) as error:
         raise InvalidParameter(
-            f"{path} is damaged or was not written by qbrix; delete it and run again"
+            f"{path} is damaged or was not written by qbrix; {remedy}"
         ) from error
     return header, tables
 

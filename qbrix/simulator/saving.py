@@ -11,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from qbrix.checks import check_path
 from qbrix.environments import Environment, from_spec
 from qbrix.errors import InvalidParameter, UnknownName
 from qbrix.policies import Policy, get
@@ -85,7 +86,7 @@ def load_sweep(path: str | os.PathLike[str]) -> GridResult:
 def save_result(result: SimulationResult, path: str | os.PathLike[str]) -> None:
     """See `SimulationResult.save`."""
     told, tables = _taken_apart(result, prefix="")
-    write_archive(Path(path), {"format": _FORMAT, "kind": "race", "race": told}, tables)
+    write_archive(_file(path), {"format": _FORMAT, "kind": "race", "race": told}, tables)
 
 
 def save_sweep(grid: GridResult, path: str | os.PathLike[str]) -> None:
@@ -97,11 +98,20 @@ def save_sweep(grid: GridResult, path: str | os.PathLike[str]) -> None:
         races.append({"label": label, "seed": seed, "race": told})
         tables |= found
     header = {"format": _FORMAT, "kind": "sweep", "interrupted": grid.interrupted, "races": races}
-    write_archive(Path(path), header, tables)
+    write_archive(_file(path), header, tables)
+
+
+def _file(path: object) -> Path:
+    file = check_path(path, name="path", example="race.npz")
+    if file.is_dir():
+        raise InvalidParameter(f"path = {str(file)!r} is a folder, expected a file in it")
+    return file
 
 
 def _opened(path: str | os.PathLike[str], *, kind: str) -> tuple[dict[str, Any], Tables]:
-    header, tables = read_archive(Path(path))
+    header, tables = read_archive(
+        _file(path), remedy="result.save writes such files, qbrix.load reads bundles"
+    )
     found = (header.get("format"), header.get("kind"))
     if found != (_FORMAT, kind):
         raise InvalidParameter(

@@ -113,7 +113,7 @@ def described(task: Task, label: str) -> dict[str, Any]:
 
 
 def _piece(path: Path, told: dict[str, Any], *, task: Task, policy: AnyPolicy) -> Piece:
-    header, tables = read_archive(path)
+    header, tables = read_archive(path, remedy="delete it and run again")
     if header != told:
         raise InvalidParameter(f"{path} holds another piece than its name says; delete the file")
     dim = task.environment.dim if policy.capabilities.context else 0

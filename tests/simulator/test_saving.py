@@ -65,7 +65,7 @@ def test_a_loaded_race_can_be_run_again(tmp_path: Path) -> None:
 def test_versions_are_those_of_the_race_not_of_the_reader(tmp_path: Path) -> None:
     saved = race()
     saved.save(tmp_path / "one.race")
-    header, tables = read_archive(tmp_path / "one.race")
+    header, tables = read_archive(tmp_path / "one.race", remedy="")
     assert header["race"]["versions"] == dict(saved.versions)
     header["race"]["versions"]["qbrix"] = "0.0.9"
     write_archive(tmp_path / "old.race", header, tables)
@@ -119,10 +119,20 @@ def test_other_files_are_refused_by_what_they_are(tmp_path: Path) -> None:
     with pytest.raises(InvalidParameter, match=r"holds a sweep of format 1, expected a race .* lo"):
         load_result(path)
     path.write_bytes(b"not ours")
-    with pytest.raises(InvalidParameter, match="is damaged or was not written by qbrix"):
+    with pytest.raises(InvalidParameter, match=r"was not written by qbrix; .* reads bundles"):
         load_sweep(path)
     with pytest.raises(FileNotFoundError):
         load_result(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("path", [None, 5, ""])
+def test_only_a_path_leads_to_a_file(path: Any, tmp_path: Path) -> None:
+    found = race(horizon=2, replications=2)
+    for use in (load_result, load_sweep, found.save):
+        with pytest.raises(InvalidParameter, match="expected a path"):
+            use(path)
+    with pytest.raises(InvalidParameter, match="is a folder"):
+        found.save(tmp_path)
 
 
 def test_a_process_that_writes_the_same_piece_at_the_same_time_does_no_harm(
@@ -140,7 +150,7 @@ def test_a_process_that_writes_the_same_piece_at_the_same_time_does_no_harm(
     monkeypatch.setattr(os, "fsync", another_process)
     monkeypatch.setattr(os, "getpid", lambda: -1)
     write_archive(path, {"kind": "piece"}, {"ones": np.ones(3)})
-    header, tables = read_archive(path)
+    header, tables = read_archive(path, remedy="")
     assert header == {"kind": "piece"}
     assert tables["ones"].tolist() == [1.0, 1.0, 1.0]
     assert [item.name for item in tmp_path.iterdir()] == ["piece.npz"]
