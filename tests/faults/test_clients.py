@@ -36,14 +36,14 @@ async def test_batches_arrive_out_of_order_cut_anew_and_more_than_once(stack: Fa
             (experiment, token, float(number % 5) / 4)
             for experiment in run.experiments
             for _ in range(3)  # some of them decided by a later version than others
-            for number, token in enumerate(await decide(run, experiment, n=100))
+            for number, token in enumerate(await decide(run, experiment, n=60))
         ]
         for _ in range(2):
             run.load.rng.shuffle(rewards)
             parts = [rewards[start : start + 75] for start in range(0, len(rewards), 75)]
             await asyncio.gather(*(run.load.reward_together(part) for part in parts))
     assert run.verdict is not None
-    assert run.verdict.counts.duplicate >= 900
+    assert run.verdict.counts.duplicate >= 600
 
 
 async def decide(run: Trial, experiment: Experiment, *, n: int) -> list[str]:
@@ -59,12 +59,12 @@ async def test_a_stream_that_grows_a_hundredfold_is_learned_and_selection_goes_o
     async with trial(stack, name="flood", workers=1) as run:
         await run.attempts(30)
         for _ in range(10):
-            await flood(run, n=100)
+            await flood(run, n=60)
         await run.attempts(20)
         last = [one for one in run.history.attempts[-20:] if one.kind == "select"]
         assert all(one.outcome == "ok" for one in last)
     assert run.verdict is not None
-    assert run.verdict.counts.accepted >= 2500
+    assert run.verdict.counts.accepted >= 2000
 
 
 async def flood(run: Trial, *, n: int) -> None:

@@ -48,7 +48,9 @@ async def test_a_commit_whose_reply_is_lost_counts_once(stack: FaultStack) -> No
         await run.recovers()
 
 
-@pytest.mark.parametrize("word", [b"INSERT INTO positions", b'COPY "ledger"'])
+@pytest.mark.parametrize(
+    "word", [b'COPY "ledger"', pytest.param(b"INSERT INTO positions", marks=pytest.mark.long)]
+)
 async def test_a_step_that_falls_silent_in_a_statement_does_not_keep_the_shard(
     stack: FaultStack, word: bytes
 ) -> None:
@@ -64,7 +66,7 @@ async def test_a_step_that_falls_silent_in_a_statement_does_not_keep_the_shard(
         await run.attempts(40)
 
 
-@pytest.mark.parametrize("role", ["proxy", "cortex"])
+@pytest.mark.parametrize("role", ["cortex", pytest.param("proxy", marks=pytest.mark.long)])
 async def test_a_silent_postgres_delays_learning_only(stack: FaultStack, role: str) -> None:
     wire = stack.wires[f"{role}-postgres"]
     async with trial(stack, name=f"half-open postgres of {role}") as run:

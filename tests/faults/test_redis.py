@@ -27,7 +27,13 @@ async def test_redis_killed_and_started_again_has_everything(stack: FaultStack) 
         await run.attempts(40)
 
 
-@pytest.mark.parametrize("loss", ["FLUSHALL", "no data directory", "while cortex is away"])
+@pytest.mark.parametrize(
+    "loss",
+    [
+        pytest.param("FLUSHALL", marks=pytest.mark.long),  # random runs do it too
+        *("no data directory", "while cortex is away"),
+    ],
+)
 async def test_what_redis_loses_the_proxies_send_again(stack: FaultStack, loss: str) -> None:
     async with trial(stack, name=f"redis {loss}") as run:
         await run.attempts(60)
