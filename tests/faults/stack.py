@@ -32,6 +32,7 @@ from tests.faults.tcp import FaultyWire
 __all__ = ["FaultStack", "until"]
 
 LOOPBACK = "127.0.0.1"
+CODE = Path(__file__).parents[2]
 READY_S = 90.0
 # A process may be killed at any time, the machine may not: what fsync protects from is left out.
 QUICK = {"fsync": "off", "full_page_writes": "off", "max_connections": "40"}
@@ -50,6 +51,10 @@ class FaultyRole(Role):
 
     failpoint = ""
 
+    def renew(self, environment: Mapping[str, str]) -> None:
+        """What its next lives are to have in their environment."""
+        self._environment |= environment
+
     def launch(self) -> None:
         self._environment["QBRIX_FAILPOINT"], self.failpoint = self.failpoint, ""
         super().launch()
@@ -60,7 +65,8 @@ class FaultStack:
 
     There is one between each kind of role and each store.
     The servers are not supervised: who kills one starts it again. The roles are. Their
-    ``settings`` are impatient ones by default, so that outages can be short.
+    ``settings`` are impatient ones by default, so that outages can be short; ``code`` is the tree
+    whose roles run.
     """
 
     def __init__(
@@ -72,6 +78,7 @@ class FaultStack:
         motors: int = 0,
         settings: Mapping[str, str] = SETTINGS,
         postgres: EmbeddedPostgres | None = None,
+        code: Path = CODE,
     ) -> None:
         self.folders = Folders.make(data_dir)
         self.postgres = postgres or EmbeddedPostgres(data_dir, settings=QUICK)
@@ -86,6 +93,7 @@ class FaultStack:
         self.clock_file = self.folders.root / "clock"
         self._counts = {"cortex": cortexes, "motor": motors, "proxy": proxies}
         self._settings = dict(settings)
+        self._code = {"PYTHONPATH": str(code)}
         self._supervisor = Supervisor()
         self._ports: dict[str, int] = {}
         self._paused: set[int] = set()
@@ -102,8 +110,8 @@ class FaultStack:
             undo.callback(self._supervisor.stop)
             secrets = make_secrets(self.folders)
             direct = os.environ | secrets | self._urls("")
-            migrate(self.folders, direct)
-            make_admin_key(self.folders, direct)
+            migrate(self.folders, direct | self._code)
+            make_admin_key(self.folders, direct | self._code)
             names = [name for role, n in self._counts.items() for name in _names(role, n)]
             self._ports = choose_ports(self.folders, dict.fromkeys(("http", "grpc", *names)))
             for name in names:
@@ -218,6 +226,13 @@ class FaultStack:
         child = self.roles[name].child
         return child is None or child.pid != pid or not child.is_running
 
+    def renew(self) -> None:
+        """Bring the schema up to date; from their next lives on all roles run this code."""
+        self._code = {"PYTHONPATH": str(CODE)}
+        migrate(self.folders, os.environ | self._urls("") | self._code)
+        for role in self.roles.values():
+            role.renew(self._code)
+
     def wait_ready(self) -> None:
         """Until every role is ready again."""
         self._supervisor.wait_ready(timeout_s=READY_S)
@@ -269,7 +284,7 @@ class FaultStack:
             "CORTEX_HTTP_PORT": "0",
             clock.FILE: str(self.clock_file),
             clock.NAME: name,
-            "PYTHONPATH": str(Path(__file__).parents[2]),
+            "PYTHONPATH": os.pathsep.join((self._code["PYTHONPATH"], str(CODE))),
         }
         if motors := _names("motor", self._counts["motor"]):
             environment["PROXY_MOTOR_ADDRESS"] = ",".join(

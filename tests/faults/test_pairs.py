@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 
 import pytest
 
 from tests.faults.stack import FaultStack, until
-from tests.faults.trial import Trial, trial
+from tests.faults.trial import trial
 
 pytestmark = pytest.mark.faults
 
@@ -58,23 +57,3 @@ def wait_paused(stack: FaultStack, pid: int) -> None:
     """Until the process has stopped itself; the stack wakes it, should the test fail."""
     until(lambda: stack.state_of(pid) == "T", what="the leader pauses")
     stack.send_pid(pid, signal.SIGSTOP)
-
-
-@pytest.mark.long
-async def test_replacing_everybody_one_by_one_refuses_nobody(pair: FaultStack) -> None:
-    """Old and new at once: the same code, in lives that overlap."""
-    async with trial(pair, name="rolling") as run:
-        await run.attempts(40)
-        for name in ("cortex", "cortex-2", "proxy", "proxy-2"):
-            before = pair.pid(name)
-            await run.does(pair.send, name, signal.SIGTERM)
-            await run.sees(lambda name=name, before=before: pair.ended(name, before), what="end")  # type: ignore[misc]
-            await asyncio.to_thread(pair.wait_ready)
-            await run.attempts(30)
-        await run.recovers()
-        assert_nobody_was_refused(run)
-
-
-def assert_nobody_was_refused(run: Trial) -> None:
-    unserved = [one for one in run.history.attempts if one.outcome != "ok"]
-    assert unserved == [], unserved[:3]
