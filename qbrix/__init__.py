@@ -11,7 +11,8 @@
     )
     result.summary()
 
-Names of this module load on first use, so ``import qbrix`` stays light.
+Names and rooms of this module (``qbrix.environments``, ``qbrix.testing`` …) load on first use, so
+``import qbrix`` stays light.
 """
 
 from __future__ import annotations
@@ -87,16 +88,32 @@ _HOMES = {
     "sweep": "qbrix.simulator",
     "tune": "qbrix.simulator",
 }
+_ROOMS = (
+    "bundle",
+    "client",
+    "context",
+    "environments",
+    "errors",
+    "evaluation",
+    "ledger",
+    "plots",
+    "policies",
+    "simulator",
+    "testing",
+    "theory",
+)
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f"qbrix.{name}")
     if name not in _HOMES:
-        raise AttributeError(f"module 'qbrix' has no attribute {name!r}")
+        raise AttributeError(f"module 'qbrix' has no attribute {name!r}", name=name)
     return getattr(import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+    return sorted({*globals(), *_HOMES, *_ROOMS})
 
 
 def _refuse_namesake() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -77,6 +79,13 @@ def test_a_folder_is_no_bundle(tmp_path: Any) -> None:
 def test_arms_are_names_or_a_number(arms: Any, tmp_path: Any) -> None:
     with pytest.raises(QbrixError, match="arms = "):
         qbrix.export(BetaTSPolicy(), arms=arms, path=tmp_path / "p.qbrix")
+
+
+def test_every_room_opens_by_its_name_alone() -> None:
+    """In a process of its own, where nothing else has opened it."""
+    rooms = ("policies.get", "environments.Bernoulli", "testing.check_policy", "theory", "errors")
+    lines = [f"assert qbrix.{room}" for room in rooms]
+    subprocess.run([sys.executable, "-c", "\n".join(["import qbrix", *lines])], check=True)
 
 
 def test_what_is_right_comes_in() -> None:
