@@ -58,7 +58,8 @@ class GradientBanditPolicy(Policy[Preferences, Preferences]):
     For rewards in [0, 1] and small steps it converges to the best arm, with regret of order
     :math:`\ln T / \alpha`; large steps may commit to a wrong arm. *Applies when* only differences
     of rewards matter. The softmax of the update is made of sums and products, so that its bits are
-    the same everywhere; under a mask the present law is that of all arms.
+    the same everywhere; under a mask the present law is that of all arms. What arrives late is
+    weighed by the law of the moment at which it is learned: long delays want small steps.
 
     References
     ----------

@@ -70,7 +70,8 @@ class NeighboursPolicy(Policy[Remembered, Remembered]):
     regret :math:`T^{(1+d)/(2+d)}` up to logarithms when k grows like :math:`T^{2/(2+d)}`: many
     features make near neighbours rare. *Applies when* nothing better is known about how rewards
     depend on a few features. It explores as its learner does after k observations; what lies beyond
-    the window is forgotten, so it follows a changing world.
+    the window is forgotten, so it follows a changing world. Delay and batches cost it the
+    neighbours that have not arrived yet, and nothing else.
 
     References
     ----------
