@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from qbrix.bundle.source import foreign_code
 from qbrix.errors import InvalidParameter
-from qbrix.ledger import Deployment
+from qbrix.ledger import Configuration, Deployment, Resolver
 from qbrix.rng import stream
-from qbrix.state import to_bytes
+from qbrix.state import from_bytes, to_bytes
 from qbrix.types import Array
 from serving.storage.records import StateRecord
 
-__all__ = ["check_decides", "is_law", "state_record"]
+__all__ = ["check_decides", "is_law", "restored", "state_record"]
 
 
 def state_record(
@@ -35,6 +35,22 @@ def state_record(
         ledger_digest=deployment.ledger_digest,
         state_digest=deployment.state_digest,
         published_ms=published_ms,
+    )
+
+
+def restored(snapshot: StateRecord, resolver: Resolver) -> Deployment:
+    """The deployment that a stored state belongs to."""
+    configuration = Configuration.from_json(snapshot.configuration)
+    policy = resolver.policy(configuration.policy)
+    return Deployment(
+        experiment=snapshot.experiment,
+        epoch=snapshot.epoch,
+        version=snapshot.version,
+        configuration=configuration,
+        policy=policy,
+        state=from_bytes(policy.state_type, snapshot.state),
+        ledger_digest=snapshot.ledger_digest,
+        state_digest=snapshot.state_digest,
     )
 
 

@@ -1,4 +1,4 @@
-"""An experiment's ledger folded again from zero and held against everything that serving kept."""
+"""An experiment's ledger folded again and held against everything that serving kept."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from qbrix.bundle import Bundle
 from qbrix.errors import QbrixError, StateMismatch, Unavailable
 from qbrix.evaluation import Decisions, LoggedBatch, LoggedData, LoggedDecision, LogVerification
 from qbrix.evaluation.chain import Chain
+from qbrix.ledger import Batch, Configuration
 from qbrix.state import from_bytes
 from serving.loading import PolicyLoader
+from serving.publishing import restored
 from serving.storage.base import CommittedBatch, DecisionEvent, Ledger, StateRecord, Stores
 
 __all__ = ["Replayed", "replay"]
@@ -25,9 +27,15 @@ _EVER = 2**62
 
 @dataclass(slots=True)
 class Replayed:
-    """What came out: how far the chain holds, and the sentence that says where it breaks."""
+    """What came out: how far the chain holds, and the sentence that says where it breaks.
+
+    ``since`` is the version that was taken as serving keeps it, because the ledger does not hold
+    what was before; None when everything was folded from zero. ``last`` is where the ledger ends.
+    """
 
     experiment: str
+    since: int | None = None
+    last: int | None = None
     versions: int = 0
     states: int = 0
     kept: int = 0
@@ -53,24 +61,25 @@ async def replay(
 ) -> Replayed:
     """Fold version 0 … ``to`` (the last one by default) again.
 
-    ``verify`` also computes every logged decision of these versions anew. What does not hold is
-    told in the answer; raises Unavailable only.
+    A ledger whose beginning was dropped is folded from the oldest state that serving keeps.
+    ``verify`` also computes every logged decision of these versions anew, which needs all of them.
+    What does not hold is told in the answer; raises Unavailable only.
     """
     told = Replayed(experiment)
     last = _EVER if to is None else to
     try:
         await _fold(stores, loader, told, last=last)
-        if verify and told.holds:
+        if verify and told.holds and told.since is None:
             told.log = await _verified(stores, loader, experiment, last=last)
             told.problems += told.log.problems
     except Unavailable:
         raise
     except QbrixError as error:
         told.problems.append(str(error))
-    if not told.problems and told.versions == 0:
+    if told.holds and told.last is None:
         told.problems.append(f"the ledger has no experiment {experiment}")
-    if told.holds and to is not None and told.versions <= to:
-        told.problems.append(f"the ledger ends at version {told.versions - 1}, before {to}")
+    if told.holds and to is not None and told.last != to:
+        told.problems.append(f"the ledger ends at version {told.last}, before {to}")
     return told
 
 
@@ -80,26 +89,49 @@ async def _fold(stores: Stores, loader: PolicyLoader, told: Replayed, *, last: i
     async for committed in _batches(stores.ledger, told.experiment, last=last):
         batch = committed.batch
         if batch.control is not None:  # fetches its bundle; the resolver is the same one
-            resolver = await loader.resolver_for(batch.control.configuration)
-            chain = chain or Chain(told.experiment, resolver)
-        if chain is None or (told.versions == 0 and batch.version != 0):
-            raise StateMismatch(
-                f"the ledger begins with version {batch.version}: what was before was dropped by "
-                "CORTEX_LEDGER_RETENTION_S, so that nothing can be folded from zero"
-            )
-        await asyncio.to_thread(
-            chain.take,
-            batch,
-            ledger_digest=committed.ledger_digest,
-            state_digest=committed.state_digest,
-        )
-        told.versions, told.states = chain.versions, chain.states
+            await loader.resolver_for(batch.control.configuration)
+        if chain is None:
+            chain = await _begun(loader, told, batch, kept.get(batch.version - 1))
+        if chain is not None:
+            await _take(chain, told, committed, kept.get(batch.version))
+        told.last = batch.version
         told.ledger_digest, told.state_digest = committed.ledger_digest, committed.state_digest
-        record = kept.get(batch.version)
-        if record is not None:
-            _meet(chain, record, committed)
-            told.kept, told.states = told.kept + 1, chain.states
-            told.max_state_error = chain.max_state_error
+    if told.last is not None and chain is None and told.last not in kept:
+        raise StateMismatch(
+            f"what was before version {told.last} was dropped by CORTEX_LEDGER_RETENTION_S, and "
+            "serving keeps no state of then, so that nothing can be folded"
+        )
+
+
+async def _begun(
+    loader: PolicyLoader, told: Replayed, batch: Batch, before: StateRecord | None
+) -> Chain | None:
+    """A chain that goes on with ``batch``; None when nothing is known of what was before."""
+    if batch.version == 0 and batch.control is not None:
+        return Chain(told.experiment, await loader.resolver_for(batch.control.configuration))
+    if before is None:
+        told.since = batch.version
+        return None
+    resolver = await loader.resolver_for(Configuration.from_json(before.configuration))
+    told.since = before.version
+    return Chain(told.experiment, resolver, start=restored(before, resolver))
+
+
+async def _take(
+    chain: Chain, told: Replayed, committed: CommittedBatch, record: StateRecord | None
+) -> None:
+    """The next version, compared with the digests and the state that serving kept of it."""
+    await asyncio.to_thread(
+        chain.take,
+        committed.batch,
+        ledger_digest=committed.ledger_digest,
+        state_digest=committed.state_digest,
+    )
+    if record is not None:
+        _meet(chain, record, committed)
+        told.kept += 1
+        told.max_state_error = max(told.max_state_error, chain.max_state_error)
+    told.versions, told.states = chain.versions, chain.states
 
 
 def _meet(chain: Chain, record: StateRecord, committed: CommittedBatch) -> None:

@@ -26,6 +26,8 @@ class Chain:
     experiment : str
     resolver : Resolver
         Finds the policies.
+    start : Deployment, optional
+        A version that serving kept, to go on from; without it the first batch is version 0.
 
     Attributes
     ----------
@@ -37,9 +39,11 @@ class Chain:
         Largest difference that `meet` has seen, relative to max(1, abs(number)).
     """
 
-    def __init__(self, experiment: str, resolver: Resolver) -> None:
-        self._replay = Replay(experiment, resolver)
-        self._exact = True
+    def __init__(
+        self, experiment: str, resolver: Resolver, *, start: Deployment | None = None
+    ) -> None:
+        self._replay = Replay(experiment, resolver, start=start)
+        self._exact = start is None or start.policy.capabilities.bits == "exact"
         self.versions = 0
         self.states = 0
         self.max_state_error = 0.0

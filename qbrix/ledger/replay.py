@@ -26,14 +26,18 @@ class Replay:
     experiment : str
     resolver : Resolver
         Finds the policies.
+    start : Deployment, optional
+        What to go on from; without it the first batch makes version 0.
     """
 
-    def __init__(self, experiment: str, resolver: Resolver) -> None:
+    def __init__(
+        self, experiment: str, resolver: Resolver, *, start: Deployment | None = None
+    ) -> None:
         self.experiment = experiment
-        self.now: Deployment | None = None
+        self.now = start
         self._resolver = resolver
         self._batches: list[Batch] = []
-        self._kept: list[Deployment] = []
+        self._kept = [] if start is None else [start]
 
     def take(self, batch: Batch) -> Deployment:
         """The deployment after the next batch; raises as `fold`."""
@@ -59,7 +63,7 @@ class Replay:
                 f"which epoch {now.epoch} does not have"
             )
         start = self._kept[-1]
-        behind = self._batches[start.version - self._batches[0].version + 1 :]
+        behind = [one for one in self._batches if one.version > start.version]
         without = taken_back([*behind, batch])
         refolded = refold(start.course, behind, self._resolver, without=without)
         return fold(now, batch, self._resolver, refolded=refolded)

@@ -73,15 +73,21 @@ async def _find(stores: Stores, experiment: str) -> str:
 
 
 def _summary(told: Replayed) -> str:
+    start = "zero" if told.since is None else f"version {told.since}"
     lines = [
         f"experiment {told.experiment}",
-        f"  {told.versions} versions folded from zero"
+        f"  {told.versions} versions folded from {start}"
         + (", each with the ledger digest of serving" if told.versions else ""),
         f"  {told.states} of them with the state of serving; {told.kept} states that serving keeps "
         f"compared, largest difference {told.max_state_error:.2g}",
         f"  ledger digest {told.ledger_digest}",
         f"  state digest  {told.state_digest}",
     ]
+    if told.since is not None:
+        lines.append(
+            f"  verified from version {told.since} as serving keeps it: the ledger does not hold "
+            "what was before, nor can logged decisions be computed anew"
+        )
     if told.log is not None:
         lines += [f"  {line.strip()}" for line in repr(told.log).splitlines()[1:]]
     return "\n".join(lines)

@@ -7,11 +7,11 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from qbrix.ledger import Configuration, Deployment, Resolver, fold
-from qbrix.state import from_bytes
 from serving.loading import PolicyLoader
-from serving.storage.base import ExperimentRecord, Ledger, StateRecord
+from serving.publishing import restored
+from serving.storage.base import ExperimentRecord, Ledger
 
-__all__ = ["Deployments", "Live", "restored"]
+__all__ = ["Deployments", "Live"]
 
 _PAGE = 100
 
@@ -92,19 +92,3 @@ class Deployments:
             resolver=resolver,
             snapshot_version=snapshot.version,
         )
-
-
-def restored(snapshot: StateRecord, resolver: Resolver) -> Deployment:
-    """The deployment that a stored state belongs to."""
-    configuration = Configuration.from_json(snapshot.configuration)
-    policy = resolver.policy(configuration.policy)
-    return Deployment(
-        experiment=snapshot.experiment,
-        epoch=snapshot.epoch,
-        version=snapshot.version,
-        configuration=configuration,
-        policy=policy,
-        state=from_bytes(policy.state_type, snapshot.state),
-        ledger_digest=snapshot.ledger_digest,
-        state_digest=snapshot.state_digest,
-    )

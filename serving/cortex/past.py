@@ -11,8 +11,9 @@ import structlog
 from qbrix.errors import QbrixError, StateMismatch, Unavailable
 from qbrix.ledger import Batch, Course, Resolver
 from qbrix.ledger.course import refold, taken_back
-from serving.cortex.deployments import Live, restored
+from serving.cortex.deployments import Live
 from serving.cortex.kinds import parted
+from serving.publishing import restored
 from serving.storage.base import FeedbackEvent, Ledger, Windows
 from serving.storage.records_windows import StoredRow
 from serving.storage.rows import is_id

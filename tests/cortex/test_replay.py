@@ -119,6 +119,42 @@ async def test_a_state_that_was_changed_is_not_that_of_its_version() -> None:
     assert "other digests" in problem
 
 
+async def test_a_ledger_without_its_beginning_is_folded_from_the_oldest_state_kept() -> None:
+    stores, record = await _lived()
+    whole = await _replayed(stores, record.id)
+    world = stores.ledger._world  # type: ignore[attr-defined]
+    (oldest,) = world.checkpoints[record.id]
+    assert whole.since is None
+    assert oldest == 1
+    del world.batches[record.id][: oldest + 1]
+    told = await _replayed(stores, record.id)
+    assert (told.problems, told.since, told.last) == ([], 1, 8)
+    assert told.versions == told.states == whole.versions - 2
+    assert told.state_digest == whole.state_digest
+    assert (await _replayed(stores, record.id, to=5)).versions == 4
+
+    del world.batches[record.id][:-1]  # the last one is never dropped, and its state is kept
+    alone = await _replayed(stores, record.id)
+    assert (alone.problems, alone.since, alone.versions) == ([], 8, 0)
+
+    world.checkpoints.clear()
+    world.snapshots[record.id] = replace(world.snapshots[record.id], version=9)
+    (problem,) = (await _replayed(stores, record.id)).problems
+    assert "CORTEX_LEDGER_RETENTION_S" in problem
+
+
+async def test_a_change_behind_the_oldest_state_breaks_the_chain_all_the_same() -> None:
+    stores, record = await _lived()
+    world = stores.ledger._world  # type: ignore[attr-defined]
+    del world.batches[record.id][:2]
+    ledger_digest = "0" * 64
+    world.batches[record.id][3] = replace(world.batches[record.id][3], ledger_digest=ledger_digest)
+    told = await _replayed(stores, record.id)
+    assert (told.since, told.versions) == (1, 3)
+    (problem,) = told.problems
+    assert problem.startswith("version 5 of ")
+
+
 async def test_a_state_that_is_only_close_is_compared_where_one_was_kept() -> None:
     stores, record = await _lived("LogisticTSPolicy@1", dim=2, n_arms=3)
     told = await _replayed(stores, record.id)

@@ -20,7 +20,9 @@ async def examine_ledgers(shared: SharedSettings) -> AsyncIterator[Finding]:
             async for record, told in replay_all(stores, shared):
                 name = f"replay {record.name} ({record.id})"
                 if told.holds:
-                    yield ok(name, f"{told.versions} versions, state {told.state_digest[:12]}")
+                    since = "" if told.since is None else f" since {told.since}"
+                    state = told.state_digest[:12]
+                    yield ok(name, f"{told.versions} versions{since}, state {state}")
                 else:
                     mend = f"see qbrix replay {record.id} --verify"
                     yield fail(name, "; ".join(told.problems), mend)
