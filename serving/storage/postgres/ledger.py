@@ -51,21 +51,18 @@ class PostgresLedger:
         A holder whose lease is over but who still writes is paused, for others would have renewed
         it: its session is ended, whatever it waits for.
         """
-        term = await self._renew_or_take(shard, holder=holder, ttl_s=ttl_s)
-        if term is not None:
-            return term
-        for statement, *more in ((_FIRST, shard), (_EVICT, shard, _WRITES)):
-            if await self._database.write(statement, *more):
-                return await self._renew_or_take(shard, holder=holder, ttl_s=ttl_s)
-        return None
-
-    async def _renew_or_take(self, shard: int, *, holder: str, ttl_s: float) -> int | None:
-        for statement in (_RENEW, _TAKE):
-            rows = await self._database.write(statement, shard, holder, timedelta(seconds=ttl_s))
-            if rows:
-                term: int = rows[0]["term"]
-                return term
-        return None
+        ttl = timedelta(seconds=ttl_s)
+        if rows := await self._database.write(_RENEW, shard, holder, ttl):
+            return int(rows[0]["term"])
+        found = await self._database.row(_IS_OVER, shard)
+        if found is None:
+            await self._database.write(_FIRST, shard)
+        elif not found["over"]:
+            return None
+        rows = await self._database.write(_TAKE, shard, holder, ttl)
+        if not rows and await self._database.write(_EVICT, shard, _WRITES):
+            rows = await self._database.write(_TAKE, shard, holder, ttl)
+        return int(rows[0]["term"]) if rows else None
 
     async def release(self, shard: int, *, holder: str) -> None:
         """See `Ledger`."""
@@ -77,7 +74,7 @@ class PostgresLedger:
 
     @asynccontextmanager
     async def step(self, shard: int, *, term: int) -> AsyncIterator[PostgresStep]:
-        """See `Ledger`; from its first write to its end nobody takes the lease over."""
+        """See `Ledger`; nobody takes over while it writes, as long as its lease is renewed."""
         async with self._database.transaction() as connection:
             await _check_term(connection, shard, term=term)
             await _limit_silence(connection, _FOLDING)
@@ -226,6 +223,7 @@ _RENEW = (
     "UPDATE leases SET expires_at = clock_timestamp() + $3"
     " WHERE shard = $1 AND holder = $2 RETURNING term"
 )
+_IS_OVER = "SELECT expires_at <= clock_timestamp() AS over FROM leases WHERE shard = $1"
 _TAKE = (
     "WITH free AS (SELECT shard FROM leases WHERE shard = $1 AND expires_at <= clock_timestamp()"
     " FOR UPDATE SKIP LOCKED)"
@@ -234,7 +232,7 @@ _TAKE = (
 )
 _FIRST = (
     "INSERT INTO leases (shard, holder, term, expires_at) VALUES ($1, '', 0, clock_timestamp())"
-    " ON CONFLICT DO NOTHING RETURNING shard"
+    " ON CONFLICT DO NOTHING"
 )
 _EVICT = (
     "SELECT pg_terminate_backend(pid, 1000) FROM leases, LATERAL ("
