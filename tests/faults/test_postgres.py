@@ -99,16 +99,16 @@ async def occupy(url: str) -> list[Any]:
     """Take all connections that the server allows, those of the roles included."""
     strangers: list[Any] = [await asyncpg.connect(url)]
     refused = 0
-    while refused < 20:
-        await strangers[0].execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE backend_type = 'client backend' AND NOT pid = ANY($1)",
-            [stranger.get_server_pid() for stranger in strangers],
-        )
+    while refused < 10:
         try:
             strangers.append(await asyncpg.connect(url))
         except asyncpg.TooManyConnectionsError:
             refused += 1
+            await strangers[0].execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE backend_type = 'client backend' AND NOT pid = ANY($1)",
+                [stranger.get_server_pid() for stranger in strangers],
+            )
             await asyncio.sleep(0.02)  # a server that was just left counts it for a moment
     return strangers
 
