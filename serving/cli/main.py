@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         run: Any = getattr(import_module(f"serving.cli.{module}"), name)
         return int(run(**given) or 0)
-    except QbrixError as error:
+    except (QbrixError, FileNotFoundError, IsADirectoryError, PermissionError) as error:
         print(f"qbrix: {error}", file=sys.stderr)
     except KeyboardInterrupt:
         return 130
@@ -119,6 +119,7 @@ def _add_people(commands: Any) -> None:
     password = _add(user, "password", "people:set_password", "give a user another password")
     for command in (invite, password):
         command.add_argument("--email", required=True)
+        command.add_argument("--data-dir", type=Path, help=_DATA_DIR)
 
 
 def _add_bundles(commands: Any) -> None:

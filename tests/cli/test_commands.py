@@ -45,6 +45,18 @@ def test_a_person_is_invited_to_a_workspace_that_exists(capsys: Output) -> None:
 
 
 @pytest.mark.usefixtures("environment")
+def test_nobody_without_an_address_is_invited(capsys: Output) -> None:
+    words = ["user", "invite", "--tenant", "local", "--email", "ada.acme.io"]
+    assert main(words) == 1
+    assert "email = 'ada.acme.io': not an e-mail address" in capsys.readouterr().err
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path, capsys: Output) -> None:
+    assert main(["bundle", "show", str(tmp_path / "nowhere.qbrix")]) == 1
+    assert "nowhere.qbrix" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("environment")
 def test_a_password_is_read_from_a_pipe_and_must_be_one_of_somebody(
     monkeypatch: pytest.MonkeyPatch, capsys: Output
 ) -> None:

@@ -23,13 +23,14 @@ __all__ = [
     "RolePut",
     "StatusPatch",
     "WorkspacePatch",
+    "plain_email",
 ]
 
 _LOCAL = re.compile(r"[^\s@\x00-\x1f\x7f]{1,64}")
 _DOMAIN = re.compile(r"[^\s@\x00-\x1f\x7f.]+(\.[^\s@\x00-\x1f\x7f.]+)*")
 
 
-def _email(text: str) -> str:
+def plain_email(text: str) -> str:
     """One @, something on both sides; the same address in any case is one."""
     local, _, domain = text.strip().lower().rpartition("@")
     if not (_LOCAL.fullmatch(local) and _DOMAIN.fullmatch(domain)):
@@ -40,7 +41,7 @@ def _email(text: str) -> str:
 Email = Annotated[
     str,
     Field(max_length=254, json_schema_extra={"format": "email", "pattern": r"^[^\s@]+@[^\s@]+$"}),
-    AfterValidator(_email),
+    AfterValidator(plain_email),
 ]
 Absent = SkipJsonSchema[None]  # what stands for a field that was left out; nobody may send it
 Name = Annotated[str, Field(min_length=1, max_length=200)]
