@@ -118,12 +118,13 @@ class Catalog(Protocol):
         self,
         record: ExperimentRecord,
         *,
+        before: ExperimentRecord,
         control: ControlRequest | None = None,
     ) -> ControlRequest | None:
         """Store the record and enqueue the control change (its id is assigned) in one transaction.
 
         Policy, bundle and support are not written: they change by promotion only. Raises NotFound,
-        Conflict (name taken, or the record names a policy that was replaced meanwhile).
+        Conflict (name taken; EXPERIMENT_CHANGED: what is stored is not ``before`` any more).
         """
         ...
 

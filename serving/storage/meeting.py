@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from qbrix.errors import Conflict
-from serving.storage.records import CommittedBatch, ControlRequest, PoolRecord
+import msgspec
 
-__all__ = ["arms_control", "check_arms", "gate_has_changed", "pool_has_changed"]
+from qbrix.errors import Conflict
+from serving.storage.records import CommittedBatch, ControlRequest, ExperimentRecord, PoolRecord
+
+__all__ = [
+    "EXPERIMENT_CHANGED",
+    "arms_control",
+    "check_arms",
+    "check_unchanged",
+    "gate_has_changed",
+    "pool_has_changed",
+]
+
+EXPERIMENT_CHANGED = "EXPERIMENT_CHANGED"
 
 
 def arms_control(experiment: str, change: dict[str, Any]) -> ControlRequest:
@@ -20,6 +31,16 @@ def check_arms(pool: PoolRecord, creation: CommittedBatch) -> None:
     control = creation.batch.control
     if control is not None and control.configuration.n_arms != len(pool.arms):
         raise pool_has_changed(pool)
+
+
+def check_unchanged(stored: ExperimentRecord, before: ExperimentRecord) -> None:
+    """Raise Conflict when a change made from ``before`` would undo another (but for gates)."""
+    aside = {"gate": None, "updated_ms": 0}
+    if msgspec.structs.replace(stored, **aside) != msgspec.structs.replace(before, **aside):
+        raise Conflict(
+            f"experiment {stored.id} was changed meanwhile; read it again and repeat the request",
+            code=EXPERIMENT_CHANGED,
+        )
 
 
 def pool_has_changed(pool: PoolRecord) -> Conflict:

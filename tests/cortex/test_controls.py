@@ -137,7 +137,7 @@ async def test_a_refused_change_leaves_a_record_that_tells_what_decides() -> Non
         change={"policy": _beta(alpha_prior=-9.0)},
         start="keep",
     )
-    assert await stores.catalog.change_experiment(hoped, control=request) is not None
+    assert await stores.catalog.change_experiment(hoped, before=record, control=request) is not None
     await cortex_of(stores).drain()
     told = await stores.catalog.get_experiment(TENANT, record.id)
     assert (told.parameters, told.floor) == ({"alpha_prior": 2.0}, 0.0)

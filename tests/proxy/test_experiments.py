@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from base64 import b64decode
 from typing import Any
@@ -188,6 +189,23 @@ async def test_hyper_parameters_are_replaced_at_the_next_version_and_learning_st
         configuration = json.loads(state["configuration"])
         assert configuration["policy"]["parameters"] == {"alpha_prior": 1.0, "beta_prior": 5}
         assert (state["epoch"], state["version"]) == (0, 2)
+
+
+async def test_changes_that_meet_are_all_made_and_the_record_tells_what_decides() -> None:
+    async with open_world() as world, learning(world) as cortex:
+        url = f"{EXPERIMENTS}/{(await create(world)).json()['id']}"
+        numbers = [2.0, 3.0, 4.0, 5.0]
+        changes: list[dict[str, Any]] = [{"policy_params": {"alpha_prior": n}} for n in numbers]
+        changes += [{"enabled": False}, {"learning": {"exploration_floor": 0.25}}]
+        answers = await asyncio.gather(*(world.http.patch(url, json=one) for one in changes))
+        assert {answer.status_code for answer in answers} == {200}
+        await cortex.drain()
+        told = (await world.http.get(url)).json()
+        decides = json.loads((await world.http.get(f"{url}/state")).json()["configuration"])
+        assert told["policy_params"] == decides["policy"]["parameters"]
+        assert told["policy_params"]["alpha_prior"] in numbers
+        assert told["enabled"] is False
+        assert told["learning"]["exploration_floor"] == decides["floor"] == 0.25
 
 
 async def test_parameters_are_checked_before_anything_changes() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
 from qbrix.errors import Conflict, NotFound
 from serving.storage.audit import Actor, acting
 from serving.storage.base import ControlRequest, Stores
+from serving.storage.meeting import EXPERIMENT_CHANGED
 from tests.storage.records import (
     TENANT,
     committed,
@@ -214,7 +217,7 @@ async def test_experiments_are_searched_without_regard_to_case_or_wildcards(
     stores: Stores,
 ) -> None:
     records = [await stored_experiment(stores, name=name) for name in ("Big_Red", "big", "small")]
-    await stores.catalog.change_experiment(replace(records[1], enabled=False))
+    await stores.catalog.change_experiment(replace(records[1], enabled=False), before=records[1])
 
     async def found(**how: object) -> list[str]:
         answer = await stores.catalog.list_experiments(TENANT, limit=9, offset=0, **how)  # type: ignore[arg-type]
@@ -233,7 +236,7 @@ async def test_a_change_and_its_control_are_stored_together(stores: Stores) -> N
     record = await stored_experiment(stores)
     changed = replace(record, name="switch", floor=0.5, parameters={"alpha_prior": 2.0})
     control = await stores.catalog.change_experiment(
-        changed, control=_control(record.id, floor=0.5)
+        changed, before=record, control=_control(record.id, floor=0.5)
     )
     assert control is not None
     assert await stores.catalog.get_experiment(TENANT, record.id) == changed
@@ -244,16 +247,36 @@ async def test_a_change_and_its_control_are_stored_together(stores: Stores) -> N
 async def test_a_change_that_is_refused_enqueues_nothing(stores: Stores) -> None:
     record = await stored_experiment(stores)
     await stored_experiment(stores, name="taken")
-    refused = [
-        replace(record, name="taken"),
-        replace(record, policy="AnotherPolicy"),
-        replace(record, bundle="f" * 64),
-    ]
-    for wrong in refused:
-        with pytest.raises(Conflict):
-            await stores.catalog.change_experiment(wrong, control=_control(record.id))
+    with pytest.raises(Conflict, match="taken"):
+        await stores.catalog.change_experiment(
+            replace(record, name="taken"), before=record, control=_control(record.id)
+        )
     with pytest.raises(NotFound):
-        await stores.catalog.change_experiment(replace(record, tenant="rival"))
+        await stores.catalog.change_experiment(replace(record, tenant="rival"), before=record)
+    assert await stores.ledger.pending_controls(0) == []
+    assert await stores.catalog.get_experiment(TENANT, record.id) == record
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    [
+        {"enabled": False},
+        {"parameters": {"alpha_prior": 9.0}},
+        {"floor": 0.5},
+        {"bundle": "f" * 64},
+    ],
+    ids=str,
+)
+async def test_a_change_never_undoes_one_that_it_has_not_seen(
+    stores: Stores, meanwhile: dict[str, Any]
+) -> None:
+    record = await stored_experiment(stores)
+    seen = replace(record, **meanwhile)
+    with pytest.raises(Conflict) as refused:
+        await stores.catalog.change_experiment(
+            replace(seen, name="mine"), before=seen, control=_control(record.id)
+        )
+    assert refused.value.code == EXPERIMENT_CHANGED
     assert await stores.ledger.pending_controls(0) == []
     assert await stores.catalog.get_experiment(TENANT, record.id) == record
 

@@ -188,7 +188,9 @@ async def _everything(step: LedgerStep, record: ExperimentRecord, control: int) 
 @pytest.mark.parametrize("fails", [False, True])
 async def test_a_step_is_committed_as_a_whole_or_not_at_all(stores: Stores, fails: bool) -> None:
     record = await stored_experiment(stores)
-    control = await stores.catalog.change_experiment(record, control=floor_change(record.id))
+    control = await stores.catalog.change_experiment(
+        record, before=record, control=floor_change(record.id)
+    )
     assert control is not None
     term = await _term(stores.ledger)
     try:

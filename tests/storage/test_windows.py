@@ -20,7 +20,7 @@ replace = msgspec.structs.replace
 async def _windowed(stores: Stores, *, shard: int = 0) -> ExperimentRecord:
     record = await stored_experiment(stores, shard=shard)
     changed = replace(record, window_s=60.0, default_reward=0.25, aggregation="sum")
-    await stores.catalog.change_experiment(changed)
+    await stores.catalog.change_experiment(changed, before=record)
     return changed
 
 

@@ -28,17 +28,13 @@ from serving.proxy.experiments.records import ExperimentView, Records, is_id, vi
 from serving.proxy.gates.bodies import GateRequest
 from serving.proxy.gates.reading import gate_of
 from serving.storage import keys
-from serving.storage.base import (
-    Catalog,
-    Channel,
-    ControlRequest,
-    ExperimentRecord,
-    StateRecord,
-)
+from serving.storage.base import Catalog, Channel, ControlRequest, ExperimentRecord, StateRecord
+from serving.storage.meeting import EXPERIMENT_CHANGED
 
 __all__ = ["ExperimentChange", "Experiments", "NewExperiment"]
 
 _PAGE = 500
+_MEETINGS = 20  # how often a change may meet a faster one
 
 _log = structlog.get_logger("proxy")
 
@@ -174,17 +170,10 @@ class Experiments:
         self, tenant: str, experiment: str, change: ExperimentChange
     ) -> ExperimentView:
         """Store what changes; what decides follows through cortex, usually before this returns."""
-        before = (await self.get(tenant, experiment)).record
-        record, deciding = await self._changed(before, change)
-        control = None
-        if deciding:
-            control = ControlRequest(
-                id=0, experiment=experiment, reason="configure", change=deciding, start="keep"
-            )
-        stored = await self.catalog.change_experiment(record, control=control)
+        record, control = await self._stored(tenant, experiment, change)
         await self.announce(experiment)
-        if stored is not None:
-            await self.follow(stored, record.shard)
+        if control is not None:
+            await self.follow(control, record.shard)
         return await self.get(tenant, experiment)
 
     async def reset(self, tenant: str, experiment: str) -> ExperimentView:
@@ -221,6 +210,24 @@ class Experiments:
         settled = await self.controls.settled(control, shard=shard, within_s=self.control_wait_s)
         if settled.status == "rejected":
             raise InvalidParameter(f"the change was refused: {settled.outcome.get('message')}")
+
+    async def _stored(
+        self, tenant: str, experiment: str, change: ExperimentChange, *, met: int = 0
+    ) -> tuple[ExperimentRecord, ControlRequest | None]:
+        """A change that meets another one is made anew from what that one left."""
+        before = (await self.get(tenant, experiment)).record
+        record, deciding = await self._changed(before, change)
+        control = ControlRequest(
+            id=0, experiment=experiment, reason="configure", change=deciding, start="keep"
+        )
+        try:
+            return record, await self.catalog.change_experiment(
+                record, before=before, control=control if deciding else None
+            )
+        except Conflict as error:
+            if error.code != EXPERIMENT_CHANGED or met == _MEETINGS:
+                raise
+        return await self._stored(tenant, experiment, change, met=met + 1)
 
     async def _changed(
         self, before: ExperimentRecord, change: ExperimentChange

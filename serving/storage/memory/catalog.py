@@ -10,7 +10,13 @@ import msgspec
 
 from qbrix.errors import Conflict, NotFound
 from serving.storage.audit import audited
-from serving.storage.meeting import arms_control, check_arms, gate_has_changed, pool_has_changed
+from serving.storage.meeting import (
+    arms_control,
+    check_arms,
+    check_unchanged,
+    gate_has_changed,
+    pool_has_changed,
+)
 from serving.storage.memory.world import World
 from serving.storage.records import (
     ApiKeyRecord,
@@ -175,12 +181,15 @@ class MemoryCatalog:
 
     @audited("experiment.change")
     async def change_experiment(
-        self, record: ExperimentRecord, *, control: ControlRequest | None = None
+        self,
+        record: ExperimentRecord,
+        *,
+        before: ExperimentRecord,
+        control: ControlRequest | None = None,
     ) -> ControlRequest | None:
         """See `Catalog`."""
         stored = await self.get_experiment(record.tenant, record.id)
-        if (stored.policy, stored.bundle) != (record.policy, record.bundle):
-            raise Conflict(f"the policy of experiment {record.id} was replaced; read it again")
+        check_unchanged(stored, before)
         self._refuse_experiment_name(record)
         self._world.experiments[record.id] = replace(
             stored,

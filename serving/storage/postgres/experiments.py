@@ -8,7 +8,7 @@ import msgspec
 from qbrix.errors import Conflict, NotFound
 from serving.storage import audit, codec
 from serving.storage.audit import audited
-from serving.storage.meeting import check_arms, gate_has_changed
+from serving.storage.meeting import check_arms, check_unchanged, gate_has_changed
 from serving.storage.postgres import tables
 from serving.storage.postgres.batches import store_batches
 from serving.storage.postgres.database import Connection, Database
@@ -88,12 +88,16 @@ class PostgresExperiments:
 
     @audited("experiment.change")
     async def change_experiment(
-        self, record: ExperimentRecord, *, control: ControlRequest | None = None
+        self,
+        record: ExperimentRecord,
+        *,
+        before: ExperimentRecord,
+        control: ControlRequest | None = None,
     ) -> ControlRequest | None:
         """See `Catalog`."""
         try:
             async with self._database.transaction() as connection:
-                await _update(connection, record)
+                await _update(connection, record, before=before)
                 return None if control is None else await enqueue(connection, control)
         except asyncpg.UniqueViolationError:
             raise _name_taken(record) from None
@@ -187,18 +191,18 @@ async def _insert(connection: Connection, record: ExperimentRecord) -> None:
     )
 
 
-async def _update(connection: Connection, record: ExperimentRecord) -> None:
+async def _update(
+    connection: Connection, record: ExperimentRecord, *, before: ExperimentRecord
+) -> None:
     # A lock that does not wait for cortex, whose steps refer to the experiment.
     stored = await connection.fetchrow(
-        "SELECT policy, bundle FROM experiments"
-        " WHERE id = $1 AND tenant = $2 AND NOT deleted FOR NO KEY UPDATE",
+        "SELECT * FROM experiments WHERE id = $1 AND tenant = $2 AND NOT deleted FOR NO KEY UPDATE",
         record.id,
         record.tenant,
     )
     if stored is None:
         raise NotFound("experiment", record.id)
-    if (stored["policy"], stored["bundle"]) != (record.policy, record.bundle):
-        raise Conflict(f"the policy of experiment {record.id} was replaced; read it again")
+    check_unchanged(tables.experiment(stored), before)
     await connection.execute(
         "UPDATE experiments SET name = $2, parameters = $3, enabled = $4, floor = $5,"
         " reward_range = $6, updated_ms = $7, window_s = $8, default_reward = $9,"
