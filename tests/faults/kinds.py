@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -78,36 +79,33 @@ async def make_experiments(
     """One experiment of each kind, each on a pool of its own, by the name of its kind."""
     aggregation = _AGGREGATIONS[zlib.crc32(name.partition(" ")[0].encode()) % len(_AGGREGATIONS)]
     learning = {"window_s": WINDOW_S, "default_reward": 0.25, "aggregation": aggregation}
-    made = {}
     async with httpx.AsyncClient(base_url=url, headers={"X-API-Key": key}, timeout=30.0) as http:
-        for kind in KINDS:
+
+        async def make(kind: _Kind) -> Experiment:
             title = f"{name} {kind.name}"
             pool = await _made(http, "pools", name=title, arms=[{"name": arm} for arm in _ARMS])
-            more = {"learning": learning} if kind.name == "windowed" else kind.more
-            experiment = await _made(
+            made = await _made(
                 http,
                 "experiments",
                 name=title,
                 pool_id=pool,
                 policy=kind.policy,
                 policy_params=kind.parameters,
-                **more,
+                **({"learning": learning} if kind.name == "windowed" else kind.more),
             )
-            made[kind.name] = Experiment(
-                id=experiment,
+            if kind.name == "promoted":
+                await _promote(http, made, bundle)
+            return Experiment(
+                id=made,
                 kind=kind.name,
                 pool=pool,
                 dim=kind.dim,
                 forced_arm=kind.forced_arm,
                 names=kind.names,
             )
-        promoted = await http.post(
-            f"/api/v1/experiments/{made['promoted'].id}/promote",
-            content=bundle,
-            headers={"Content-Type": "application/zip"},
-        )
-        promoted.raise_for_status()
-    return made
+
+        made = await asyncio.gather(*map(make, KINDS))
+    return {one.kind: one for one in made}
 
 
 def signed_bundle(signing_key: Path) -> bytes:
@@ -116,6 +114,12 @@ def signed_bundle(signing_key: Path) -> bytes:
         policy = importer(Path(folder))(SHARES)()
         path = Path(folder) / "shares.qbrix"
         return export(policy, path=path, arms=_ARMS, key=SigningKey.load(signing_key)).data
+
+
+async def _promote(http: httpx.AsyncClient, experiment: str, bundle: bytes) -> None:
+    headers = {"Content-Type": "application/zip"}
+    path = f"/api/v1/experiments/{experiment}/promote"
+    (await http.post(path, content=bundle, headers=headers)).raise_for_status()
 
 
 async def _made(http: httpx.AsyncClient, what: str, **body: Any) -> str:
