@@ -192,7 +192,7 @@ async def test_hyper_parameters_are_replaced_at_the_next_version_and_learning_st
 
 
 async def test_changes_that_meet_are_all_made_and_the_record_tells_what_decides() -> None:
-    async with open_world() as world, learning(world) as cortex:
+    async with open_world(switched_stores()) as world, learning(world) as cortex:
         url = f"{EXPERIMENTS}/{(await create(world)).json()['id']}"
         numbers = [2.0, 3.0, 4.0, 5.0]
         changes: list[dict[str, Any]] = [{"policy_params": {"alpha_prior": n}} for n in numbers]
