@@ -11,6 +11,7 @@ import pytest
 from qbrix.bundle import Bundle, SigningKey, TrustedKeys, export
 from qbrix.policies.beta_ts import BetaTSPolicy
 from qbrix.policies.epsilon import EpsilonPolicy
+from serving.storage import keys
 from tests.proxy.world import World, learning, open_world
 
 KEY = SigningKey(bytes(range(32)))
@@ -117,6 +118,22 @@ async def test_without_a_cortex_the_promotion_is_taken_back(bundle: Bundle) -> N
             await cortex.drain()
         state = (await world.http.get(f"/api/v1/experiments/{made['id']}/state")).json()
         assert state["version"] == 0
+
+
+async def test_an_experiment_that_is_deleted_during_its_promotion_is_not_found(
+    bundle: Bundle,
+) -> None:
+    async with open_world(trusted=TRUSTED) as world:
+        made = await world.experiment()
+        heard = aiter(world.stores.channel.listen(keys.CONTROLS))
+        await anext(heard)
+        promotion = asyncio.create_task(promote(world, made["id"], bundle.data))
+        await anext(heard)  # cortex is called: the change waits for it
+        deleted = await world.http.delete(f"/api/v1/experiments/{made['id']}")
+        assert deleted.is_success
+        async with learning(world, trusted=TRUSTED):
+            status, answer = await promotion
+        assert (status, answer["code"]) == (404, "EXPERIMENT_NOT_FOUND")
 
 
 async def test_a_bundle_beyond_the_limit_is_413(bundle: Bundle) -> None:

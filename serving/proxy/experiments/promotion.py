@@ -43,6 +43,8 @@ class Promotion:
         if settled.status == "pending":
             settled = await self.controls.cancelled(settled)
         await self.experiments.announce(experiment)
+        if settled.status == "rejected":
+            await self.experiments.get(tenant, experiment)  # who was deleted meanwhile is not found
         return _answer(settled, bundle)
 
     def _admitted(self, data: bytes) -> Bundle:
