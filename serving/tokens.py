@@ -33,7 +33,7 @@ LIFETIME_S = 30 * 86_400.0
 _FORMAT = 1
 _DAY_MS = 86_400_000
 _CLEAR = struct.Struct(">B4sH12s")
-_BODY = struct.Struct(">16s16s16sIQQIdddBHH")
+_BODY = struct.Struct(">48sIQQIdddBHH")
 _TAG_BYTES = 16
 _AAD_BYTES = 7
 _LONGEST = 64 * 1024
@@ -117,11 +117,8 @@ class TokenSealer:
 
 
 def _pack(token: DecisionToken) -> bytes:
-    unhex = bytes.fromhex
     body = _BODY.pack(
-        unhex(token.tenant),
-        unhex(token.experiment),
-        unhex(token.decision_id),
+        bytes.fromhex(token.tenant + token.experiment + token.decision_id),
         token.epoch,
         token.version,
         token.decided_ms,
@@ -139,13 +136,14 @@ def _pack(token: DecisionToken) -> bytes:
 
 
 def _unpack(body: bytes) -> DecisionToken:
-    tenant, experiment, decision, *numbers, n_recorded, _ = _BODY.unpack_from(body)
+    ids, *numbers, n_recorded, _ = _BODY.unpack_from(body)
+    named = ids.hex()
     epoch, version, decided_ms, arm, u, low, propensity, gate = numbers
     end = _BODY.size + 8 * n_recorded
     return DecisionToken(
-        tenant.hex(),
-        experiment.hex(),
-        decision.hex(),
+        named[:32],
+        named[32:64],
+        named[64:],
         epoch,
         version,
         decided_ms,

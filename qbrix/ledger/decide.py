@@ -56,6 +56,9 @@ class Decider:
         if not policy.capabilities.context:
             self._fixed = edges(self._mixed(None) if law is None else law).tolist()
 
+    def __repr__(self) -> str:
+        return f"<Decider of {self.policy!r}, floor {self.floor:g}>"
+
     def propensities(self, contexts: Array | None) -> Array:
         """The law after floor and mask, before the lattice: (K,) or (B, K)."""
         return self._mixed(contexts)
@@ -98,7 +101,7 @@ class Decider:
             noted = self.policy.record(self.prepared, contexts, arms, mask=self.mask)
             recorded = recorded if noted is None else [tuple(row) for row in noted.tolist()]
         columns = (arms.tolist(), u.tolist(), low.tolist(), widths.tolist(), recorded)
-        return [Decision(*row) for row in zip(*columns, strict=True)]
+        return list(map(Decision._make, zip(*columns, strict=True)))
 
     def _mixed(self, contexts: Array | None) -> Array:
         law = self.policy.propensities(self.prepared, contexts, mask=self.mask)

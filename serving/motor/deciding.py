@@ -107,13 +107,4 @@ def _failed(entry: Prepared, query: Query, found: object) -> QbrixError:
 
 
 def _outcome(entry: Prepared, made: Decision, *, age_ms: int) -> Outcome:
-    return Outcome(
-        made.arm,
-        made.u,
-        made.low,
-        made.propensity,
-        made.recorded,
-        entry.epoch,
-        entry.version,
-        age_ms,
-    )
+    return Outcome(*made, entry.epoch, entry.version, age_ms)

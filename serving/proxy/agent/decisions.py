@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import deque
+from itertools import islice
 
 import structlog
 
@@ -124,7 +125,7 @@ class DecisionLog:
         return True
 
     async def _write(self, shard: int, waiting: deque[DecisionEvent]) -> None:
-        group = [waiting[index] for index in range(min(len(waiting), _TOGETHER))]
+        group = list(islice(waiting, _TOGETHER))
         await self._intake.append_decisions(shard, group)
         for _ in group:
             waiting.popleft()

@@ -12,6 +12,8 @@ from qbrix.support import RewardRange, rescaled
 
 __all__ = ["RecentKeys", "check_reward", "new_decision_id", "wall_ms"]
 
+_VARIANTS = "89ab"  # the first two bits are those of every UUID
+
 
 class RecentKeys:
     """The latest keys, up to a limit: what we remember to have acknowledged."""
@@ -32,10 +34,8 @@ class RecentKeys:
 
 def new_decision_id(now_ms: int, entropy: bytes) -> str:
     """A UUIDv7 as 32 hex characters: time first, then 74 of 80 random bits."""
-    noise = int.from_bytes(entropy, "big")
-    version_and_time = now_ms << 16 | 0x7000 | noise >> 68
-    variant_and_rest = 0x8000_0000_0000_0000 | noise & 0x3FFF_FFFF_FFFF_FFFF
-    return f"{version_and_time:016x}{variant_and_rest:016x}"
+    noise = entropy.hex()
+    return f"{now_ms:012x}7{noise[2:5]}{_VARIANTS[entropy[0] & 3]}{noise[5:]}"
 
 
 def check_reward(reward: float, *, support: str, reward_range: RewardRange | None) -> None:

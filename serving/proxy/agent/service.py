@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -59,9 +59,9 @@ class Agent:
         forced = self._forced(view, request.context, now_ms=now_ms)
         if forced is not None:
             return self._answer(view, query, forced, request.context.id, now_ms, gate=True)
-        (outcome,) = await self.selector.decide([query])
-        view = await self._with_arm(view, outcome)
-        return self._answer(view, query, outcome, request.context.id, now_ms)
+        outcomes = await self.selector.decide([query])
+        view = await self._with_arms(view, outcomes)
+        return self._answer(view, query, outcomes[0], request.context.id, now_ms)
 
     def prompt(
         self, principal: Principal, request: SelectRequest
@@ -95,31 +95,38 @@ class Agent:
             )
         decisions: list[Selection] = []
         for start in range(0, len(request.contexts), _TOGETHER):
-            contexts = request.contexts[start : start + _TOGETHER]
-            now_ms = wall_ms()
-            queries = [self._query(view, context, None, now_ms=now_ms) for context in contexts]
-            forced = [self._forced(view, context, now_ms=now_ms) for context in contexts]
-            open_to_all = [q for q, arm in zip(queries, forced, strict=True) if arm is None]
-            drawn = await self.selector.decide(open_to_all) if open_to_all else []
-            for outcome in drawn:
-                view = await self._with_arm(view, outcome)
-            answers = iter(drawn)
-            for context, query, own in zip(contexts, queries, forced, strict=True):
-                found = next(answers) if own is None else own
-                gate = own is not None
-                decisions.append(self._answer(view, query, found, context.id, now_ms, gate=gate))
+            decisions += await self._group(view, request.contexts[start : start + _TOGETHER])
             await asyncio.sleep(0)  # others want to be served between the groups
         return BatchSelection(decisions)
+
+    async def _group(
+        self, view: ExperimentView, contexts: Sequence[SelectContext]
+    ) -> list[Selection]:
+        """Of a batch."""
+        now_ms = wall_ms()
+        queries = [self._query(view, context, None, now_ms=now_ms) for context in contexts]
+        forced = [self._forced(view, context, now_ms=now_ms) for context in contexts]
+        open_to_all = [q for q, arm in zip(queries, forced, strict=True) if arm is None]
+        drawn = await self.selector.decide(open_to_all) if open_to_all else []
+        view = await self._with_arms(view, drawn)
+        answers = iter(drawn)
+        return [
+            self._answer(view, query, next(answers), context.id, now_ms)
+            if own is None
+            else self._answer(view, query, own, context.id, now_ms, gate=True)
+            for context, query, own in zip(contexts, queries, forced, strict=True)
+        ]
 
     async def _view(self, principal: Principal, experiment: str) -> ExperimentView:
         known = self.records.known(principal.tenant, experiment)
         return known or await self.records.get(principal.tenant, experiment)
 
-    async def _with_arm(
-        self, view: ExperimentView, outcome: Outcome | QbrixError
+    async def _with_arms(
+        self, view: ExperimentView, outcomes: Sequence[Outcome | QbrixError]
     ) -> ExperimentView:
         """The view, read again when an arm was chosen that came a moment ago."""
-        if isinstance(outcome, QbrixError) or outcome.arm < len(view.arms):
+        arms = [outcome.arm for outcome in outcomes if isinstance(outcome, Outcome)]
+        if max(arms, default=0) < len(view.arms):
             return view
         return await self.records.renewed(view.record.tenant, view.record.id)
 
