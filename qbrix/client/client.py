@@ -6,8 +6,9 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from numbers import Real
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -88,6 +89,8 @@ class Client:
 
     def create_pool(self, name: str, arms: Sequence[str]) -> Pool:
         """A new pool with arms of these names, by index."""
+        if isinstance(arms, str):
+            raise InvalidParameter(f"arms = {arms!r}, expected a list of names")
         body = {"name": name, "arms": [{"name": arm} for arm in arms]}
         return read_pool(self._transport.post("/pools", body))
 
@@ -222,9 +225,7 @@ class Client:
         feedback_id : str, optional
             Names one of several rewards of the decision.
         """
-        body: dict[str, Any] = {"request_id": request_id or "", "reward": float(reward)}
-        if not np.isfinite(body["reward"]):
-            raise InvalidParameter(f"reward = {reward!r}, expected a finite number")
+        body: dict[str, Any] = {"request_id": request_id or "", "reward": _number(reward)}
         if feedback_id is not None:
             body["feedback_id"] = feedback_id
         answer = self._transport.post_repeatedly("/agent/feedback", body)
@@ -363,8 +364,18 @@ class Client:
                 return
 
 
+def _number(reward: object) -> float:
+    real = isinstance(reward, Real) and not isinstance(reward, bool)
+    if not real or not np.isfinite(float(cast(float, reward))):
+        raise InvalidParameter(f"reward = {reward!r}, expected a finite number")
+    return float(cast(float, reward))
+
+
 def _numbers(vector: Sequence[float] | Array) -> list[float]:
-    numbers = np.asarray(vector, dtype=np.float64)
+    try:
+        numbers = np.asarray(vector, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InvalidParameter(f"vector = {vector!r}, expected a list of numbers") from None
     if numbers.ndim != 1 or not np.isfinite(numbers).all():
         raise InvalidParameter(
             f"vector has shape {numbers.shape}, expected finite numbers of shape (d,)"

@@ -229,7 +229,7 @@ def test_rewards_count_once_unless_they_have_names(client: Client, roles: Served
         (lambda c, e: c.create_pool(e.pool.name, ["a"]), Conflict, "pool"),
         (lambda c, e: c.create_pool("no arms", []), InvalidRequest, "arms"),
         (
-            lambda c, e: c.create_experiment("x", pool=e.pool, policy="BetaTS_"),
+            lambda c, e: c.create_experiment("x", pool=e.pool, policy="BetaTT"),
             InvalidParameter,
             "BetaTSPolicy",
         ),

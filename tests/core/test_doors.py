@@ -21,6 +21,7 @@ from qbrix.testing import check_environment, check_policy
 ROWS = [[0.0], [1.0]]
 WRONG: list[Any] = [None, 5, True, float("nan"), [], {}, [[0.5]], object()]
 LINEAR = LinTSPolicy()
+CLIENT = qbrix.Client("http://127.0.0.1:1", "optiq_x")  # nobody is there, and nobody is asked
 ONE_STATE = LINEAR.prepare(LINEAR.init(n_arms=2, dim=2))
 DOORS: Mapping[str, tuple[str, Callable[[Any], object]]] = {
     "load": ("path", qbrix.load),
@@ -28,6 +29,9 @@ DOORS: Mapping[str, tuple[str, Callable[[Any], object]]] = {
     "export path": ("path", lambda given: qbrix.export(BetaTSPolicy(), arms=2, path=given)),
     "url": ("url", lambda given: qbrix.Client(given, "optiq_x")),
     "api_key": ("api_key", lambda given: qbrix.Client("http://127.0.0.1:1", given)),
+    "reward": ("reward = ", lambda given: CLIENT.feedback("id", given)),
+    "vector": ("vector", lambda given: CLIENT.select("button", vector=given)),
+    "arms of a pool": ("arms = ", lambda given: CLIENT.create_pool("colours", f"{given}")),
     "check_policy": ("Policy", check_policy),
     "check_environment": ("Environment", check_environment),
     "to_gymnasium": ("environment", lambda given: to_gymnasium(given, horizon=3)),
@@ -35,12 +39,19 @@ DOORS: Mapping[str, tuple[str, Callable[[Any], object]]] = {
     "context": ("context", lambda given: LINEAR.propensities(ONE_STATE, given)),
     "batch": ("batch", lambda given: BetaTSPolicy().update(BetaTSPolicy().init(n_arms=2), given)),
 }
+RIGHT: list[tuple[str, Any]] = [
+    ("reward", 5),
+    ("vector", None),
+    ("vector", []),
+]  # what some doors let in
 
 
 @pytest.mark.parametrize("door", DOORS)
 def test_what_does_not_belong_is_refused_by_name(door: str) -> None:
     word, use = DOORS[door]
-    for wrong in WRONG:
+    for wrong in [*WRONG, ["red"]]:
+        if (door, wrong) in RIGHT:
+            continue
         with pytest.raises(QbrixError, match=word):
             use(wrong)
 
