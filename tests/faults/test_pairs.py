@@ -11,8 +11,6 @@ from tests.faults.trial import trial
 
 pytestmark = pytest.mark.faults
 
-GIVEN_UP_S = 30.0  # a busy machine's patience; without a successor's help the pause is for ever
-
 
 async def test_a_standby_takes_over_from_a_killed_leader(pair: FaultStack) -> None:
     async with trial(pair, name="leader killed") as run:
@@ -33,7 +31,7 @@ async def test_a_leader_that_is_paused_is_replaced_and_writes_nothing_when_it_wa
         await run.sees(lambda: wire.muted > 0, what="a COPY")
         wire.muted = 0
         await run.does(pair.send, "cortex-2", signal.SIGSTOP)
-        assert await run.recovers() < GIVEN_UP_S
+        await run.recovers()  # without a successor's help it never would
         await run.does(pair.send, "cortex-2", signal.SIGCONT)
         await run.attempts(40)
         await run.recovers()
