@@ -18,7 +18,7 @@ from serving.stack.orphans import end_orphan
 
 __all__ = ["EmbeddedServer", "wheel_folder"]
 
-ATTEMPTS = 4
+PAUSES_S = (0.0, 0.1, 1.0, 4.0)  # children of a killed server take a moment to go as well
 PATIENCE_S = 180.0  # a server that replays a long log is alive, and worth waiting for
 POLL_S = 0.02
 
@@ -109,7 +109,8 @@ class EmbeddedServer(ABC):
     def launch(self) -> None:
         """Start the process and wait until it answers; a port lost to somebody is replaced."""
         self._end_predecessor()
-        for _ in range(ATTEMPTS):
+        for pause_s in PAUSES_S:
+            time.sleep(pause_s)
             remembered = self.folders.run / f"{self.name}.port"
             self._port = choose_port(remembered, wanted=self._wanted_port)
             self.child = self.spawn()
