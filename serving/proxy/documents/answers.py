@@ -7,6 +7,7 @@ from typing import Any, Literal
 from typing_extensions import TypedDict
 
 from qbrix.support import RewardSupport
+from serving.proxy.documents.base import answer
 
 __all__ = [
     "ArmAnswer",
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 
+@answer
 class Message(TypedDict):
     message: str
 
@@ -38,6 +40,7 @@ class ArmAnswer(TypedDict):
     metadata: dict[str, Any]
 
 
+@answer
 class PoolAnswer(TypedDict):
     id: str
     name: str
@@ -46,6 +49,7 @@ class PoolAnswer(TypedDict):
     arms: list[ArmAnswer]
 
 
+@answer
 class PoolPage(TypedDict):
     pools: list[PoolAnswer]
     limit: int
@@ -60,6 +64,7 @@ class RuleAnswer(TypedDict):
     arm_name: str | None
 
 
+@answer
 class GateAnswer(TypedDict):
     experiment_id: str
     enabled: bool
@@ -84,6 +89,7 @@ class LearningAnswer(TypedDict):
     reward_range: list[float] | None
 
 
+@answer
 class ExperimentAnswer(TypedDict):
     id: str
     name: str
@@ -100,12 +106,14 @@ class ExperimentAnswer(TypedDict):
     meta_experiment_id: None
 
 
+@answer
 class ExperimentPage(TypedDict):
     experiments: list[ExperimentAnswer]
     limit: int
     offset: int
 
 
+@answer
 class Promoted(TypedDict):
     experiment_id: str
     bundle: str
@@ -122,6 +130,7 @@ class JudgedRule(TypedDict):
     decisive: bool
 
 
+@answer
 class EvaluationAnswer(TypedDict):
     eligible: bool
     reason: Literal["disabled", "blackout", "rollout", "rule", "bandit"]
@@ -154,5 +163,6 @@ class PolicyAnswer(TypedDict):
     user_params: list[PolicyParameter]
 
 
+@answer
 class PolicyList(TypedDict):
     policies: list[PolicyAnswer]

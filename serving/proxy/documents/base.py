@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator, with_config
 
-__all__ = ["Body", "Metadata", "Name", "refuse_null"]
+__all__ = ["Body", "Metadata", "Name", "answer", "refuse_null"]
+
+answer = with_config(ConfigDict(defer_build=True))  # its serialiser is made when it is first given
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Metadata = dict[str, Any]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing_extensions import TypedDict
 
+from serving.proxy.documents.base import answer
+
 __all__ = [
     "ArmSelections",
     "ArmSeries",
@@ -27,6 +29,7 @@ __all__ = [
 ]
 
 
+@answer
 class StateAnswer(TypedDict):
     experiment_id: str
     epoch: int
@@ -49,6 +52,7 @@ class BatchAnswer(TypedDict):
     committed_ms: int
 
 
+@answer
 class LedgerPage(TypedDict):
     experiment_id: str
     batches: list[BatchAnswer]
@@ -70,10 +74,12 @@ class DecisionAnswer(TypedDict):
     sampling: float
 
 
+@answer
 class FoundDecision(DecisionAnswer):
     experiment_id: str
 
 
+@answer
 class DecisionPage(TypedDict):
     experiment_id: str
     decisions: list[DecisionAnswer]
@@ -96,12 +102,14 @@ class DeadLetterAnswer(TypedDict):
     payload: str
 
 
+@answer
 class DeadLetterPage(TypedDict):
     experiment_id: str
     dead_letters: list[DeadLetterAnswer]
     next: int | None
 
 
+@answer
 class Totals(TypedDict):
     experiment_id: str
     total_selections: int
@@ -123,6 +131,7 @@ class OneArmTotals(TypedDict):
     avg_reward: float | None
 
 
+@answer
 class ArmTotals(TypedDict):
     experiment_id: str
     arms: list[OneArmTotals]
@@ -134,6 +143,7 @@ class Selections(TypedDict):
     default_selections: int
 
 
+@answer
 class SelectionSeries(TypedDict):
     experiment_id: str
     interval_ms: int
@@ -146,6 +156,7 @@ class Rewards(TypedDict):
     feedback_count: int
 
 
+@answer
 class RewardSeries(TypedDict):
     experiment_id: str
     interval_ms: int
@@ -163,6 +174,7 @@ class ArmSelections(TypedDict):
     arms: list[OneArmSelections]
 
 
+@answer
 class ArmSeries(TypedDict):
     experiment_id: str
     interval_ms: int
@@ -175,12 +187,14 @@ class Cumulative(TypedDict):
     cumulative_count: int
 
 
+@answer
 class CumulativeSeries(TypedDict):
     experiment_id: str
     interval_ms: int
     data: list[Cumulative]
 
 
+@answer
 class Funnel(TypedDict):
     experiment_id: str
     total_selections: int

@@ -6,6 +6,8 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
+from serving.proxy.documents.base import answer
+
 __all__ = [
     "ApiKey",
     "AuditEntry",
@@ -27,12 +29,14 @@ __all__ = [
 ]
 
 
+@answer
 class Config(TypedDict):
     signup_open: bool
     edition: str
     email_enabled: bool
 
 
+@answer
 class User(TypedDict):
     id: str
     email: str
@@ -48,26 +52,31 @@ class User(TypedDict):
     limits: dict[str, int]
 
 
+@answer
 class UserPage(TypedDict):
     users: list[User]
     limit: int
     offset: int
 
 
+@answer
 class Tokens(TypedDict):
     access_token: str
     refresh_token: str
     token_type: Literal["bearer"]
 
 
+@answer
 class Session(Tokens):
     user: User
 
 
+@answer
 class NewPassword(Tokens):
     message: str
 
 
+@answer
 class Workspace(TypedDict):
     id: str
     name: str
@@ -86,16 +95,19 @@ class Invite(TypedDict):
     expires_at: float
 
 
+@answer
 class NewInvite(Invite):
     token: str
 
 
+@answer
 class InvitePage(TypedDict):
     invites: list[Invite]
     limit: int
     offset: int
 
 
+@answer
 class Invited(TypedDict):
     email: str
     role: str
@@ -109,10 +121,12 @@ class Role(TypedDict):
     scopes: list[str]
 
 
+@answer
 class Roles(TypedDict):
     roles: list[Role]
 
 
+@answer
 class ApiKey(TypedDict):
     id: str
     name: str
@@ -123,6 +137,7 @@ class ApiKey(TypedDict):
     is_active: bool
 
 
+@answer
 class NewApiKey(ApiKey):
     key: str
 
@@ -137,6 +152,7 @@ class AuditEntry(TypedDict):
     request_id: str | None
 
 
+@answer
 class AuditPage(TypedDict):
     entries: list[AuditEntry]
     limit: int
