@@ -12,12 +12,19 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 import redis
+from hypothesis import HealthCheck, settings
 
 from serving.stack.servers import EmbeddedPostgres, EmbeddedValkey
 from serving.storage.migrate import migrate
 
 NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 NUMBERS = count(1)
+
+# The same examples in every run, and none of them timed: a slow machine is no counter-example.
+settings.register_profile(
+    "qbrix", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("qbrix")
 
 
 @pytest.fixture(scope="session")

@@ -17,10 +17,12 @@ from tests.conformance.rpc import Rpc
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Where anybody may register, and whoever is not told of a change never looks for one."""
+    """Where anybody may register; who is not told of a change never looks; nothing is hurried."""
     settings = {
         "CORTEX_WINDOW_GRACE_S": "0.5",
+        "MOTOR_LOAD_DEADLINE_S": "30",
         "MOTOR_STATE_TTL_S": "3600",
+        "PROXY_INTAKE_DEADLINE_S": "30",
         "PROXY_KEY_TTL_S": "3600",
         "PROXY_PASSWORD_MEMORY_KIB": "64",
         "PROXY_RECORD_TTL_S": "3600",

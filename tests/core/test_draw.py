@@ -52,7 +52,7 @@ def test_uniform_numbers_are_uniform() -> None:
     assert max(numbers) < 1.0
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300)
 @given(weights=WEIGHTS, word=st.integers(0, 2**53 - 1))
 def test_the_drawn_interval_holds_the_number_to_the_bit(weights: list[float], word: int) -> None:
     law = np.array(weights) / sum(weights)
@@ -63,7 +63,7 @@ def test_the_drawn_interval_holds_the_number_to_the_bit(weights: list[float], wo
     assert drawn.propensity == pytest.approx(law[drawn.arm], abs=1e-14)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 @given(weights=WEIGHTS)
 def test_edges_are_increasing_and_end_in_one(weights: list[float]) -> None:
     upper = edges(np.array(weights) / sum(weights))

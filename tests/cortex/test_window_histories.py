@@ -80,7 +80,7 @@ def _together(paid: Sequence[float], how: Attribution) -> float:
     return paid[-1] if how.aggregation == "last" else sum(paid)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     how=attributions,
     sent=st.lists(rewards, max_size=10),

@@ -164,7 +164,7 @@ def test_old_versions_are_kept_the_more_thinly_the_older_they_are() -> None:
     assert all(later >= earlier // 4 - 1 for earlier, later in pairwise(ages))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_random_histories_with_retractions_equal_histories_without_what_was_taken(
     data: st.DataObject,

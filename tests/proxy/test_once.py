@@ -41,7 +41,7 @@ def _has_double(body: str) -> bool:
     return found
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(metadata=_objects, properties=st.none() | _objects, id=st.sampled_from(["u", "u:v", 'u":']))
 def test_a_double_is_found_wherever_it_is(metadata: str, properties: str | None, id: str) -> None:
     context = f'"id": {json.dumps(id)}, "metadata": {metadata}'

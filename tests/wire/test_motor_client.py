@@ -42,13 +42,13 @@ outcomes = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(COUNT, st.lists(queries, max_size=5))
 def test_queries_arrive_as_they_were_sent(number: int, asked: list[Query]) -> None:
     assert read_queries(write_queries(number, asked)) == (number, asked)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(COUNT, st.lists(outcomes, max_size=5))
 def test_outcomes_arrive_as_they_were_sent(number: int, made: list[Outcome]) -> None:
     assert read_answers(write_answers(number, made)) == (number, made)

@@ -22,14 +22,14 @@ values: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.dictionaries(texts, values, max_size=4))
 def test_a_struct_comes_back_as_it_was(sent: dict[str, Any]) -> None:
     arrived = Struct.FromString(struct(sent).SerializeToString())
     assert read_struct(arrived) == sent
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(values)
 def test_a_text_comes_back_as_it_was(sent: Any) -> None:
     assert read_text(as_text(sent)) == sent
