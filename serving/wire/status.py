@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import ceil
 from typing import Any, NoReturn
 
 import grpc
@@ -19,7 +18,6 @@ async def abort(context: Any, answer: Answer, *, request_id: str | None = None) 
     trailing = [("qbrix-code", answer.code)]
     if request_id is not None:
         trailing.append(("x-request-id", request_id))
-    if answer.retry_after_s is not None:
-        trailing.append(("retry-after", str(max(1, ceil(answer.retry_after_s)))))
+    trailing += [(name.lower(), value) for name, value in answer.headers().items()]
     await context.abort(grpc.StatusCode[answer.grpc], answer.detail[:_LONGEST], tuple(trailing))
     raise AssertionError("abort returns to nobody")

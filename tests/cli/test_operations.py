@@ -1,11 +1,14 @@
-"""docs/operations.md names what there is: every metric, and no other."""
+"""docs/operations.md names what there is: every metric and no other; settings and commands."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
+import pytest
+
 import serving
+from serving.cli import main
 from serving.settings import CortexSettings, MotorSettings, ProxySettings, SharedSettings
 
 SOURCES = Path(serving.__file__).parent
@@ -39,3 +42,13 @@ def test_every_setting_on_the_page_exists() -> None:
     }
     named = set(re.findall(r"\b(?:QBRIX|PROXY|MOTOR|CORTEX)_[A-Z_]+[A-Z]\b", PAGE))
     assert named - settings == set()
+
+
+def test_every_command_on_the_page_exists(capsys: pytest.CaptureFixture[str]) -> None:
+    named = set(re.findall(r"`qbrix ([a-z-]+(?: [a-z]+)?)", PAGE))
+    assert {"up", "doctor", "dead-letters redrive"} <= named
+    for command in named:
+        with pytest.raises(SystemExit) as ended:
+            main([*command.split(), "--help"])
+        assert ended.value.code == 0, command
+        assert f"qbrix {command}" in capsys.readouterr().out
