@@ -12,7 +12,7 @@ from serving.cortex.columns import Dead
 from serving.cortex.deployments import Deployments, Live
 from serving.cortex.learn import Learned, learn
 from serving.cortex.past import Past, pasts_of
-from serving.storage.base import DecisionEvent, FeedbackEvent, Key, Ledger
+from serving.storage.base import DecisionEvent, FeedbackEvent, Key, Ledger, LedgerStep
 from serving.storage.records_windows import Progress
 from serving.storage.rows import are_ids, is_id
 
@@ -33,16 +33,26 @@ class Groups:
     behind: Mapping[str, Progress]
     closings: Closings
 
+    async def met(self, step: LedgerStep, names: Collection[str]) -> dict[str, Learned]:
+        """What becomes of experiments' events, by what the ledger has of their decisions.
+
+        Nearly always it has nothing: they are learned so while it is asked, and again if it does.
+        """
+        known, learned = await asyncio.gather(step.known(self._keys(names)), self._all(names))
+        return learned | await self._all({key[0] for key in known} & learned.keys(), known)
+
     async def early(self, ledger: Ledger, *, shard: int, term: int) -> dict[str, Learned]:
         """Experiments whose past is folded again: that may take longer than a transaction may."""
         if not self.pasts:
             return {}
         async with ledger.step(shard, term=term) as step:
-            known = await step.known(self.keys(self.pasts))
-        return {name: await self.learned(name, known) for name in self.pasts}
+            known = await step.known(self._keys(self.pasts))
+        return await self._all(self.pasts, known)
 
-    async def learned(self, name: str, known: Collection[Key]) -> Learned:
-        """What becomes of one experiment's events."""
+    async def _all(self, names: Iterable[str], known: Collection[Key] = ()) -> dict[str, Learned]:
+        return {name: await self._learned(name, known) for name in names}
+
+    async def _learned(self, name: str, known: Collection[Key]) -> Learned:
         live = self.heads[name]
         return await asyncio.to_thread(
             learn,
@@ -54,7 +64,7 @@ class Groups:
             closed=self.behind.get(name) or self.closings.of(name),
         )
 
-    def keys(self, names: Iterable[str]) -> list[Key]:
+    def _keys(self, names: Iterable[str]) -> list[Key]:
         """Keys that a ledger can hold; events with others are dead anyway."""
         events = [event for name in names for event in self.events[name]]
         if not are_ids([event.decision_id for event in events]):

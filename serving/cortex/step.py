@@ -54,11 +54,11 @@ async def commit_feedback(
     early = await groups.early(ledger, shard=shard, term=term)
     dead, told = [*groups.dead], Told()
     async with ledger.step(shard, term=term) as step:
-        known = await step.known(groups.keys(groups.heads.keys() - early.keys()))
+        met = early | await groups.met(step, groups.heads.keys() - early.keys())
         failpoint("cortex.after_known")
         moved, kept = [], set()
         for name, live in groups.heads.items():
-            learned = early.get(name) or await groups.learned(name, known)
+            learned = met[name]
             dead += learned.dead
             told.learned(name, learned)
             if learned.batches:

@@ -358,13 +358,13 @@ async def test_what_cannot_be_folded_again_is_buried_and_stays_learned() -> None
 
 
 async def test_windows_wait_for_what_is_sent_again_after_the_streams_were_lost(
-    migrated: tuple[str, str],
+    servers: tuple[str, str],
 ) -> None:
-    stores = await open_stores(postgres_url=migrated[0], redis_url=migrated[1])
+    stores = await open_stores(postgres_url=servers[0], redis_url=servers[1])
     scene = await _scene(stores, DEFAULT)
     await scene.log(1, 2)
     await scene.at(1000)
-    connection = RedisConnection(migrated[1])
+    connection = RedisConnection(servers[1])
     await connection.command("FLUSHALL")
     await connection.close()
     await scene.at(CLOSED_MS)
