@@ -8,12 +8,12 @@ from typing import cast
 import numpy as np
 
 from qbrix.checks import check_context, param
-from qbrix.policies._counts import pick, share
+from qbrix.policies._best_index import BestIndex
 from qbrix.policies._linear import Ridge, _pack, _pairs, _products, _rows, _square
 from qbrix.policies._logistic import Laplace, LogisticPolicy, sigmoid
 from qbrix.policies.base import Capabilities
 from qbrix.state import array
-from qbrix.types import Array, BoolArray, IntArray, Interactions
+from qbrix.types import Array, Interactions
 
 __all__ = ["GLMUCBPolicy"]
 
@@ -33,7 +33,9 @@ class GeneralisedRidge(Ridge):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class GLMUCBPolicy(LogisticPolicy[Designed, GeneralisedRidge]):
+class GLMUCBPolicy(
+    BestIndex[Designed, GeneralisedRidge], LogisticPolicy[Designed, GeneralisedRidge]
+):
     r"""Choose the arm whose chance of a reward could be the largest, by a generalised linear model.
 
     .. math::
@@ -124,28 +126,8 @@ class GLMUCBPolicy(LogisticPolicy[Designed, GeneralisedRidge]):
         for index, x, _ in _rows(batch, n_arms):
             design[index] += _pairs(x, x)
 
-    def propensities(
-        self,
-        prepared: GeneralisedRidge,
-        context: Array | None = None,
-        *,
-        mask: BoolArray | None = None,
-    ) -> Array:
-        """1 for the largest index, shape (..., K)."""
-        return share(self._indices(prepared, context), mask)
-
-    def sample(
-        self,
-        prepared: GeneralisedRidge,
-        context: Array | None = None,
-        *,
-        mask: BoolArray | None = None,
-        rng: np.random.Generator,
-    ) -> IntArray:
-        """The arm of the largest index, one per leading index."""
-        return pick(self._indices(prepared, context), mask=mask, rng=rng)
-
-    def _indices(self, prepared: GeneralisedRidge, context: Array | None) -> Array:
+    def indices(self, prepared: GeneralisedRidge, context: Array | None) -> Array:
+        """Expected reward plus α widths, shape (..., K)."""
         dim = prepared.coefficients.shape[-1]
         x = check_context(context, dim=dim, owner=type(self).__name__)
         square = _products(prepared.spread, _pairs(x, x))

@@ -8,16 +8,17 @@ from math import sqrt
 import numpy as np
 
 from qbrix.checks import param
-from qbrix.policies._counts import pick, share, sole
+from qbrix.policies._best_index import BestIndex
+from qbrix.policies._counts import sole
 from qbrix.policies._linear import LinearPolicy, Moments, Ridge, estimate_one, played
 from qbrix.policies.base import Capabilities
-from qbrix.types import Array, BoolArray, IntArray
+from qbrix.types import Array, IntArray
 
 __all__ = ["LinUCBPolicy"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LinUCBPolicy(LinearPolicy):
+class LinUCBPolicy(BestIndex[Moments, Ridge], LinearPolicy):
     r"""Choose the arm whose expected reward could be the largest, by a ridge regression per arm.
 
     .. math::
@@ -70,12 +71,6 @@ class LinUCBPolicy(LinearPolicy):
         update_cost="d^2",
     )
 
-    def propensities(
-        self, prepared: Ridge, context: Array | None = None, *, mask: BoolArray | None = None
-    ) -> Array:
-        """1 for the largest index, shape (..., K)."""
-        return share(self._indices(prepared, context), mask)
-
     def certain(self, prepared: Ridge, context: Array | None = None) -> int | None:
         """The arm of the largest index, where no other ties with it."""
         estimate = estimate_one(prepared, context)
@@ -88,17 +83,6 @@ class LinUCBPolicy(LinearPolicy):
                 for mean, square in zip(*estimate, strict=True)
             ]
         )
-
-    def sample(
-        self,
-        prepared: Ridge,
-        context: Array | None = None,
-        *,
-        mask: BoolArray | None = None,
-        rng: np.random.Generator,
-    ) -> IntArray:
-        """The arm of the largest index, one per leading index."""
-        return pick(self._indices(prepared, context), mask=mask, rng=rng)
 
     def play(
         self,
@@ -113,7 +97,8 @@ class LinUCBPolicy(LinearPolicy):
         arms = played(prepared, state, rewards, contexts, width=self.alpha, thompson=False, rng=rng)
         return arms, prepared
 
-    def _indices(self, prepared: Ridge, context: Array | None) -> Array:
+    def indices(self, prepared: Ridge, context: Array | None) -> Array:
+        """Expected reward plus α widths, shape (..., K)."""
         mean, width = self.estimate(prepared, context)
         width *= self.alpha
         width += mean

@@ -8,19 +8,21 @@ import numpy as np
 
 from qbrix.checks import check_context, check_integer, param
 from qbrix.errors import InvalidParameter
-from qbrix.policies._counts import pick, share
+from qbrix.policies._best_index import BestIndex
 from qbrix.policies._hybrid import HybridMoments, HybridRidge, follow, learn, solve
 from qbrix.policies._linear import _rows, few_rows
 from qbrix.policies._per_arm import PerArmPolicy
 from qbrix.policies.base import Capabilities
 from qbrix.state import zeros
-from qbrix.types import Array, BoolArray, IntArray, Interactions
+from qbrix.types import Array, Interactions
 
 __all__ = ["LinUCBHybridPolicy"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LinUCBHybridPolicy(PerArmPolicy[HybridMoments, HybridRidge]):
+class LinUCBHybridPolicy(
+    BestIndex[HybridMoments, HybridRidge], PerArmPolicy[HybridMoments, HybridRidge]
+):
     r"""Choose the arm that could pay the most, by coefficients all arms share and own ones.
 
     .. math::
@@ -121,28 +123,10 @@ class LinUCBHybridPolicy(PerArmPolicy[HybridMoments, HybridRidge]):
         """Add the products of the chosen arm's features, row by row."""
         learn(state, batch)
 
-    def propensities(
-        self,
-        prepared: HybridRidge,
-        context: Array | None = None,
-        *,
-        mask: BoolArray | None = None,
-    ) -> Array:
-        """1 for the largest index, shape (..., K)."""
+    def indices(self, prepared: HybridRidge, context: Array | None) -> Array:
+        """Expected reward plus α widths, shape (..., K)."""
         mean, width = self.estimate(prepared, context)
-        return share(mean + self.alpha * width, mask)
-
-    def sample(
-        self,
-        prepared: HybridRidge,
-        context: Array | None = None,
-        *,
-        mask: BoolArray | None = None,
-        rng: np.random.Generator,
-    ) -> IntArray:
-        """The arm of the largest index, one per leading index."""
-        mean, width = self.estimate(prepared, context)
-        return pick(mean + self.alpha * width, mask=mask, rng=rng)
+        return mean + self.alpha * width
 
     def estimate(self, prepared: HybridRidge, context: Array | None) -> tuple[Array, Array]:
         """Expected reward and the width s of every arm, both (..., K)."""

@@ -8,12 +8,12 @@ from typing import cast
 import numpy as np
 
 from qbrix.checks import param
-from qbrix.policies._counts import pick, share
+from qbrix.policies._best_index import BestIndex
 from qbrix.policies._linear import _pairs, _rows, _square, few_rows
 from qbrix.policies._per_arm import PerArmPolicy, parts, side_by_side
 from qbrix.policies.base import Capabilities
 from qbrix.state import State, array, zeros
-from qbrix.types import Array, BoolArray, IntArray, Interactions
+from qbrix.types import Array, IntArray, Interactions
 
 __all__ = ["LinUCBSharedPolicy"]
 
@@ -37,7 +37,9 @@ class SharedRidge:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LinUCBSharedPolicy(PerArmPolicy[SharedMoments, SharedRidge]):
+class LinUCBSharedPolicy(
+    BestIndex[SharedMoments, SharedRidge], PerArmPolicy[SharedMoments, SharedRidge]
+):
     r"""Choose the arm whose expected reward could be the largest, by one regression for all arms.
 
     .. math::
@@ -144,27 +146,6 @@ class LinUCBSharedPolicy(PerArmPolicy[SharedMoments, SharedRidge]):
             moment[row] += x * rewards[:, None]
             pulls[index] += 1.0
 
-    def propensities(
-        self,
-        prepared: SharedRidge,
-        context: Array | None = None,
-        *,
-        mask: BoolArray | None = None,
-    ) -> Array:
-        """1 for the largest index, shape (..., K)."""
-        return share(self._indices(prepared, context), mask)
-
-    def sample(
-        self,
-        prepared: SharedRidge,
-        context: Array | None = None,
-        *,
-        mask: BoolArray | None = None,
-        rng: np.random.Generator,
-    ) -> IntArray:
-        """The arm of the largest index, one per leading index."""
-        return pick(self._indices(prepared, context), mask=mask, rng=rng)
-
     def example_rounds(
         self, rng: np.random.Generator, *, n_arms: int, shape: tuple[int, ...]
     ) -> tuple[Array, Array]:
@@ -172,7 +153,8 @@ class LinUCBSharedPolicy(PerArmPolicy[SharedMoments, SharedRidge]):
         features = rng.standard_normal((*shape, n_arms, 2))
         return features.reshape(*shape, 2 * n_arms), features[..., 0] - 0.5 * features[..., 1]
 
-    def _indices(self, prepared: SharedRidge, context: Array | None) -> Array:
+    def indices(self, prepared: SharedRidge, context: Array | None) -> Array:
+        """Expected reward plus α widths, shape (..., K)."""
         k = prepared.coefficients.shape[-1]
         x = side_by_side(context, prepared.n_arms, k, owner=type(self).__name__)
         mean = (x @ prepared.coefficients[..., None])[..., 0]

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from qbrix.checks import param
-from qbrix.policies._counts import pick, share
+from qbrix.policies._best_index import BestIndex
 from qbrix.policies._linear import Ridge
 from qbrix.policies._logistic import Laplace, LogisticPolicy
 from qbrix.policies.base import Capabilities
-from qbrix.types import Array, BoolArray, IntArray
+from qbrix.types import Array
 
 __all__ = ["LogisticUCBPolicy"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LogisticUCBPolicy(LogisticPolicy[Laplace, Ridge]):
+class LogisticUCBPolicy(BestIndex[Laplace, Ridge], LogisticPolicy[Laplace, Ridge]):
     r"""Choose the arm whose log-odds could be the largest, by a logistic regression per arm.
 
     .. math::
@@ -79,23 +77,7 @@ class LogisticUCBPolicy(LogisticPolicy[Laplace, Ridge]):
         update_cost="w d^2 + d^3",
     )
 
-    def propensities(
-        self, prepared: Ridge, context: Array | None = None, *, mask: BoolArray | None = None
-    ) -> Array:
-        """1 for the largest index, shape (..., K)."""
-        return share(self._indices(prepared, context), mask)
-
-    def sample(
-        self,
-        prepared: Ridge,
-        context: Array | None = None,
-        *,
-        mask: BoolArray | None = None,
-        rng: np.random.Generator,
-    ) -> IntArray:
-        """The arm of the largest index, one per leading index."""
-        return pick(self._indices(prepared, context), mask=mask, rng=rng)
-
-    def _indices(self, prepared: Ridge, context: Array | None) -> Array:
+    def indices(self, prepared: Ridge, context: Array | None) -> Array:
+        """Upper end of the linear predictor, shape (..., K)."""
         mean, width = self.estimate(prepared, context)
         return mean + self.alpha * width
