@@ -133,7 +133,9 @@ def _is_settled(found: Evidence, history: History, secrets: Secrets) -> bool:
     wanted = {
         (opener.open(one.request_id, tenant=secrets.tenant).decision_id, one.feedback_id)
         for one in history.of("feedback")
-        if one.outcome == "ok" and one.experiment in found.batches
+        if one.outcome == "ok"
+        and one.experiment in found.batches
+        and one.ended_s > history.lost_until_s()
     }
     return wanted <= counted and _due(found) <= learned
 

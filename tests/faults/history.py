@@ -80,6 +80,12 @@ class History:
                 healed = None
         return found
 
+    def lost_until_s(self) -> float:
+        """What was acknowledged before may never come: Redis' data and a proxy went together."""
+        both = ("redis lost its data", "proxy died")
+        last = {mark.what: mark.at_s for mark in self.marks if mark.what in both}
+        return max(last.values()) if len(last) == len(both) else 0.0
+
     def write(self, path: Path) -> None:
         """One line of JSON for each mark, change and attempt."""
         entries: list[Mark | Change | Attempt] = [*self.marks, *self.changes, *self.attempts]

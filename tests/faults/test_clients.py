@@ -59,7 +59,7 @@ async def test_a_stream_that_grows_a_hundredfold_is_learned_and_selection_goes_o
     async with trial(stack, name="flood", workers=1) as run:
         await run.attempts(30)
         for _ in range(10):
-            await flood(run, n=60)
+            await flood(run, run.experiments, n=60)
         await run.attempts(20)
         last = [one for one in run.history.attempts[-20:] if one.kind == "select"]
         assert all(one.outcome == "ok" for one in last)
@@ -67,8 +67,8 @@ async def test_a_stream_that_grows_a_hundredfold_is_learned_and_selection_goes_o
     assert run.verdict.counts.accepted >= 2000
 
 
-async def flood(run: Trial, *, n: int) -> None:
-    for experiment in run.experiments:
+async def flood(run: Trial, experiments: Sequence[Experiment], *, n: int) -> None:
+    for experiment in experiments:
         tokens = await run.load.select_together(experiment, n=n)
         await run.load.reward_together([(experiment, token, 1.0) for token in tokens])
 
@@ -81,7 +81,7 @@ async def test_too_much_that_nobody_learns_is_refused_until_it_is_learned(
         await run.does(stack.send, "cortex", signal.SIGSTOP)
         before = len(run.history.attempts)
         while not any(one.status == 503 for one in run.history.attempts[before:]):
-            await flood(run, n=200)
+            await flood(run, [run.kinds["tuned"]], n=200)
             assert len(run.history.attempts) - before < 20_000, "there is no high-water mark"
         selected = [one for one in run.history.attempts[before:] if one.kind == "select"]
         assert all(one.outcome == "ok" for one in selected)

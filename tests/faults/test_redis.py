@@ -51,7 +51,6 @@ async def test_only_redis_and_the_proxy_together_lose_what_was_acknowledged(
     stack: FaultStack,
 ) -> None:
     async with trial(stack, name="redis and proxy") as run:
-        run.learns_within_s = 10.0  # what is lost never comes
         await run.attempts(40)
         await run.does(stack.wires["cortex-redis"].refuse)
         await run.attempts(60)

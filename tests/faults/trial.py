@@ -47,7 +47,6 @@ class Trial:
     operator: Operator
     secrets: Secrets
     poisoned: set[RewardKey] = field(default_factory=set)
-    learns_within_s: float = PATIENCE_S
     counters: Callable[[], Mapping[str, float]] | None = None
     began_s: float = field(default_factory=time.time)
     verdict: Verdict | None = None
@@ -193,7 +192,7 @@ async def _judge(made: Trial, *, ended_ms: int) -> None:
         made.history,
         made.names,
         made.secrets,
-        within_s=made.learns_within_s,
+        within_s=PATIENCE_S,
         closed_before_ms=0 if _late_closing(made) else ended_ms - _CLOSED_AFTER_MS,
     )
     if made.counters is not None:
