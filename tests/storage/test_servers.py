@@ -7,6 +7,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from redis.asyncio.connection import AbstractConnection
 
 from qbrix.errors import Conflict, Unavailable
 from serving.stack.servers import EmbeddedValkey
@@ -283,6 +284,27 @@ async def outlive(stores: Stores, *, term: int) -> None:
     async with stores.ledger.step(0, term=term) as step:
         await step.settle_control(0, status="applied", outcome={})
         assert await stores.ledger.acquire(0, holder="next", ttl_s=60.0) == term + 1
+
+
+async def test_who_is_cancelled_just_when_a_command_was_sent_ends(
+    fresh_redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The moment in which Python 3.11's wait_for, which redis-py uses, forgets a cancellation."""
+    connection = RedisConnection(fresh_redis_url)
+    await connection.command("PING")
+    send = AbstractConnection._send_packed_command
+
+    async def cancelled_after(self: AbstractConnection, command: list[bytes]) -> None:
+        await send(self, command)
+        asking.cancel()
+
+    monkeypatch.setattr(AbstractConnection, "_send_packed_command", cancelled_after)
+    asking = asyncio.create_task(connection.command("PING"))
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    monkeypatch.undo()
+    assert await connection.command("ECHO", "heard") == b"heard"
+    await connection.close()
 
 
 def test_a_connection_that_breaks_in_the_middle_of_an_exchange_is_unavailable() -> None:

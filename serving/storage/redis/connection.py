@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -59,15 +60,29 @@ class RedisConnection:
 
 
 class _Honest(AbstractConnection):
-    """uvloop has a RuntimeError for a transport that the server closed: to us it is broken."""
+    """A connection that says what happened to it.
+
+    uvloop has a RuntimeError for a transport that the server closed: to us it is broken. And the
+    `asyncio.wait_for` of Python 3.11 swallows a cancellation that arrives just when all was sent;
+    whoever was cancelled so would run on, and who waits for its end would wait for ever.
+    """
 
     async def send_packed_command(
         self, command: bytes | str | Iterable[bytes], check_health: bool = True
     ) -> None:
+        before = _cancellations()
         try:
             await super().send_packed_command(command, check_health)
         except RuntimeError as error:
             raise Broken(str(error)) from error
+        if _cancellations() > before:
+            await self.disconnect(nowait=True)  # nobody will read the answer
+            raise asyncio.CancelledError
+
+
+def _cancellations() -> int:
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
 
 
 class _Plain(_Honest, Connection):
