@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
-import structlog
 
 from serving.cortex.learn import Learned, learn
 from serving.cortex.service import Cortex
@@ -26,13 +24,6 @@ from tests.cortex.test_poison import OVERFLOWS, RAISES, OnlyTouchy, _events, _st
 from tests.cortex.world import TENANT, cortex_of, create, event
 from tests.proxy.outage import AWAY, Switch
 from tests.waiting import eventually
-
-
-@pytest.fixture(autouse=True)
-def _plain_logs() -> Iterator[None]:
-    structlog.configure(processors=[structlog.processors.JSONRenderer()])
-    yield
-    structlog.reset_defaults()
 
 
 def counted(metrics: CortexMetrics) -> dict[str, int]:

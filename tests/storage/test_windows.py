@@ -11,7 +11,14 @@ from qbrix.ledger import Batch, Disposition
 from serving.storage.base import DecisionEvent, ExperimentRecord, StateRecord, Stores
 from serving.storage.base_insight import Span
 from serving.storage.records_windows import BEFORE_ALL, Progress
-from tests.storage.records import committed, decision_id, make_state, row_batch, stored_experiment
+from tests.storage.records import (
+    committed,
+    decision,
+    decision_id,
+    make_state,
+    row_batch,
+    stored_experiment,
+)
 
 AT_MS = 1_790_000_000_000
 replace = msgspec.structs.replace
@@ -40,24 +47,9 @@ def _held(version: int, *, first: int, n: int) -> Batch:
 
 
 def _decided(record: ExperimentRecord, number: int, **changes: object) -> DecisionEvent:
-    event = DecisionEvent(
-        proxy="p",
-        number=number,
-        experiment=record.id,
-        context_id="somebody",
-        epoch=0,
-        decision_id=decision_id(number),
-        arm=1,
-        u=0.25,
-        low=0.0,
-        propensity=0.5,
-        version=0,
-        source="policy",
-        context=b"",
-        decided_ms=AT_MS + number,
-        recorded=(0.5, -1.25),
-    )
-    return replace(event, **changes)
+    """Decision ``number``, so many milliseconds after the beginning."""
+    usual = {"decided_ms": AT_MS + number, "recorded": (0.5, -1.25)}
+    return replace(decision(record.id, number), **(usual | changes))
 
 
 def _numbers(events: Sequence[DecisionEvent]) -> list[int]:
