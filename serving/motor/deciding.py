@@ -21,7 +21,7 @@ _log = structlog.get_logger("motor")
 
 Answer: TypeAlias = Outcome | QbrixError
 
-_TOGETHER = 64  # rows of one call of the policy: enough to amortise it, too few to hold others up
+_TOGETHER = 64  # contexts in one call of a policy: enough to amortise it, too few to hold others up
 
 
 def decide_one(entry: Prepared, query: Query, *, draw_key: bytes, age_ms: int) -> Answer:
@@ -46,8 +46,9 @@ def decide_together(
     """The answers of a policy that is asked for many in one call."""
     answers: list[Answer | None] = [_refusal(entry, query) for query in queries]
     good = [index for index, answer in enumerate(answers) if answer is None]
-    for start in range(0, len(good), _TOGETHER):
-        chosen = good[start : start + _TOGETHER]
+    together = _TOGETHER if entry.dim else max(1, len(good))
+    for start in range(0, len(good), together):
+        chosen = good[start : start + together]
         made = _drawn(entry, [queries[index] for index in chosen], draw_key=draw_key)
         for index, one in zip(chosen, made, strict=True):
             answers[index] = (

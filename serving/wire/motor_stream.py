@@ -78,6 +78,8 @@ class MotorStream:
 
     def end(self, reason: str) -> None:
         """Hang up, and tell whoever waits why there is no answer."""
+        if self.ended:
+            return
         self.ended = True
         self._listening.cancel()
         for group in self._groups.values():
@@ -97,7 +99,8 @@ class MotorStream:
                 self._settle(*read_answers(data))
         except grpc.aio.AioRpcError as error:
             reason = f"motor at {self._address} does not answer: {error.details()}"
-        self.end(reason)
+        finally:
+            self.end(reason)
 
     async def _outgoing(self) -> AsyncIterator[bytes]:
         while True:

@@ -72,6 +72,7 @@ class Motor:
 
     def __init__(self) -> None:
         self.calls: list[int] = []
+        self.nonsense = b""
         self.asked = asyncio.Event()
         self.go = asyncio.Event()
         self.go.set()
@@ -82,7 +83,9 @@ class Motor:
         self.asked.set()
         if asked[0].decision_id == str(SLOW):
             await self.go.wait()
-        return write_answers(number, [outcome(int(query.decision_id)) for query in asked])
+        return self.nonsense or write_answers(
+            number, [outcome(int(query.decision_id)) for query in asked]
+        )
 
     async def health(self, _: bytes, __: Any) -> bytes:
         return write_health(serving=True)
@@ -163,6 +166,27 @@ async def test_a_motor_that_hangs_is_given_up_after_the_deadline() -> None:
         with pytest.raises(Unreachable, match="did not answer in time"):
             await ask(client, [SLOW])
         motor.go.set()
+        assert await ask(client, [1]) == [1]
+
+
+async def test_a_motor_of_a_release_that_knows_no_groups_is_unreachable_at_once() -> None:
+    motor = Motor()
+    services = {"qbrix.motor.MotorService": {"Health": motor.health}}
+    server = GrpcServer(services, address="127.0.0.1:0", healthy=lambda: True)
+    client = MotorClient(f"127.0.0.1:{await server.start()}", deadline_s=60.0)
+    await client.start()
+    with pytest.raises(Unreachable, match="does not answer"):
+        await ask(client, [1])
+    await client.stop()
+    await server.stop(grace_s=0)
+
+
+async def test_a_motor_that_answers_nonsense_is_unreachable_and_asked_again() -> None:
+    async with connected(deadline_s=60.0) as (motor, client):
+        motor.nonsense = b"\xff"
+        with pytest.raises(Unreachable, match="hung up"):
+            await ask(client, [1])
+        motor.nonsense = b""
         assert await ask(client, [1]) == [1]
 
 
