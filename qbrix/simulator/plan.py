@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,13 +138,27 @@ def _label(policy: AnyPolicy) -> str:
     if not isinstance(policy, Policy):
         return repr(policy)
     name = type(policy).__name__.removesuffix("Policy")
-    defaults = {spec.name: spec.default for spec in policy.parameter_specs() if not spec.required}
     told = [
         f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
-        for key, value in policy.parameters().items()
-        if key not in defaults or value != defaults[key]
+        for key, value in _chosen(policy).items()
     ]
     return f"{name}({', '.join(told)})" if told else name
+
+
+def _chosen(policy: AnyPolicy) -> dict[str, Any]:
+    """The hyper-parameters that make it what it is; what follows from the others is left out."""
+    defaults = {spec.name: spec.default for spec in policy.parameter_specs() if not spec.required}
+    found = {
+        key: value
+        for key, value in policy.parameters().items()
+        if key not in defaults or value != defaults[key]
+    }
+    for key in [key for key in found if key in defaults]:
+        others = {name: value for name, value in found.items() if name != key}
+        with suppress(InvalidParameter):  # the others alone make no policy: it was chosen
+            if type(policy)(**others) == policy:
+                found = others
+    return found
 
 
 def _horizon(horizon: int | None, environment: Environment) -> int:

@@ -18,8 +18,10 @@ from qbrix.policies.exp3 import EXP3Policy
 from qbrix.policies.klucb import KLUCBPolicy
 from qbrix.policies.lin_ts import LinTSPolicy
 from qbrix.policies.lin_ucb import LinUCBPolicy
+from qbrix.policies.meta_bandit import MetaBanditPolicy
 from qbrix.policies.random import RandomPolicy
 from qbrix.simulator import SimulationResult, simulate, unit
+from qbrix.simulator.plan import labelled
 from qbrix.state import digest
 from qbrix.types import Array, Interactions
 from tests.simulator.by_hand import (
@@ -191,6 +193,16 @@ def test_labels_are_names_with_what_differs_from_the_defaults() -> None:
         horizon=2,
     )
     assert set(result.traces) == {"LinUCB", "LinUCB(alpha=0.3)", "Reading", "Constant(arm=2)"}
+
+
+def test_what_a_policy_fills_in_by_itself_is_no_part_of_its_label() -> None:
+    """The portfolio's learners follow from the kind of rewards, where nobody names others."""
+    race = [MetaBanditPolicy(), MetaBanditPolicy(gamma=0.5), MetaBanditPolicy(reward_type="binary")]
+    assert list(labelled(race)) == [
+        "MetaBandit",
+        "MetaBandit(gamma=0.5)",
+        "MetaBandit(reward_type=binary)",
+    ]
 
 
 def test_one_policy_needs_no_list() -> None:
