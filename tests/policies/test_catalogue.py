@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import sys
 from pathlib import Path
@@ -22,6 +23,24 @@ def test_every_policy_is_in_the_table_and_found_by_its_alias() -> None:
     assert list(table.index) == [policy.__name__ for policy in policies]
     for name, alias in table.alias.items():
         assert qbrix.get(alias).__name__ == name
+
+
+def test_type_checkers_see_every_policy_where_it_loads_from() -> None:
+    source = (ROOT / "qbrix" / "policies" / "__init__.py").read_text("utf-8")
+    seen = {
+        (node.module, alias.name)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert {(policy.__module__, policy.__name__) for policy in policies} <= seen
+
+
+def test_every_public_policy_of_the_package_is_in_the_catalogue() -> None:
+    listed = {policy.__module__.rpartition(".")[2] for policy in policies}
+    bases = {"base", "catalogue", "identification", "scalar", "shortcuts"}
+    files = {path.stem for path in (ROOT / "qbrix" / "policies").glob("[a-z]*.py")}
+    assert files == listed | bases
 
 
 def test_a_row_says_what_the_class_declares() -> None:
