@@ -97,9 +97,10 @@ class Cortex:
 
     async def start(self) -> None:
         """Begin to lead and learn."""
-        self._tasks = [asyncio.create_task(worker.run()) for worker in self._workers]
-        works = (self._listen(), self.vitals.run(), _warm_up())
-        self._helpers = [asyncio.create_task(work) for work in works]
+        warm = asyncio.create_task(_warm_up())
+        self._tasks = [asyncio.create_task(_after(warm, worker)) for worker in self._workers]
+        works = (self._listen(), self.vitals.run())
+        self._helpers = [warm, *(asyncio.create_task(work) for work in works)]
         if self._upkeep is not None:
             self._helpers.append(asyncio.create_task(self._upkeep.run()))
 
@@ -139,3 +140,9 @@ class Cortex:
 
 async def _warm_up() -> None:
     await asyncio.to_thread(import_module, _HEAVY)
+
+
+async def _after(warm: asyncio.Task[None], worker: ShardWorker) -> None:
+    """Two threads that import at the same time can see each other's half-made modules."""
+    await asyncio.wait([warm])
+    await worker.run()

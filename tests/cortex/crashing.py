@@ -14,7 +14,7 @@ from serving.storage.connect import open_stores
 from tests.cortex.world import cortex_of
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload([__name__])
+CONTEXT.set_forkserver_preload([__name__, "scipy.special"])
 
 
 @contextmanager
