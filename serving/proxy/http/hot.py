@@ -118,7 +118,7 @@ class HotRoute(Generic[T]):
         started_s = time.perf_counter()
         asked = dict(scope["headers"])
         begin_request(name_of(asked))
-        done = await self._finished(asked, self._answered(asked, receive), started_s)
+        done = await self._finished(asked, self._answered(asked, receive), started_s=started_s)
         await send({"type": "http.response.start", "status": done.status, "headers": done.headers})
         await send({"type": "http.response.body", "body": done.body})
 
@@ -140,7 +140,7 @@ class HotRoute(Generic[T]):
         if principal is None or message is None:
             return None
         if prompt is None:
-            return self._waited_for(asked, principal, message, started_s)
+            return self._waited_for(asked, principal, message, started_s=started_s)
         begin_request(name_of(asked))
         with _Caught() as caught:
             self._admit(principal)
@@ -152,13 +152,13 @@ class HotRoute(Generic[T]):
         return done
 
     async def _waited_for(
-        self, asked: Mapping[bytes, bytes], principal: Principal, message: T, started_s: float
+        self, asked: Mapping[bytes, bytes], principal: Principal, message: T, *, started_s: float
     ) -> Finished:
         begin_request(name_of(asked))
-        return await self._finished(asked, self._handled(principal, message), started_s)
+        return await self._finished(asked, self._handled(principal, message), started_s=started_s)
 
     async def _finished(
-        self, asked: Mapping[bytes, bytes], answer: Awaitable[object], started_s: float
+        self, asked: Mapping[bytes, bytes], answer: Awaitable[object], *, started_s: float
     ) -> Finished:
         with _Caught() as caught:
             done = self._done(asked, self.status, self._encode(await answer))
