@@ -64,7 +64,7 @@ def test_a_motor_that_is_asked_to_go_under_load_answers_whom_it_let_in(
     with ThreadPoolExecutor(CALLERS) as threads:
         with role("motor", environment=environment) as motor:
             address = f"127.0.0.1:{motor['ports']['grpc']}"
-            asyncio.run(check_health(address))
+            asyncio.run(check_health(address, deadline_s=PATIENCE_S))
             callers = [Caller(address, made.id) for _ in range(CALLERS)]
             ended = [threads.submit(caller.play) for caller in callers]
             until(lambda: sum(caller.answered for caller in callers) > ENOUGH)

@@ -213,7 +213,7 @@ async def test_who_drains_answers_what_it_waited_for_and_hangs_up() -> None:
             world.gateway.drain()
             status, headers, _ = await client.answer()
             assert (status, headers["connection"]) == (200, "close")
-            assert await asyncio.wait_for(client.reader.read(), timeout=10) == b""
+            assert await asyncio.wait_for(client.reader.read(), timeout=PATIENCE_S) == b""
 
 
 async def test_a_failure_of_ours_is_500_and_the_connection_goes_on(

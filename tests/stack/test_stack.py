@@ -173,7 +173,7 @@ def test_up_says_that_it_is_ready_and_goes_on_where_it_was_killed(
             assert up.stdout is not None
             ready.append(json.loads(up.stdout.readline()))
             url, key = ready[-1]["http"], ready[-1]["api_key"]
-            asyncio.run(check_health(ready[-1]["grpc"]))
+            asyncio.run(check_health(ready[-1]["grpc"], deadline_s=PATIENCE_S))
             add_pool(url, key, start)
             pools.append(names_of_pools(url, key))
             up.send_signal(number)

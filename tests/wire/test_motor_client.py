@@ -150,7 +150,7 @@ async def test_a_group_that_takes_long_holds_up_no_other() -> None:
 
 
 async def test_who_asks_a_motor_that_lets_others_wait_is_sent_on_with_them() -> None:
-    async with connected(under_way=1, deadline_s=0.1) as (motor, client):
+    async with connected(under_way=1, deadline_s=1.0) as (motor, client):
         motor.go.clear()
         first = asyncio.create_task(ask(client, [SLOW]))
         await motor.asked.wait()
@@ -161,7 +161,7 @@ async def test_who_asks_a_motor_that_lets_others_wait_is_sent_on_with_them() -> 
 
 
 async def test_a_motor_that_hangs_is_given_up_after_the_deadline() -> None:
-    async with connected(deadline_s=0.1) as (motor, client):
+    async with connected(deadline_s=1.0) as (motor, client):
         motor.go.clear()
         with pytest.raises(Unreachable, match="did not answer in time"):
             await ask(client, [SLOW])
