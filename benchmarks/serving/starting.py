@@ -1,7 +1,8 @@
 """``python -m benchmarks.serving.starting``: from the start of a role's process until it is ready.
 
-The roles are started as a stack starts them, beside embedded Postgres and Valkey. In every round
-the limit is measured too: a bare Python that imports what any such role needs, and ends.
+The roles are started with the command of a stack, one after the other, beside embedded Postgres and
+Valkey and the roles before them. In every round the limit is measured too: a bare Python that
+imports what any such role needs, and ends.
 """
 
 from __future__ import annotations
@@ -57,8 +58,10 @@ def _measured(roles: Mapping[str, Role], environment: Mapping[str, str]) -> dict
     found: dict[str, list[Spent]] = {"bare": []}
     for _ in range(ROUNDS + 1):
         found["bare"].append(_imported(environment))
-        for name, role in roles.items():
-            found.setdefault(name, []).append(_started(name, role))
+        with ExitStack() as running:
+            for name, role in roles.items():
+                running.callback(role.kill)
+                found.setdefault(name, []).append(_started(name, role))
     return {name: spent[1:] for name, spent in found.items()}
 
 
@@ -74,14 +77,11 @@ def _started(name: str, role: Role) -> Spent:
     begin_s = time.perf_counter()
     role.launch()
     assert role.child is not None
-    try:
-        while not role.is_ready:
-            if not role.child.is_running or time.perf_counter() - begin_s > DEADLINE_S:
-                raise RuntimeError(f"{name} did not become ready; {role.log} says why")
-            time.sleep(POLL_S)
-        return time.perf_counter() - begin_s, cpu_s(role.child.pid)
-    finally:
-        role.kill()
+    while not role.is_ready:
+        if not role.child.is_running or time.perf_counter() - begin_s > DEADLINE_S:
+            raise RuntimeError(f"{name} did not become ready; {role.log} says why")
+        time.sleep(POLL_S)
+    return time.perf_counter() - begin_s, cpu_s(role.child.pid)
 
 
 def _told(found: Mapping[str, list[Spent]]) -> int:
@@ -108,7 +108,7 @@ def _told(found: Mapping[str, list[Spent]]) -> int:
         "starting",
         title="Starting: seconds from the start of a role's process until it is ready",
         command="python -m benchmarks.serving.starting",
-        body=f"Medians of {ROUNDS} rounds, one role at a time, stores running. "
+        body=f"Medians of {ROUNDS} rounds; one after the other, beside those above. "
         f"Bar: {BAR_S:.0f} s.\n\n{table}",
     )
     return 0 if all(wall_s < BAR_S for wall_s, _ in middle.values()) else 1
