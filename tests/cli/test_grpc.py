@@ -83,7 +83,7 @@ def test_a_proxy_that_is_asked_to_go_under_load_loses_no_answer(
     with role("cortex", environment=environment), ThreadPoolExecutor(CALLERS) as threads:
         with role("proxy", "--fused", environment=environment) as proxy:
             address = f"127.0.0.1:{proxy['ports']['grpc']}"
-            asyncio.run(check_health(address))
+            asyncio.run(check_health(address, deadline_s=PATIENCE_S))
             clients = [Client(address, key) for _ in range(CALLERS)]
             experiment = clients[0].experiment("e")
             ended = [threads.submit(client.play, experiment) for client in clients]
