@@ -1,19 +1,24 @@
 """``python -m benchmarks.serving.training``: events a second from stream to published state.
 
-Feedback is put straight into the stream, so that cortex alone is measured; it folds, writes the
-ledger and publishes. Beside it, in the same run, the limit: the same columns in a bare COPY, with a
-commit for each group of the size of cortex's, into a table without keys.
+Feedback is put straight into the streams while cortex stands still, so that it alone is measured
+from the moment at which it goes on: it folds, writes the ledger and publishes, for one experiment
+(one shard, step after step) and for many (all shards side by side). Beside it, in the same run, the
+limit: the same columns in a bare COPY, with a commit for each group of the size of cortex's, into a
+table without keys.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import statistics
 import tempfile
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from unittest.mock import patch
 
@@ -37,20 +42,27 @@ DEADLINE_S = 120.0
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """What is learned, from how many events, and how fast it should be."""
+    """What is learned, from how many events in all, and how fast it should be."""
 
     policy: str
     dim: int
+    experiments: int
     events: int
     bar: float
     counts: tuple[str, ...]
 
 
-TRAININGS = (
-    Training(
-        policy="BetaTSPolicy", dim=0, events=120_000, bar=60_000.0, counts=("successes", "failures")
-    ),
-    Training(policy="LinUCBPolicy", dim=20, events=40_000, bar=15_000.0, counts=("pulls",)),
+TRAININGS = tuple(
+    Training(policy=policy, dim=dim, experiments=experiments, events=events, bar=bar, counts=counts)
+    for policy, dim, events, bar, counts in (
+        ("BetaTSPolicy", 0, 240_000, 60_000.0, ("successes", "failures")),
+        ("LinUCBPolicy", 20, 48_000, 15_000.0, ("pulls",)),
+    )
+    for experiments in (1, 24)
+)
+HEADER = (
+    *("policy", "experiments", "events/s", "bar", "CPU µs/event"),
+    *("bare COPY rows/s", "of bare"),
 )
 
 
@@ -63,8 +75,7 @@ def main() -> None:
         urls = {"QBRIX_POSTGRES_URL": postgres.url, "QBRIX_REDIS_URL": valkey.url}
         with patch.dict(os.environ, urls), Stack(Path(directory)) as running:
             rows = [_measured(running, training, urls) for training in TRAININGS]
-    header = ["policy", "events/s", "bar", "CPU µs/event", "bare COPY rows/s", "of bare"]
-    table = markdown_table(header, rows)
+    table = markdown_table(HEADER, rows)
     print(table)
     write_section(
         "training",
@@ -76,18 +87,27 @@ def main() -> None:
 
 
 def _measured(running: Stack, training: Training, urls: dict[str, str]) -> list[str]:
+    name = f"{training.policy}, d = {training.dim}" if training.dim else training.policy
     with running.client() as client:
-        pool = client.create_pool(training.policy, [f"arm-{index}" for index in range(ARMS)])
-        parameters = {"dim": training.dim} if training.dim else {}
-        experiment = client.create_experiment(
-            training.policy, pool=pool.id, policy=training.policy, parameters=parameters
+        pool = client.create_pool(
+            f"{name}, {training.experiments}", [f"arm-{index}" for index in range(ARMS)]
         )
+        experiments = [
+            client.create_experiment(
+                f"{name}, {training.experiments}: {number}",
+                pool=pool.id,
+                policy=training.policy,
+                parameters={"dim": training.dim} if training.dim else {},
+            ).id
+            for number in range(training.experiments)
+        ]
     pid = running.pid("cortex")
     assert pid is not None
-    speeds, costs, limits = asyncio.run(_rounds(training, experiment.id, urls, pid))
+    speeds, costs, limits = asyncio.run(_rounds(training, experiments, urls, pid))
     speed, limit = statistics.median(speeds), statistics.median(limits)
     return [
-        f"{training.policy}, d = {training.dim}" if training.dim else training.policy,
+        name,
+        str(training.experiments),
         f"{speed:,.0f}",
         f"≥ {training.bar:,.0f}",
         f"{1e6 * statistics.median(costs):.1f}",
@@ -97,27 +117,42 @@ def _measured(running: Stack, training: Training, urls: dict[str, str]) -> list[
 
 
 async def _rounds(
-    training: Training, experiment: str, urls: dict[str, str], pid: int
+    training: Training, experiments: list[str], urls: dict[str, str], pid: int
 ) -> tuple[list[float], list[float], list[float]]:
     stores = await open_stores(
         postgres_url=urls["QBRIX_POSTGRES_URL"], redis_url=urls["QBRIX_REDIS_URL"]
     )
     speeds, costs, limits = [], [], []
+    each = training.events // training.experiments
     try:
-        record = await stores.ledger.experiment(experiment)
-        assert record is not None
         for number in range(1, ROUNDS + 1):
-            events = feedback_events(experiment, training.events, seed=number, dim=training.dim)
-            limits.append(await _copied(urls["QBRIX_POSTGRES_URL"], events))
-            before_s = cpu_s(pid)
-            await stores.intake.append_feedback(record.shard, events)
-            started_s = time.perf_counter()  # nobody can read a part of them before
-            await _learned(stores, training, experiment, total=number * training.events)
-            speeds.append(len(events) / (time.perf_counter() - started_s))
-            costs.append((cpu_s(pid) - before_s) / len(events))
+            made = {
+                name: feedback_events(name, each, seed=number, dim=training.dim)
+                for name in experiments
+            }
+            limits.append(await _copied(urls["QBRIX_POSTGRES_URL"], [*chain(*made.values())]))
+            with _standing_still(pid):
+                for name, events in made.items():
+                    record = await stores.ledger.experiment(name)
+                    assert record is not None
+                    await stores.intake.append_feedback(record.shard, events)
+            before_s, started_s = cpu_s(pid), time.perf_counter()
+            for name in experiments:
+                await _learned(stores, training, name, total=number * each)
+            speeds.append(training.events / (time.perf_counter() - started_s))
+            costs.append((cpu_s(pid) - before_s) / training.events)
     finally:
         await stores.close()
     return speeds, costs, limits
+
+
+@contextmanager
+def _standing_still(pid: int) -> Iterator[None]:
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 async def _learned(stores: Stores, training: Training, experiment: str, *, total: int) -> None:

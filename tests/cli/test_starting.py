@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -41,6 +42,29 @@ def test_no_policy_is_loaded_before_somebody_asks_for_it(module: str) -> None:
 def test_naming_a_role_loads_none_of_them() -> None:
     loaded = _loaded_by("serving.cli.main")
     assert not loaded & (NEVER | PUBLIC | {"numpy", "grpc", "redis", "asyncpg", "pydantic"})
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or os.cpu_count() == 1,
+    reason="threads are counted in /proc, and on one core BLAS has one anyway",
+)
+def test_a_role_multiplies_in_one_thread_unless_it_is_told_otherwise() -> None:
+    assert _threads_of_a_role() == 1
+    assert _threads_of_a_role(OPENBLAS_NUM_THREADS="2") == 2
+
+
+def _threads_of_a_role(**told: str) -> int:
+    """How many threads there are when it is loaded and finds that it lacks its settings."""
+    code = (
+        "import os; from serving.cli.main import main; assert main(['cortex']) == 1;"
+        "print(len(os.listdir('/proc/self/task')))"
+    )
+    silent = ("QBRIX_", "OMP_", "OPENBLAS_", "MKL_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(silent)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=kept | told, capture_output=True, text=True, check=True
+    )
+    return int(done.stdout)
 
 
 def _loaded_by(module: str) -> set[str]:
