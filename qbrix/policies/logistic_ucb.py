@@ -42,6 +42,7 @@ class LogisticUCBPolicy(BestIndex[Laplace, Ridge], LogisticPolicy[Laplace, Ridge
 
     Examples
     --------
+    >>> import numpy as np
     >>> policy = LogisticUCBPolicy(alpha=1.0)
     >>> prepared = policy.prepare(policy.init(n_arms=2, dim=3))
     >>> policy.propensities(prepared, np.array([1.0, 0.2, 0.4]))
