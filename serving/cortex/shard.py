@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -28,7 +29,7 @@ from serving.cortex.told import tell_control
 from serving.failpoints import failpoint
 from serving.loading import PolicyLoader
 from serving.storage import keys
-from serving.storage.base import ControlRequest, Stores
+from serving.storage.base import ControlRequest, ExperimentRecord, Stores
 from serving.telemetry import CortexMetrics
 
 __all__ = ["Shard"]
@@ -36,6 +37,7 @@ __all__ = ["Shard"]
 _log = structlog.get_logger("cortex")
 
 _START = "0"  # before the first entry of any stream
+_FEW = 16  # copies that are made good in one round
 
 
 class Shard:
@@ -66,6 +68,7 @@ class Shard:
         self._places: Places | None = None
         self._trimmed: Places | None = None
         self._term = 0
+        self._doubted: deque[ExperimentRecord] = deque()
         self._pace = Pace(metrics)
         self._reading = Reading(stores.intake, number, pace=self._pace, clock=timing.clock)
 
@@ -78,6 +81,7 @@ class Shard:
         """Nothing that is in memory can be relied on."""
         self._term = 0
         self._places = self._trimmed = None
+        self._doubted.clear()
         self._reading.forget()
         self._deployments.forget_all()
         self._closings.forget()
@@ -91,6 +95,7 @@ class Shard:
         worked = controls and await self._apply_controls()
         worked = await self._learn() or worked
         worked = ((controls or self._closings.more) and await self._close_windows()) or worked
+        worked = await self._make_copies_good() or worked
         await self._trim()
         return worked or await self._write_owed()
 
@@ -103,10 +108,10 @@ class Shard:
             failing.pop_all()
 
     async def _begin(self, term: int) -> None:
-        """A new term: everything is read anew, and the copies are made good."""
+        """A new term: everything is read anew."""
         self.forget()
         await self._closings.look(self._number)
-        await self._publish_all(term)
+        await self._doubt_copies()
         self._places = (
             await self._place(keys.feedback_stream(self._number)),
             await self._place(keys.decision_stream(self._number)),
@@ -118,19 +123,27 @@ class Shard:
         incarnation, position = stored or ("", _START)
         return Place(stream=stream, incarnation=incarnation, position=position)
 
-    async def _publish_all(self, term: int) -> None:
-        for record in await self._stores.ledger.experiments(self._number):
+    async def _doubt_copies(self) -> None:
+        """Any copy may be missing or old."""
+        self._doubted = deque(await self._stores.ledger.experiments(self._number))
+
+    async def _make_copies_good(self) -> bool:
+        """Publish a few of the doubted anew; there may be thousands, and others wait to learn."""
+        for _ in range(min(len(self._doubted), _FEW)):
+            record = self._doubted[0]
             try:
                 live = await self._deployments.get(record.id)
             except Unavailable:
                 raise
             except QbrixError as error:
                 _log.error("cannot_run", experiment=record.id, error=str(error))
-                continue
+                live = None
+            self._doubted.popleft()
             if live is not None:
-                self._publisher.offer(live, term=term)
+                self._publisher.offer(live, term=self._term)
                 if live.deployment.version > live.snapshot_version:
                     self._snapshots.owe(live)
+        return bool(self._doubted)
 
     async def _learn(self) -> bool:
         portion = await self._reading.read(await self._follow_incarnation())
@@ -208,7 +221,7 @@ class Shard:
             return self._places
         if known != {""}:
             _log.warning("streams_replaced", shard=self._number, incarnation=incarnation)
-            await self._publish_all(self._term)
+            await self._doubt_copies()
             self._closings.wait(self._clock())
         feedback, decisions = self._places
         self._places = (
