@@ -7,10 +7,16 @@ import asyncio
 import numpy as np
 import pytest
 
+from qbrix.bundle import TrustedKeys
 from qbrix.ledger import Disposition
 from qbrix.state import to_bytes
+from serving.cortex.publisher import Publisher
+from serving.cortex.shard import Shard
+from serving.cortex.times import Timing, now_ms
+from serving.loading import PolicyLoader
 from serving.storage.base import CommittedBatch, ExperimentRecord, Stores
 from serving.storage.memory import memory_stores
+from serving.telemetry import CortexMetrics
 from tests.cortex.world import cortex_of, create, decided, event, refolded
 from tests.waiting import PATIENCE_S
 
@@ -194,6 +200,29 @@ async def test_the_copies_of_all_experiments_are_made_good_at_the_start() -> Non
             0,
             to_bytes((await refolded(stores, record.id)).state),
         )
+
+
+async def test_a_new_leader_learns_before_it_has_made_every_copy_good() -> None:
+    stores = memory_stores()
+    records = [await create(stores) for _ in range(40)]
+    await stores.intake.append_feedback(0, [event(records[-1], 1)])
+    term = await stores.ledger.acquire(0, holder="leader", ttl_s=PATIENCE_S)
+    assert term is not None
+    publisher = Publisher(stores.channel)
+    loader = PolicyLoader(stores.ledger.bundle, TrustedKeys())
+    shard = Shard(
+        stores, loader, publisher, number=0, metrics=CortexMetrics(), timing=Timing(clock=now_ms)
+    )
+    await shard.round(term, controls=False)
+    await publisher.flush()
+    copies = [await stores.channel.fetch(record.id) for record in records]
+    assert copies[-1] is not None
+    assert copies[-1].version == 1
+    assert None in copies
+    while await shard.round(term, controls=False):
+        pass
+    await publisher.flush()
+    assert None not in [await stores.channel.fetch(record.id) for record in records]
 
 
 @pytest.mark.parametrize("steps", [1, 7])
