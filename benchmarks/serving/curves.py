@@ -54,6 +54,7 @@ def main() -> None:
                 x="share of peak load",
                 y="p99 of select, ms",
                 curves={"cortex idle": idle, "cortex training": busy},
+                bar=5.0,
             ),
             Panel(
                 title="Throughput against experiments",

@@ -18,17 +18,18 @@ _FOLDER = Path(__file__).parents[1] / "pictures"
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """Curves over one axis."""
+    """Curves over one axis; with a ``bar`` to stay under, their height is shown as a logarithm."""
 
     title: str
     x: str
     y: str
     curves: dict[str, Curve]
     logarithmic: bool = False
+    bar: float | None = None
 
 
 def draw(name: str, panels: Sequence[Panel]) -> None:
-    """Two panels in a row; the vertical axes begin at 0."""
+    """Two panels in a row."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -42,7 +43,11 @@ def draw(name: str, panels: Sequence[Panel]) -> None:
             if panel.logarithmic:
                 axes.set_xscale("log")
             axes.set(title=panel.title, xlabel=panel.x, ylabel=panel.y)
-            axes.set_ylim(bottom=0.0)
+            if panel.bar is None:
+                axes.set_ylim(bottom=0.0)
+            else:
+                axes.set_yscale("log")
+                axes.axhline(panel.bar, linestyle="--", linewidth=1.0, color="grey", label="bar")
             axes.grid(visible=True)
             if len(panel.curves) > 1:
                 axes.legend(frameon=False, fontsize="small")
