@@ -166,6 +166,15 @@ async def test_an_answer_can_be_sent_again() -> None:
         assert patched.status_code == 200, patched.text
 
 
+@pytest.mark.parametrize("word", ["auto", "", "MetaBanditPolicy"])
+async def test_the_word_that_an_experiment_was_made_with_may_be_sent_again(word: str) -> None:
+    async with open_world() as world:
+        made = await world.experiment("auto")
+        body = {"policy": word, "pool_id": made["pool_id"], "enabled": False}
+        answer = await world.http.patch(f"{EXPERIMENTS}/{made['id']}", json=body)
+        assert (answer.status_code, answer.json()["enabled"]) == (200, False)
+
+
 @pytest.mark.parametrize("body", [{"policy": "UCB1Policy"}, {"pool_id": "0" * 32}])
 async def test_what_cannot_change_is_refused_not_ignored(body: dict[str, str]) -> None:
     async with open_world() as world:

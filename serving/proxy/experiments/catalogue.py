@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from qbrix.bundle.resolver import library_class
 from qbrix.checks import ParameterSpec
+from qbrix.errors import UnknownName
 from qbrix.policies import Capabilities, Policy, policies
 from qbrix.policies.catalogue import summary_of
 from qbrix.support import RewardSupport, includes
@@ -13,7 +15,7 @@ from serving.proxy.agent.contexts import MAX_DIM
 from serving.proxy.documents.answers import PolicyAnswer, PolicyParameter, WireType
 from serving.proxy.experiments.portfolio import AUTO
 
-__all__ = ["REWARD_TYPES", "list_policies", "requested_policy"]
+__all__ = ["REWARD_TYPES", "list_policies", "names_policy", "requested_policy"]
 
 REWARD_TYPES: tuple[RewardSupport, ...] = ("binary", "bounded", "continuous")
 _WIRE_TYPES: dict[type, WireType] = {
@@ -40,6 +42,13 @@ def list_policies(reward_type: str | None = None) -> list[PolicyAnswer]:
 def requested_policy(name: str) -> type[Policy[Any, Any]]:
     """The class that a caller names, a portfolio for ``auto``; raises UnknownName."""
     return library_class(name or AUTO)
+
+
+def names_policy(word: str, policy: str) -> bool:
+    """Whether a caller's word, such as ``auto``, is another one for this policy."""
+    with suppress(UnknownName):
+        return requested_policy(word).__name__ == policy
+    return False
 
 
 def _described(policy: type[Policy[Any, Any]]) -> PolicyAnswer:

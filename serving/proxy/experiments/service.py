@@ -19,7 +19,7 @@ from qbrix.support import RewardRange
 from serving.proxy.agent.contexts import new_context, parted
 from serving.proxy.experiments.attribution import changed_attribution, check_attribution
 from serving.proxy.experiments.beginning import beginning
-from serving.proxy.experiments.catalogue import requested_policy
+from serving.proxy.experiments.catalogue import names_policy, requested_policy
 from serving.proxy.experiments.controls import Controls
 from serving.proxy.experiments.hyper_parameters import HyperParameters
 from serving.proxy.experiments.pools import Pools
@@ -284,8 +284,9 @@ class Experiments:
 
 def _check_kept(record: ExperimentRecord, kept: Mapping[str, str]) -> None:
     for name, wanted in kept.items():
-        if wanted != getattr(record, name):
+        own = getattr(record, name)
+        if wanted != own and not (name == "policy" and names_policy(wanted, own)):
             raise InvalidRequest(
                 f"{name} = {wanted!r}, but an experiment keeps what it was made with, "
-                f"{getattr(record, name)!r}; make another experiment, or promote a bundle"
+                f"{own!r}; make another experiment, or promote a bundle"
             )
