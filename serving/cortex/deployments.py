@@ -55,6 +55,10 @@ class Deployments:
             self.put(live)
         return live
 
+    def at_hand(self, experiment: str) -> Live | None:
+        """The head, if it is in memory."""
+        return self._live.get(experiment)
+
     def put(self, live: Live) -> None:
         """The head moved, and the ledger has it."""
         self._live[live.record.id] = live

@@ -1,20 +1,22 @@
-"""What was read, by experiment: heads, keys, pasts, and what becomes of each group."""
+"""What was read, by experiment: heads, pasts, and what becomes of each group."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from qbrix.errors import QbrixError, Unavailable
 from serving.cortex.closings import Closings
 from serving.cortex.columns import Dead
 from serving.cortex.deployments import Deployments, Live
-from serving.cortex.learn import Learned, learn
+from serving.cortex.foresight import Guess
+from serving.cortex.learn import Learned
+from serving.cortex.lessons import Lesson, learned_of
 from serving.cortex.past import Past, pasts_of
-from serving.storage.base import DecisionEvent, FeedbackEvent, Key, Ledger, LedgerStep
+from serving.cortex.reading import Portion
+from serving.storage.base import FeedbackEvent, Ledger
 from serving.storage.records_windows import Progress
-from serving.storage.rows import are_ids, is_id
+from serving.storage.rows import is_id
 
 __all__ = ["Groups", "grouped"]
 
@@ -23,7 +25,8 @@ __all__ = ["Groups", "grouped"]
 class Groups:
     """Feedback of one read, with all that learning from it needs.
 
-    ``behind`` is the progress of experiments whose decisions came late to the log.
+    ``behind`` is the progress of experiments whose decisions came late to the log; ``guesses`` is
+    what was learned ahead.
     """
 
     events: Mapping[str, Sequence[FeedbackEvent]]
@@ -32,65 +35,53 @@ class Groups:
     pasts: Mapping[str, Past]
     behind: Mapping[str, Progress]
     closings: Closings
+    guesses: Mapping[str, Guess]
 
-    async def met(self, step: LedgerStep, names: Collection[str]) -> dict[str, Learned]:
-        """What becomes of experiments' events, by what the ledger has of their decisions.
+    async def learned(self, ledger: Ledger) -> dict[str, Learned]:
+        """What becomes of every experiment's events; raises Unavailable."""
+        guesses = {name: self._guessed(name) for name in self.heads}
+        guessed = {name: guess for name, guess in guesses.items() if guess is not None}
+        others = [
+            Lesson(
+                head=live,
+                events=self.events[name],
+                closed=self._closed(name),
+                past=self.pasts.get(name),
+            )
+            for name, live in self.heads.items()
+            if name not in guessed
+        ]
+        return guessed | await learned_of(ledger, others)
 
-        Nearly always it has nothing: they are learned so while it is asked, and again if it does.
-        """
-        known, learned = await asyncio.gather(step.known(self._keys(names)), self._all(names))
-        return learned | await self._all({key[0] for key in known} & learned.keys(), known)
+    def _guessed(self, name: str) -> Learned | None:
+        guess = self.guesses.get(name)
+        if guess is None or name in self.pasts:
+            return None
+        lesson = guess.lesson
+        holds = lesson.head is self.heads[name] and lesson.closed == self._closed(name)
+        return guess.learned if holds else None
 
-    async def early(self, ledger: Ledger, *, shard: int, term: int) -> dict[str, Learned]:
-        """Experiments whose past is folded again: that may take longer than a transaction may."""
-        if not self.pasts:
-            return {}
-        async with ledger.step(shard, term=term) as step:
-            known = await step.known(self._keys(self.pasts))
-        return await self._all(self.pasts, known)
-
-    async def _all(self, names: Iterable[str], known: Collection[Key] = ()) -> dict[str, Learned]:
-        return {name: await self._learned(name, known) for name in names}
-
-    async def _learned(self, name: str, known: Collection[Key]) -> Learned:
-        live = self.heads[name]
-        return await asyncio.to_thread(
-            learn,
-            live.deployment,
-            self.events[name],
-            known=known,
-            resolver=live.resolver,
-            past=self.pasts.get(name),
-            closed=self.behind.get(name) or self.closings.of(name),
-        )
-
-    def _keys(self, names: Iterable[str]) -> list[Key]:
-        """Keys that a ledger can hold; events with others are dead anyway."""
-        events = [event for name in names for event in self.events[name]]
-        if not are_ids([event.decision_id for event in events]):
-            events = [event for event in events if is_id(event.decision_id)]
-        return [event.key for event in events]
+    def _closed(self, name: str) -> Progress:
+        return self.behind.get(name) or self.closings.of(name)
 
 
 async def grouped(
     ledger: Ledger,
     deployments: Deployments,
     closings: Closings,
-    feedback: Sequence[FeedbackEvent],
-    decisions: Sequence[DecisionEvent],
+    portion: Portion,
+    guesses: Mapping[str, Guess],
 ) -> Groups:
     """Reads what is needed before the step begins; raises Unavailable."""
-    events: dict[str, list[FeedbackEvent]] = {}
-    for event in feedback:
-        events.setdefault(event.experiment, []).append(event)
-    heads, dead = await _heads(deployments, events)
+    heads, dead = await _heads(deployments, portion.events)
     return Groups(
-        events=events,
+        events=portion.events,
         heads=heads,
         dead=dead,
-        pasts=await pasts_of(ledger, closings.windows, heads, events),
-        behind=closings.falls_back(decisions),
+        pasts=await pasts_of(ledger, closings.windows, heads, portion.events),
+        behind=closings.falls_back(portion.decisions.events),
         closings=closings,
+        guesses=guesses,
     )
 
 

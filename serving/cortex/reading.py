@@ -1,14 +1,11 @@
-"""What a shard's streams hold, portion by portion; the next one is fetched while one is learned."""
+"""What a shard's streams hold, portion by portion."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from qbrix.errors import Unavailable
 from serving.cortex.pace import Pace
 from serving.storage.base import DecisionEvent, FeedbackEvent, Intake, Read
 
@@ -32,10 +29,12 @@ Places: TypeAlias = tuple[Place, Place]
 class Portion:
     """What was read behind some places, and the places behind it.
 
-    What was sent before ``until_ms`` has been read. ``full`` says that more may be waiting.
+    ``events`` is the feedback by experiment. What was sent before ``until_ms`` has been read.
+    ``full`` says that more may be waiting.
     """
 
     feedback: Read[FeedbackEvent]
+    events: Mapping[str, Sequence[FeedbackEvent]]
     decisions: Read[DecisionEvent]
     after: Places
     places: Places
@@ -51,33 +50,9 @@ class Reading:
         self._shard = shard
         self._pace = pace
         self._clock = clock
-        self._ahead: Portion | None = None
 
-    async def read(self, after: Places) -> Portion:
+    async def fetch(self, after: Places) -> Portion:
         """What lies behind some places; raises Unavailable."""
-        ahead, self._ahead = self._ahead, None
-        return ahead if ahead is not None and ahead.after == after else await self._fetch(after)
-
-    @asynccontextmanager
-    async def ahead(self, portion: Portion) -> AsyncIterator[None]:
-        """Fetch what follows a full portion in the meantime, to be there when it is asked for."""
-        fetching = asyncio.create_task(self._fetch_ahead(portion))
-        try:
-            yield
-            await fetching
-        finally:
-            fetching.cancel()
-
-    def forget(self) -> None:
-        """Nobody asks for what comes next."""
-        self._ahead = None
-
-    async def _fetch_ahead(self, portion: Portion) -> None:
-        if portion.full:
-            with suppress(Unavailable):  # whoever asks for it hears of it
-                self._ahead = await self._fetch(portion.places)
-
-    async def _fetch(self, after: Places) -> Portion:
         began_ms, limit = self._clock(), self._pace.limit
         feedback = await self._intake.read_feedback(
             self._shard, after=after[0].position, limit=limit, block_ms=0
@@ -87,6 +62,7 @@ class Reading:
         )
         return Portion(
             feedback=feedback,
+            events=_by_experiment(feedback.events),
             decisions=decisions,
             after=after,
             places=(
@@ -96,6 +72,13 @@ class Reading:
             until_ms=_read_until(began_ms, feedback.events, decisions.events),
             full=max(len(feedback.events), len(decisions.events)) >= limit,
         )
+
+
+def _by_experiment(feedback: Sequence[FeedbackEvent]) -> dict[str, list[FeedbackEvent]]:
+    events: dict[str, list[FeedbackEvent]] = {}
+    for event in feedback:
+        events.setdefault(event.experiment, []).append(event)
+    return events
 
 
 def _read_until(

@@ -13,6 +13,7 @@ from qbrix.errors import Conflict, QbrixError, Unavailable
 from serving.cortex.closings import Closings
 from serving.cortex.control import plan_change
 from serving.cortex.deployments import Deployments, Live
+from serving.cortex.foresight import Foresight
 from serving.cortex.pace import Pace
 from serving.cortex.publisher import Publisher
 from serving.cortex.reading import Place, Places, Reading
@@ -70,7 +71,8 @@ class Shard:
         self._term = 0
         self._doubted: deque[ExperimentRecord] = deque()
         self._pace = Pace(metrics)
-        self._reading = Reading(stores.intake, number, pace=self._pace, clock=timing.clock)
+        reading = Reading(stores.intake, number, pace=self._pace, clock=timing.clock)
+        self._foresight = Foresight(stores.ledger, reading, self._deployments, self._closings)
 
     @property
     def position(self) -> str | None:
@@ -82,7 +84,7 @@ class Shard:
         self._term = 0
         self._places = self._trimmed = None
         self._doubted.clear()
-        self._reading.forget()
+        self._foresight.forget()
         self._deployments.forget_all()
         self._closings.forget()
         self._snapshots.forget_all()
@@ -146,12 +148,12 @@ class Shard:
         return bool(self._doubted)
 
     async def _learn(self) -> bool:
-        portion = await self._reading.read(await self._follow_incarnation())
+        portion, guesses = await self._foresight.read(await self._follow_incarnation())
         self._read_until_ms = portion.until_ms
         if portion.places == portion.after:
             return False
-        async with self._reading.ahead(portion):
-            with self._committing(), self._pace.timed():
+        with self._committing(), self._pace.timed():
+            async with self._foresight.ahead(portion) as tell_moved:
                 moved = await commit_feedback(
                     self._stores.ledger,
                     self._deployments,
@@ -160,6 +162,8 @@ class Shard:
                     shard=self._number,
                     term=self._term,
                     portion=portion,
+                    guesses=guesses,
+                    tell_moved=tell_moved,
                     metrics=self._metrics,
                 )
         self._metrics.step_events.observe(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from qbrix.errors import QbrixError
 from serving.cortex.closings import Closing, Closings
 from serving.cortex.control import Change, record_after
 from serving.cortex.deployments import Deployments, Live
+from serving.cortex.foresight import Guess, Moved
 from serving.cortex.groups import grouped
 from serving.cortex.published import snapshot_of
 from serving.cortex.reading import Portion
@@ -45,25 +46,27 @@ async def commit_feedback(
     shard: int,
     term: int,
     portion: Portion,
+    guesses: Mapping[str, Guess],
+    tell_moved: Moved,
     metrics: CortexMetrics,
 ) -> list[Live]:
-    """Count what was read exactly once; the heads that it moved."""
+    """Count what was read exactly once; the heads that it moved, told before they are written."""
     failpoint("cortex.before_step")
     feedback, decisions = portion.feedback, portion.decisions
-    groups = await grouped(ledger, deployments, closings, feedback.events, decisions.events)
-    early = await groups.early(ledger, shard=shard, term=term)
+    groups = await grouped(ledger, deployments, closings, portion, guesses)
+    learned = await groups.learned(ledger)
+    failpoint("cortex.after_known")
     dead, told = [*groups.dead], Told()
     async with ledger.step(shard, term=term) as step:
-        met = early | await groups.met(step, groups.heads.keys() - early.keys())
-        failpoint("cortex.after_known")
         moved, kept = [], set()
         for name, live in groups.heads.items():
-            learned = met[name]
-            dead += learned.dead
-            told.learned(name, learned)
-            if learned.batches:
-                moved.append(await append(step, live, learned))
-                kept |= {name} if must_be_kept(learned) else set()
+            made = learned[name]
+            dead += made.dead
+            told.learned(name, made)
+            if made.batches:
+                moved.append(await append(step, live, made))
+                kept |= {name} if must_be_kept(made) else set()
+        tell_moved(moved)
         failpoint("cortex.after_fold")
         due = [live for live in moved if snapshots.due(live) or live.record.id in kept]
         await put_snapshots(step, due, snapshots, term=term)

@@ -23,12 +23,6 @@ __all__ = ["Ledger", "LedgerStep"]
 class LedgerStep(Protocol):
     """One transaction of cortex over one shard; all of it is committed, or nothing."""
 
-    async def known(self, keys: Sequence[Key]) -> set[Key]:
-        """All keys (experiment, epoch, decision id, feedback id) that the ledger has of their
-        decisions: those that it counted, and perhaps others of the same decisions.
-        """
-        ...
-
     async def append(self, experiment: str, committed: CommittedBatch) -> None:
         """Batch, rows and keys of the next version; Conflict when it is not the next one."""
         ...
@@ -97,6 +91,12 @@ class Ledger(Protocol):
 
     def step(self, shard: int, *, term: int) -> AbstractAsyncContextManager[LedgerStep]:
         """A transaction that commits on leaving; Conflict when the lease has another term."""
+        ...
+
+    async def known(self, keys: Sequence[Key]) -> set[Key]:
+        """All keys (experiment, epoch, decision id, feedback id) that the ledger has of their
+        decisions: those that it counted, and perhaps others of the same decisions.
+        """
         ...
 
     async def position(self, stream: str) -> tuple[str, str] | None:

@@ -43,11 +43,6 @@ class MemoryStep:
         for write in self._writes:
             write()
 
-    async def known(self, keys: Sequence[Key]) -> set[Key]:
-        """See `LedgerStep`."""
-        decisions = {key[2] for key in keys}
-        return {key for key in self._world.keys if key[2] in decisions}
-
     async def append(self, experiment: str, committed: CommittedBatch) -> None:
         """See `LedgerStep`."""
         stored = self._world.batches[experiment]
@@ -169,6 +164,11 @@ class MemoryLedger:
         yield step
         self._fence(shard, term=term)
         step.commit()
+
+    async def known(self, keys: Sequence[Key]) -> set[Key]:
+        """See `Ledger`."""
+        decisions = {key[2] for key in keys}
+        return {key for key in self._world.keys if key[2] in decisions}
 
     async def position(self, stream: str) -> tuple[str, str] | None:
         """See `Ledger`."""

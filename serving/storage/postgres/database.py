@@ -22,7 +22,7 @@ else:
 
 __all__ = ["Connection", "Database", "translated"]
 
-_POOL = 10
+_POOL = 16
 _CONNECT_S = 5.0
 _COMMAND_S = 30.0
 

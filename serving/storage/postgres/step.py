@@ -22,7 +22,6 @@ from serving.storage.records import (
     CommittedBatch,
     DecisionEvent,
     ExperimentRecord,
-    Key,
     StateRecord,
 )
 from serving.storage.records_windows import Progress
@@ -44,21 +43,6 @@ class PostgresStep:
         self._decisions: list[DecisionEvent] = []
         self._positions: dict[str, tuple[str, str]] = {}
         self._later: list[Callable[[Connection], Awaitable[None]]] = []
-
-    async def known(self, keys: Sequence[Key]) -> set[Key]:
-        """See `LedgerStep`; one index search per decision, whatever the planner believes."""
-        if not keys:
-            return set()
-        rows = await self._connection.fetch(
-            "SELECT found.* FROM unnest(string_to_array($1, ',')::uuid[]) AS asked (id),"
-            " LATERAL (SELECT experiment, epoch, decision_id, feedback_id FROM ledger_keys"
-            " WHERE decision_id = asked.id OFFSET 0) AS found",
-            ",".join({key[2] for key in keys}),
-        )
-        return {
-            (row["experiment"], row["epoch"], row["decision_id"].hex, row["feedback_id"])
-            for row in rows
-        }
 
     async def append(self, experiment: str, committed: CommittedBatch) -> None:
         """See `LedgerStep`."""
