@@ -39,7 +39,7 @@ _AAD_BYTES = 7
 _LONGEST = 64 * 1024
 
 
-class DecisionToken(msgspec.Struct, frozen=True):
+class DecisionToken(msgspec.Struct, frozen=True, gc=False):
     """All that is known about a decision when its feedback comes; ``context`` is raw float64."""
 
     tenant: str

@@ -11,6 +11,8 @@ import json
 import math
 import tempfile
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,7 +54,31 @@ CASES = (
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Heavy:
+    """Whose single decision is dear, and how long 99 of 100 may take."""
+
+    policy: str
+    arms: int
+    dim: int
+    bar_ms: float
+
+
+HEAVY = Heavy(policy="LinUCBPolicy", arms=100, dim=64, bar_ms=5.0)
+
+
 def main() -> None:
+    took_ms = asyncio.run(_alone(HEAVY))
+    alone = markdown_table(
+        ["one decision at motor", "p50 ms", "p99 ms", "bar"],
+        [
+            [
+                f"{HEAVY.policy}, K = {HEAVY.arms}, d = {HEAVY.dim}",
+                *(f"{np.percentile(took_ms, share):.2f}" for share in (50, 99)),
+                f"< {HEAVY.bar_ms:g}",
+            ]
+        ],
+    )
     rows = []
     with tempfile.TemporaryDirectory() as directory, Stack(Path(directory)) as stack:
         for case in CASES:
@@ -61,14 +87,15 @@ def main() -> None:
             bar = "" if case.rest_bar is None else f"≥ {case.rest_bar:,.0f}"
             rows.append([name, f"{motor:,.0f}", f"≥ {case.motor_bar:,.0f}", f"{rest:,.0f}", bar])
     table = markdown_table(["decisions/s", "motor", "bar", "through REST", "bar"], rows)
-    print(table)
+    print(table, alone, sep="\n\n")
     write_section(
         "batch",
         title="Many decisions at once",
         command="python -m benchmarks.serving.batch",
         body=f"{TOGETHER} at once; decisions per second of processor time of motor in-process, "
         "and of the proxy that seals a token, logs and answers in JSON besides.\n\n"
-        f"{table}",
+        f"{table}\n\n{TOGETHER} decisions one after the other, wall time, state prepared:"
+        f"\n\n{alone}",
     )
 
 
@@ -77,8 +104,42 @@ def _at_motor(case: Case) -> float:
 
 
 async def _motor_speed(case: Case) -> float:
+    queries = _queries(TOGETHER, case.dim)
+    best_s = math.inf
+    async with _motor(case.policy, n_arms=ARMS, dim=case.dim) as motor:
+        for _ in range(TURNS):
+            started_s = time.process_time()
+            answers = await motor.decide(queries)
+            best_s = min(best_s, time.process_time() - started_s)
+            assert all(isinstance(answer, Outcome) for answer in answers)
+    return len(queries) / best_s
+
+
+async def _alone(heavy: Heavy) -> list[float]:
+    """Milliseconds of wall time of decisions that are asked for one after the other."""
+    took_ms = []
+    async with _motor(heavy.policy, n_arms=heavy.arms, dim=heavy.dim) as motor:
+        for query in _queries(TOGETHER, heavy.dim):
+            started_s = time.perf_counter()
+            (answer,) = await motor.decide([query])
+            took_ms.append(1000 * (time.perf_counter() - started_s))
+            assert isinstance(answer, Outcome)
+    return took_ms
+
+
+def _queries(count: int, dim: int) -> list[Query]:
+    rng = np.random.default_rng(1)
+    return [
+        Query(TENANT, EXPERIMENT, f"{index:032x}", rng.standard_normal(dim).tobytes())
+        for index in range(count)
+    ]
+
+
+@asynccontextmanager
+async def _motor(policy: str, *, n_arms: int, dim: int) -> AsyncIterator[Motor]:
+    """One that has the state of the only experiment in memory, prepared."""
     configuration = Configuration(
-        policy=PolicyRef(name=identifier(get(case.policy))), n_arms=ARMS, dim=case.dim
+        policy=PolicyRef(name=identifier(get(policy))), n_arms=n_arms, dim=dim
     )
     control = Control(reason="create", configuration=configuration, start="init")
     first = Batch(epoch=0, version=0, control=control)
@@ -95,19 +156,9 @@ async def _motor_speed(case: Case) -> float:
         loader=PolicyLoader(stores.ledger.bundle, TrustedKeys()),
         draw_key=bytes(32),
     )
-    rng = np.random.default_rng(1)
-    queries = [
-        Query(TENANT, EXPERIMENT, f"{index:032x}", rng.standard_normal(case.dim).tobytes())
-        for index in range(TOGETHER)
-    ]
-    best_s = math.inf
-    for _ in range(TURNS):
-        started_s = time.process_time()
-        answers = await motor.decide(queries)
-        best_s = min(best_s, time.process_time() - started_s)
-        assert all(isinstance(answer, Outcome) for answer in answers)
+    await motor.refresh(EXPERIMENT)
+    yield motor
     await motor.stop()
-    return len(queries) / best_s
 
 
 def _over_rest(stack: Stack, case: Case) -> float:

@@ -12,7 +12,7 @@ from qbrix.errors import QbrixError
 __all__ = ["Outcome", "Query", "Selector"]
 
 
-class Query(msgspec.Struct, frozen=True, array_like=True):
+class Query(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One decision to make; ``context`` is raw little-endian float64, empty when absent.
 
     ``request`` is the name of the request that it serves, for the log.
@@ -25,7 +25,7 @@ class Query(msgspec.Struct, frozen=True, array_like=True):
     request: str = ""
 
 
-class Outcome(msgspec.Struct, frozen=True, array_like=True):
+class Outcome(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One decision made: ``low <= u < low + propensity``.
 
     ``age_ms`` is how long ago the state was known to be the latest one.

@@ -32,7 +32,7 @@ ContextId = Annotated[
 ]
 
 
-class SelectContext(msgspec.Struct, forbid_unknown_fields=True):
+class SelectContext(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """Who is to be served and what is known about them."""
 
     id: ContextId
@@ -41,7 +41,7 @@ class SelectContext(msgspec.Struct, forbid_unknown_fields=True):
     vector: list[float] | None = None
 
 
-class SelectRequest(msgspec.Struct, forbid_unknown_fields=True):
+class SelectRequest(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """Body of ``POST /agent/select``."""
 
     experiment_id: str
@@ -49,7 +49,7 @@ class SelectRequest(msgspec.Struct, forbid_unknown_fields=True):
     decision_id: DecisionId | None = None
 
 
-class Selection(msgspec.Struct, omit_defaults=False):
+class Selection(msgspec.Struct, omit_defaults=False, gc=False):
     """Answer of a select; ``arm`` is ``{id, name, index}``."""
 
     arm: msgspec.Raw
@@ -60,7 +60,7 @@ class Selection(msgspec.Struct, omit_defaults=False):
     state_age_ms: int | None = None
 
 
-class FeedbackRequest(msgspec.Struct, forbid_unknown_fields=True):
+class FeedbackRequest(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """Body of ``POST /agent/feedback``."""
 
     request_id: str
@@ -75,7 +75,7 @@ class RetractRequest(msgspec.Struct, forbid_unknown_fields=True):
     feedback_id: FeedbackId = ""
 
 
-class FeedbackResult(msgspec.Struct, omit_defaults=True):
+class FeedbackResult(msgspec.Struct, omit_defaults=True, gc=False):
     """Answer of a feedback or of a retraction."""
 
     accepted: bool
