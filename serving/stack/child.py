@@ -18,7 +18,7 @@ __all__ = ["GIVES_WAY", "Account", "Child", "launch_command", "tail"]
 Account = Literal["self", "namespace", "nobody"]
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
-GIVES_WAY = 10  # the niceness of what learns and stores, beside what answers requests
+GIVES_WAY = 5  # the niceness of what learns and stores, beside what answers requests
 
 
 class Child:

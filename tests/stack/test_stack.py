@@ -116,7 +116,7 @@ def test_a_key_for_a_running_stack_is_made_by_its_folder(
 
 
 @pytest.mark.parametrize(
-    ("name", "gives_way"), [("proxy", 0), ("valkey", 0), ("cortex", 10), ("postgres", 10)]
+    ("name", "gives_way"), [("proxy", 0), ("valkey", 0), ("cortex", 5), ("postgres", 5)]
 )
 def test_what_learns_gives_way_to_what_selects(stack: Stack, name: str, gives_way: int) -> None:
     pid = stack.pid(name)
