@@ -1,7 +1,11 @@
-"""Under test, a kernel is reached over files: a TCP port free a moment ago may be taken by now."""
+"""Under test, a kernel is reached over files: a TCP port free a moment ago may be taken by now.
+
+A stack that a notebook starts is not hurried, for the machine has more to do.
+"""
 
 from __future__ import annotations
 
+import os
 import tempfile
 from itertools import count
 from pathlib import Path
@@ -9,6 +13,8 @@ from pathlib import Path
 import nbval.kernel
 from jupyter_client.manager import KernelManager
 from traitlets import default
+
+from tests.waiting import PATIENT
 
 _folder = tempfile.TemporaryDirectory(prefix="qbrix-kernels-")
 _names = count()
@@ -28,6 +34,7 @@ class KernelOnFiles(KernelManager):
 
 def pytest_sessionstart() -> None:
     nbval.kernel.KernelManager = KernelOnFiles
+    os.environ.update(PATIENT)
 
 
 def pytest_sessionfinish() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from qbrix.bundle import SigningKey, TrustedKeys
 from serving.stack.folders import keep_secret
+from tests.waiting import PATIENT
 
 
 @pytest.fixture
@@ -41,6 +42,7 @@ def environment(
         "CORTEX_GRPC_PORT": "0",
         "MOTOR_HTTP_PORT": "0",
         "CORTEX_HTTP_PORT": "0",
+        **PATIENT,
     }
     for name, value in wanted.items():
         monkeypatch.setenv(name, value)

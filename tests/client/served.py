@@ -21,6 +21,7 @@ from serving.proxy.http.app import build_app
 from serving.proxy.people.auth import ROLES, Principal
 from serving.settings import MotorSettings, ProxySettings
 from serving.storage.memory import memory_stores
+from tests.waiting import PATIENCE_S
 
 T = TypeVar("T")
 
@@ -39,7 +40,7 @@ class Wire(httpx.BaseTransport):
         """One request, answered whole."""
         request.read()
         self.seen.append(f"{request.method} {request.url.path}")
-        return asyncio.run_coroutine_threadsafe(self._carry(request), self._loop).result(60)
+        return asyncio.run_coroutine_threadsafe(self._carry(request), self._loop).result(PATIENCE_S)
 
     async def _carry(self, request: httpx.Request) -> httpx.Response:
         response = await self._asgi.handle_async_request(request)
@@ -60,7 +61,7 @@ class Served:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of ``work``, done in the roles' loop."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(PATIENCE_S)
 
     def client(self, *, role: str = "admin", trusted: TrustedKeys | None = None) -> Client:
         """A client with a key of its own."""
@@ -83,7 +84,7 @@ class Served:
         self._stores = memory_stores()
         self._loader = PolicyLoader(self._stores.ledger.bundle, self.trusted)
         self._motor = Motor(
-            MotorSettings(),
+            MotorSettings(load_deadline_s=PATIENCE_S),
             channel=self._stores.channel,
             ledger=self._stores.ledger,
             loader=self._loader,

@@ -13,16 +13,15 @@ from tests.conformance.clients import Client
 from tests.conformance.people import Headers, bearer, new_key, register
 from tests.conformance.rest import Rest
 from tests.conformance.rpc import Rpc
+from tests.waiting import PATIENCE_S, PATIENT
 
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Where anybody may register; who is not told of a change never looks; nothing is hurried."""
-    settings = {
+    settings = PATIENT | {
         "CORTEX_WINDOW_GRACE_S": "0.5",
-        "MOTOR_LOAD_DEADLINE_S": "30",
         "MOTOR_STATE_TTL_S": "3600",
-        "PROXY_INTAKE_DEADLINE_S": "30",
         "PROXY_KEY_TTL_S": "3600",
         "PROXY_PASSWORD_MEMORY_KIB": "64",
         "PROXY_RECORD_TTL_S": "3600",
@@ -38,14 +37,14 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture
 def http(stack: Stack) -> Iterator[httpx.Client]:
     """A client without a credential."""
-    with httpx.Client(base_url=stack.url, timeout=30) as client:
+    with httpx.Client(base_url=stack.url, timeout=PATIENCE_S) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 def admin(stack: Stack) -> Headers:
     """The credential of the admin of a workspace that the module has for itself."""
-    with httpx.Client(base_url=stack.url, timeout=30) as client:
+    with httpx.Client(base_url=stack.url, timeout=PATIENCE_S) as client:
         return {"X-API-Key": new_key(client, bearer(register(client)))["key"]}
 
 

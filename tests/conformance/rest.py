@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from tests.conformance.clients import Json, Refused
+from tests.waiting import PATIENCE_S
 
 __all__ = ["Rest"]
 
@@ -23,7 +24,7 @@ class Rest:
     def __init__(self, url: str, credential: Mapping[str, str] | None = None) -> None:
         self.url = url
         self.http = httpx.Client(
-            base_url=url, timeout=30, headers={**_ALWAYS, **(credential or {})}
+            base_url=url, timeout=PATIENCE_S, headers={**_ALWAYS, **(credential or {})}
         )
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ from google.protobuf.struct_pb2 import Struct
 
 from serving.wire.gen import common_pb2, proxy_pb2
 from tests.conformance.clients import Json, Refused
+from tests.waiting import PATIENCE_S
 
 __all__ = ["Rpc", "gate_config", "plain", "struct"]
 
@@ -76,7 +77,7 @@ class Rpc:
             response_deserializer=answered.FromString,
         )
         try:
-            return multi(request or asked(**fields), metadata=self.metadata, timeout=30)
+            return multi(request or asked(**fields), metadata=self.metadata, timeout=PATIENCE_S)
         except grpc.RpcError as error:
             call: Any = error
             trailing = dict(call.trailing_metadata())

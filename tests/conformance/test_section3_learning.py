@@ -20,7 +20,7 @@ from tests.waiting import until
 
 V1 = "/api/v1"
 RETRACT = f"{V1}/agent/feedback/retract"
-WINDOW_S = 5.0  # long enough for a slow machine to be in time
+WINDOW_S = 10.0  # long enough for a slow machine to be in time
 DEFAULTS: Json = {
     "window_s": None,
     "default_reward": None,

@@ -17,15 +17,15 @@ from tests.conformance.making import new_experiment
 from tests.conformance.people import AUTH, PASSWORD
 from tests.conformance.rest import Rest
 from tests.conformance.rpc import Rpc
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, PATIENT, until
 
 
 @pytest.fixture(scope="module")
 def split(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack with its defaults, but for what would take long."""
-    settings = {"PROXY_INTAKE_DEADLINE_S": "0.5", "PROXY_SIGN_INS_PER_ADDRESS": "5"}
+    settings = {"PROXY_INTAKE_DEADLINE_S": "3", "PROXY_SIGN_INS_PER_ADDRESS": "5"}
     folder = tmp_path_factory.mktemp("split")
-    with Stack(folder, split=True, environment=settings) as running:
+    with Stack(folder, split=True, environment=PATIENT | settings) as running:
         yield running
 
 
@@ -81,7 +81,7 @@ def test_without_redis_selects_go_on_and_feedback_is_told_when_to_come_again(
 
 
 def test_the_first_who_registers_closes_the_door_and_tries_are_counted(split: Stack) -> None:
-    with httpx.Client(base_url=split.url, timeout=30) as http:
+    with httpx.Client(base_url=split.url, timeout=PATIENCE_S) as http:
         bodies = [{"email": f"{uuid4().hex}@acme.io", "password": PASSWORD} for _ in range(2)]
         assert Rest.read(http.get(f"{AUTH}/config"))["signup_open"] is True
         founder = Rest.read(http.post(f"{AUTH}/register", json=bodies[0]))

@@ -12,6 +12,7 @@ from multiprocessing.context import ForkServerProcess
 from serving.cortex.times import now_ms
 from serving.storage.connect import open_stores
 from tests.cortex.world import cortex_of
+from tests.waiting import PATIENCE_S
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload([__name__, "scipy.special"])
@@ -31,7 +32,7 @@ def cortex_process(
         yield process
     finally:
         process.kill()
-        process.join(10.0)
+        process.join(PATIENCE_S)
         process.close()
 
 

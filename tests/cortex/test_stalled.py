@@ -74,20 +74,20 @@ def test_what_loops_for_ever_is_ended_and_left_alone_for_a_while() -> None:
     clock.now_s += 60.0
     assert limit.call("a" * 64, lambda: 3) == 3
     assert limit.stalled == []
-    until(lambda: threading.active_count() == before)
+    until(lambda: threading.active_count() <= before)
 
 
 def test_what_sleeps_is_given_up_by_the_clock_and_too_many_of_them_are_not_called() -> None:
-    limit = Limit(busy_s=0.02, passed_s=0.3, pause_s=60.0)
+    limit = Limit(busy_s=2.0, passed_s=30.0, pause_s=60.0)
     wakes = threading.Event()
     before = threading.active_count()
     for number in range(4):
         with pytest.raises(BundleError, match="given up"):
-            limit.call(f"{number:064x}", wakes.wait)
+            limit.call(f"{number:064x}", wakes.wait, times=0.01)
     with pytest.raises(BundleError, match="4 calls"):
         limit.call("e" * 64, lambda: 1)
     wakes.set()
-    until(lambda: threading.active_count() == before)
+    until(lambda: threading.active_count() <= before)
     assert limit.call("e" * 64, lambda: 1) == 1
 
 

@@ -126,8 +126,7 @@ async def test_what_keeps_a_shard_from_moving_is_told_and_ends() -> None:
     ledger.failure = AWAY
     await eventually(lambda: hindrance(cortex) is not None)
     ledger.failure = None
-    await eventually(lambda: hindrance(cortex) is None)
-    assert cortex.healthy
+    await eventually(lambda: hindrance(cortex) is None and cortex.healthy)
     await cortex.stop()
 
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Self, TypeVar
 
+from tests.waiting import PATIENCE_S
+
 __all__ = ["FaultyWire"]
 
 T = TypeVar("T")
@@ -105,7 +107,7 @@ class FaultyWire:
         return allowed
 
     def _call(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=10.0)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=PATIENCE_S)
 
     async def _listen(self) -> int:
         self._server = await asyncio.start_server(self._accept, _LOOPBACK, 0)

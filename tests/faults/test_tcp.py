@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from tests.faults.tcp import FaultyWire
+from tests.waiting import PATIENCE_S, eventually
 
 SLOW_S = 0.05
 
@@ -42,7 +43,7 @@ async def connected(wire: FaultyWire) -> tuple[asyncio.StreamReader, asyncio.Str
 async def asked(link: tuple[asyncio.StreamReader, asyncio.StreamWriter], line: bytes) -> bytes:
     link[1].write(line)
     await link[1].drain()
-    return await asyncio.wait_for(link[0].readline(), 5.0)
+    return await asyncio.wait_for(link[0].readline(), PATIENCE_S)
 
 
 async def refused_by(wire: FaultyWire) -> None:
@@ -93,7 +94,7 @@ async def test_an_answer_is_cut_after_so_many_bytes_once(wire: FaultyWire) -> No
     assert await asked(link, b"hello\n") == b"hello\n"
     link[1].write(b"world\n")
     with pytest.raises(ConnectionResetError):
-        await asyncio.wait_for(link[0].readexactly(6), 5.0)
+        await asyncio.wait_for(link[0].readexactly(6), PATIENCE_S)
     assert wire.cut == 1
     again = await connected(wire)
     assert await asked(again, b"hello again\n") == b"hello again\n"
@@ -109,7 +110,7 @@ async def test_a_half_open_link_swallows_and_is_reset_by_healing(wire: FaultyWir
         await asyncio.wait_for(link[0].readline(), SLOW_S)
     wire.heal()
     with pytest.raises(ConnectionResetError):
-        await asyncio.wait_for(link[0].readline(), 5.0)
+        await asyncio.wait_for(link[0].readline(), PATIENCE_S)
 
 
 async def test_the_request_passes_and_its_answer_is_lost(wire: FaultyWire) -> None:
@@ -127,9 +128,9 @@ async def test_a_link_falls_silent_after_a_word_and_the_others_do_not(wire: Faul
     link, other = await connected(wire), await connected(wire)
     wire.mute_after = b"INSERT"
     link[1].write(b"INSERT\n")
+    await eventually(lambda: wire.muted == 1)
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(link[0].readline(), SLOW_S)
-    assert wire.muted == 1
     assert await asked(other, b"INSERT\n") == b"INSERT\n"
     link[1].close()
     other[1].close()

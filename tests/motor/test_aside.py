@@ -50,7 +50,7 @@ async def _promoted(stores: Stores, bundle: Bundle) -> str:
 def _motor(stores: Stores) -> Motor:
     limit = Limit(busy_s=0.3, passed_s=PATIENCE_S, pause_s=60.0)
     return Motor(
-        MotorSettings(),
+        MotorSettings(load_deadline_s=PATIENCE_S),
         channel=stores.channel,
         ledger=stores.ledger,
         loader=PolicyLoader(stores.ledger.bundle, TrustedKeys([KEY.public]), limit=limit),

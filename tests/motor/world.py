@@ -17,6 +17,7 @@ from serving.motor.service import Motor
 from serving.publishing import state_record
 from serving.settings import MotorSettings
 from serving.storage.base import StateRecord, Stores
+from tests.waiting import PATIENCE_S
 
 TENANT = "t" * 32
 DRAW_KEY = bytes(range(32))
@@ -65,7 +66,7 @@ def record(deployment: Deployment, *, term: int = 1, tenant: str = TENANT) -> St
 async def motor_over(stores: Stores, **settings: Any) -> AsyncIterator[Motor]:
     """A motor that follows state changes."""
     motor = Motor(
-        MotorSettings(**settings),
+        MotorSettings(**{"load_deadline_s": PATIENCE_S, **settings}),
         channel=stores.channel,
         ledger=stores.ledger,
         loader=PolicyLoader(stores.ledger.bundle, TrustedKeys()),

@@ -15,6 +15,7 @@ from qbrix.state import to_bytes
 from serving.storage.base import Stores
 from tests.cortex.world import refolded
 from tests.faults.stack import FaultStack
+from tests.waiting import PATIENCE_S
 
 TOGETHER = 250
 AGENT = "/api/v1/agent"
@@ -84,7 +85,7 @@ class Traffic:
                 copy = await stores.channel.fetch(self.experiment)
                 return copy is not None and copy.state == to_bytes(deployment.state)
 
-            await until(published, within_s=5.0)
+            await until(published, within_s=PATIENCE_S)
         return took_s
 
     async def _counted(self, stores: Stores) -> int:
@@ -104,7 +105,7 @@ class Traffic:
 async def traffic(stack: FaultStack, name: str) -> AsyncIterator[Traffic]:
     """A new experiment, and clients for it."""
     headers = {"X-API-Key": stack.api_key}
-    async with httpx.AsyncClient(base_url=stack.url, headers=headers, timeout=20.0) as http:
+    async with httpx.AsyncClient(base_url=stack.url, headers=headers, timeout=PATIENCE_S) as http:
         body: dict[str, Any] = {"name": name, "arms": [{"name": "a"}, {"name": "b"}]}
         pool = (await http.post("/api/v1/pools", json=body)).raise_for_status().json()
         body = {"name": name, "pool_id": pool["id"], "policy": "BetaTSPolicy"}

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.proxy.world import World, learning, open_world
+from tests.waiting import PATIENCE_S
 
 POOLS = "/api/v1/pools"
 
@@ -24,7 +25,7 @@ async def _chosen(world: World, experiment: str, *, n: int = 60) -> set[str]:
 
 
 async def test_an_arm_that_comes_is_chosen_and_one_that_retires_is_not() -> None:
-    async with open_world(control_wait_s=5) as world, learning(world) as cortex:
+    async with open_world(control_wait_s=PATIENCE_S) as world, learning(world) as cortex:
         experiment = await world.experiment("RandomPolicy")
         pool = experiment["pool"]
         assert await _chosen(world, experiment["id"]) == {"a", "b", "c"}
@@ -103,7 +104,7 @@ async def test_an_experiment_that_cannot_get_more_arms_is_named_and_nothing_chan
 
 
 async def test_what_was_learned_of_the_old_arms_stays() -> None:
-    async with open_world(control_wait_s=5) as world, learning(world) as cortex:
+    async with open_world(control_wait_s=PATIENCE_S) as world, learning(world) as cortex:
         experiment = await world.experiment()
         for _ in range(5):
             selected = (await world.select(experiment["id"])).json()

@@ -13,6 +13,7 @@ from qbrix.ledger import Batch
 from serving.storage import codec
 from tests.proxy.outage import switched_stores
 from tests.proxy.world import World, learning, open_world, settle
+from tests.waiting import PATIENCE_S
 
 EXPERIMENTS = "/api/v1/experiments"
 
@@ -185,7 +186,7 @@ async def test_what_cannot_change_is_refused_not_ignored(body: dict[str, str]) -
 
 
 async def test_hyper_parameters_are_replaced_at_the_next_version_and_learning_stays() -> None:
-    async with open_world(control_wait_s=5) as world, learning(world) as cortex:
+    async with open_world(control_wait_s=PATIENCE_S) as world, learning(world) as cortex:
         made = await world.experiment(alpha_prior=2, beta_prior=3)
         answer = (await world.select(made["id"])).json()
         await world.feedback(answer["request_id"], 1)
@@ -240,7 +241,7 @@ async def test_null_changes_nothing_and_is_422() -> None:
 
 
 async def test_the_exploration_floor_acts_at_the_next_version() -> None:
-    async with open_world(control_wait_s=5) as world, learning(world):
+    async with open_world(control_wait_s=PATIENCE_S) as world, learning(world):
         made = await world.experiment("KLUCBPolicy")
         url = f"{EXPERIMENTS}/{made['id']}"
         body = {"learning": {"exploration_floor": 0.3}}
@@ -251,7 +252,7 @@ async def test_the_exploration_floor_acts_at_the_next_version() -> None:
 
 
 async def test_a_reset_needs_a_pause_and_begins_a_new_epoch() -> None:
-    async with open_world(control_wait_s=5) as world, learning(world):
+    async with open_world(control_wait_s=PATIENCE_S) as world, learning(world):
         made = await world.experiment()
         url = f"{EXPERIMENTS}/{made['id']}"
         running = await world.http.post(f"{url}/reset")

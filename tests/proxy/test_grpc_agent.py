@@ -14,6 +14,7 @@ from serving.wire.gen import common_pb2, proxy_pb2
 from tests.proxy.outage import AWAY, switch, switched_stores
 from tests.proxy.speaking import Speaker, speaking
 from tests.proxy.world import TOKEN_KEY, learning
+from tests.waiting import PATIENCE_S
 
 NAN, INFINITY = float("nan"), float("inf")
 _LEFT_ALONE_S = 0.25  # a store that failed is asked again after 0.2 s
@@ -69,11 +70,11 @@ async def test_what_is_learned_over_grpc_is_what_decides() -> None:
             chosen = await speaker.select(experiment)
             await speaker.call("Feedback", request_id=chosen.request_id, reward=1)
         url = f"/api/v1/experiments/{experiment}/state"
-        for _ in range(1000):
-            if (await speaker.world.http.get(url)).json()["version"] > 0:
-                return
-            await asyncio.sleep(0.01)
-        raise AssertionError("nothing was learned")
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                if (await speaker.world.http.get(url)).json()["version"] > 0:
+                    return
+                await asyncio.sleep(0.01)
 
 
 async def test_no_request_id_is_no_error_and_not_accepted() -> None:

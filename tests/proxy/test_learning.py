@@ -18,6 +18,7 @@ from serving.loading import PolicyLoader
 from serving.storage.memory import memory_stores
 from tests.proxy.speaking import speaking
 from tests.proxy.world import SHARDS, World, learning, open_world
+from tests.waiting import PATIENCE_S
 
 EXPERIMENTS = "/api/v1/experiments"
 RETRACT = "/api/v1/agent/feedback/retract"
@@ -62,7 +63,7 @@ async def test_without_settings_every_reward_counts_at_once_and_for_ever() -> No
 
 
 async def test_a_change_of_settings_is_a_version_of_its_own_and_keeps_the_others() -> None:
-    async with open_world(control_wait_s=5.0) as world, learning(world):
+    async with open_world(control_wait_s=PATIENCE_S) as world, learning(world):
         made = (await _made(world, {"window_s": 60})).json()
         path = f"{EXPERIMENTS}/{made['id']}"
         changed = await world.http.patch(path, json={"learning": {"default_reward": 0.25}})

@@ -25,7 +25,7 @@ from tests.waiting import PATIENCE_S, eventually
 
 def motor_here(stores: Stores) -> Motor:
     return Motor(
-        MotorSettings(),
+        MotorSettings(load_deadline_s=PATIENCE_S),
         channel=stores.channel,
         ledger=stores.ledger,
         loader=PolicyLoader(stores.ledger.bundle, TrustedKeys()),
@@ -39,7 +39,8 @@ async def split_world() -> AsyncIterator[World]:
     motor = motor_here(stores)
     await motor.start()
     server = motor_server(motor, address="127.0.0.1:0")
-    client = Motors([MotorClient(f"127.0.0.1:{await server.start()}")], here=motor_here(stores))
+    elsewhere = MotorClient(f"127.0.0.1:{await server.start()}", deadline_s=PATIENCE_S)
+    client = Motors([elsewhere], here=motor_here(stores))
     await client.start()
     async with open_world(stores, selector=client) as world:
         yield world

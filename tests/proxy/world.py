@@ -21,6 +21,7 @@ from serving.settings import MotorSettings, ProxySettings
 from serving.storage.base import FeedbackEvent, Stores
 from serving.storage.memory import memory_stores
 from serving.wire.selection import Selector
+from tests.waiting import PATIENCE_S
 
 TOKEN_KEY = bytes(range(32))
 JWT_KEY = bytes(range(64, 96))
@@ -101,7 +102,7 @@ async def open_world(
     trusted = trusted or TrustedKeys()
     loader = PolicyLoader(stores.ledger.bundle, trusted)
     motor = Motor(
-        MotorSettings(),
+        MotorSettings(load_deadline_s=PATIENCE_S),
         channel=stores.channel,
         ledger=stores.ledger,
         loader=loader,

@@ -180,7 +180,7 @@ def test_a_port_taken_meanwhile_is_replaced(
 def test_a_pid_file_that_names_a_stranger_is_forgotten(
     stores: tuple[EmbeddedPostgres, EmbeddedValkey],
 ) -> None:
-    stranger = subprocess.Popen(["sleep", "60"])
+    stranger = subprocess.Popen(["sleep", "3600"])
     for server in stores:
         server.start()
         server.kill()

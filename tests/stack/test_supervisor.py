@@ -42,7 +42,7 @@ def supervisor() -> Iterator[Supervisor]:
     supervisor.stop()
 
 
-def role(name: str, folder: Path, *parts: str, drain_s: float = 10.0) -> Role:
+def role(name: str, folder: Path, *parts: str, drain_s: float = PATIENCE_S) -> Role:
     command = (sys.executable, "-c", "\n".join((READY, *parts)), name, str(folder / "journal"))
     return Role(
         name,
