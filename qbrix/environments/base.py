@@ -58,6 +58,9 @@ class Rounds:
 class Environment(ABC):
     """Base class of every environment: an immutable description that can be played many times.
 
+    Two environments are equal when they are of one class and their specs are; one whose spec does
+    not say everything equals only itself.
+
     Attributes
     ----------
     n_arms : int
@@ -151,3 +154,13 @@ class Environment(ABC):
     def spec(self) -> dict[str, Any]:
         """Identifier and parameters, fit for JSON."""
         return {"id": self.identifier(), "parameters": self.parameters()}
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, Environment) or type(self) is not type(other):
+            return NotImplemented
+        return self.self_contained and other.self_contained and self.spec() == other.spec()
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.n_arms, self.dim))

@@ -56,7 +56,7 @@ class Classification(Environment):
 
     References
     ----------
-    A. Beygelzimer and J. Langford (2009), The Offset Tree for Learning with Partial Labels, KDD:
+    Beygelzimer and Langford (2009), *The Offset Tree for Learning with Partial Labels*:
     classification with only the chosen label's outcome revealed.
     """
 

@@ -12,7 +12,7 @@ from qbrix.policies.base import Policy
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["catalogue", "described", "summary_of"]
+__all__ = ["catalogue", "citation_of", "described", "summary_of"]
 
 _REFERENCES = re.compile(r"\nReferences\n-+\n(?P<text>.*?)(?:\n\n\S|\Z)", re.DOTALL)
 _CITATION = re.compile(r"(?P<authors>.+? \(\d{4}\)), \*(?P<title>.+?)\*")
@@ -73,12 +73,12 @@ def described(policy: type[Policy[Any, Any]]) -> dict[str, Any]:
     }
 
 
-def summary_of(policy: type[Policy[Any, Any]]) -> str:
+def summary_of(kind: type) -> str:
     """The first paragraph of the docstring, on one line."""
-    return " ".join(inspect.cleandoc(policy.__doc__ or "").split("\n\n")[0].split())
+    return " ".join(inspect.cleandoc(kind.__doc__ or "").split("\n\n")[0].split())
 
 
-def citation_of(policy: type[Policy[Any, Any]]) -> str:
+def citation_of(kind: type) -> str:
     """Authors, year and title of the first entry under References.
 
     Raises
@@ -86,11 +86,11 @@ def citation_of(policy: type[Policy[Any, Any]]) -> str:
     InvalidParameter
         When the docstring has no such section, or writes it in another form.
     """
-    section = _REFERENCES.search(inspect.cleandoc(policy.__doc__ or ""))
+    section = _REFERENCES.search(inspect.cleandoc(kind.__doc__ or ""))
     found = _CITATION.match(" ".join(section["text"].split())) if section else None
     if found is None:
         raise InvalidParameter(
-            f"the docstring of {policy.__name__} cites no source; end it with a section References "
+            f"the docstring of {kind.__name__} cites no source; end it with a section References "
             "that begins with: Authors (year), *Title*"
         )
     return f"{found['authors']}, {found['title']}"

@@ -156,7 +156,7 @@ def check_optimum_is_met(environment: Environment) -> None:
 
 
 def check_spec_leads_back(environment: Environment) -> None:
-    """A spec that went through JSON has a versioned id and makes an environment that deals the same
+    """A spec that went through JSON has a versioned id and makes an equal environment with the same
     rounds; one that only names its data makes the same or is refused.
     """
     spec = json.loads(json.dumps(environment.spec(), allow_nan=False))
@@ -168,6 +168,8 @@ def check_spec_leads_back(environment: Environment) -> None:
         return
     again = kind.from_parameters(spec["parameters"])
     expect(again.spec() == environment.spec(), "the spec of what it makes is another one")
+    expect(again == environment, "what it makes is not equal to it")
+    expect(hash(again) == hash(environment), "the hash of what it makes is another one")
     _expect_equal(dealt(environment), dealt(again), what="made from the spec")
 
 

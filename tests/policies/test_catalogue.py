@@ -1,4 +1,4 @@
-"""The catalogue as a table, and the page that is written from it."""
+"""The catalogue as a table, and the pages that are written from it and its environments."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_policy_without_a_source_is_named() -> None:
         """Choose somehow."""
 
     with pytest.raises(InvalidParameter, match=r"docstring of Unsourced cites no source"):
-        citation_of(Unsourced)  # type: ignore[type-abstract]
+        citation_of(Unsourced)
 
 
 def test_summaries_are_sentences_without_formulas() -> None:
@@ -77,10 +77,10 @@ def test_more_arms_than_a_policy_can_afford_are_refused(name: str) -> None:
         policy.example().init(n_arms=most + 1)
 
 
-def test_the_page_is_current() -> None:
-    """`make docs` was run after the last change of a policy."""
-    docs = _script("docs")
-    assert docs.PAGE.read_text() == docs.page()
+def test_the_pages_are_current() -> None:
+    """`make docs` was run after the last change of a policy or an environment."""
+    for path, text in _script("docs").pages().items():
+        assert path.read_text("utf-8") == text
 
 
 def _script(name: str) -> ModuleType:
