@@ -55,7 +55,11 @@ def _add_roles(commands: Any) -> None:
     motor = proxy.add_mutually_exclusive_group()
     motor.add_argument("--motor-address", help="host:port of a motor role")
     motor.add_argument("--fused", action="store_true", help="decide in this process (default)")
-    proxy.add_argument("--durability", choices=["always", "everysec", "memory"])
+    proxy.add_argument(
+        "--durability",
+        choices=["always", "everysec", "memory"],
+        help="what Redis must promise before a reward is acknowledged (default: always)",
+    )
     for role, does in (("motor", "decide for proxies elsewhere"), ("cortex", "learn")):
         command = _add(commands, role, f"roles:{role}", does)
         command.add_argument("--host")
@@ -65,17 +69,17 @@ def _add_roles(commands: Any) -> None:
 
 def _add_stack(commands: Any) -> None:
     up = _add(commands, "up", "stack:up", "run everything on this machine")
-    up.add_argument("--data-dir", type=Path, required=True)
-    up.add_argument("--http-port", type=int, default=8080)
-    up.add_argument("--grpc-port", type=int, default=50050)
+    up.add_argument("--data-dir", type=Path, required=True, help="data, keys and logs; may be new")
+    up.add_argument("--http-port", type=int, default=8080, help="of REST (default: 8080)")
+    up.add_argument("--grpc-port", type=int, default=50050, help="of gRPC (default: 50050)")
     up.add_argument("--split", action="store_true", help="motor in a process of its own")
-    up.add_argument("--workers", type=int, default=1, help="proxies on one port")
+    up.add_argument("--workers", type=int, default=1, help="proxies on one port (default: 1)")
 
 
 def _add_stores(commands: Any) -> None:
     _add(commands, "migrate", "stores:migrate", "bring the database's schema up to date")
     doctor = _add(commands, "doctor", "doctor:doctor", "look whether everything is in order")
-    doctor.add_argument("--json", action="store_true", dest="as_json")
+    doctor.add_argument("--json", action="store_true", dest="as_json", help="for machines")
     doctor.add_argument(
         "--replay",
         action="store_true",
@@ -85,7 +89,7 @@ def _add_stores(commands: Any) -> None:
     key = commands.add_parser("key", help="API keys").add_subparsers(required=True)
     create = _add(key, "create", "stores:create_key", "make an API key and show it once")
     create.add_argument("--tenant", required=True, help="workspace; made when there is none")
-    create.add_argument("--name", required=True)
+    create.add_argument("--name", required=True, help="by which people know it")
     create.add_argument("--role", choices=["viewer", "member", "admin"], default="member")
     for command in (doctor, create):
         command.add_argument("--data-dir", type=Path, help=_DATA_DIR)
@@ -96,9 +100,9 @@ def _add_ledger(commands: Any) -> None:
     letters = letters.add_subparsers(required=True)
     listed = _add(letters, "list", "dead_letters:list_letters", "one line each, newest first")
     listed.add_argument("experiment", nargs="?", help="an id (default: all, unreadable ones too)")
-    listed.add_argument("--limit", type=int, default=100)
+    listed.add_argument("--limit", type=int, default=100, help="at most (default: 100)")
     show = _add(letters, "show", "dead_letters:show_letter", "one letter with its events")
-    show.add_argument("letter", type=int)
+    show.add_argument("letter", type=int, help="by id")
     again = _add(letters, "redrive", "dead_letters:redrive_letters", "send letters again")
     again.add_argument("letters", type=int, nargs="*", help="by id")
     again.add_argument("--experiment", help="all of an experiment that wait")
@@ -128,11 +132,13 @@ def _add_bundles(commands: Any) -> None:
     verify = _add(bundle, "verify", "bundles:verify", "check the signature, replay the trace")
     verify.add_argument("--trusted", type=Path, help="public keys: a file, or a folder of *.pub")
     sign = _add(bundle, "sign", "bundles:sign", "sign with a private key")
-    sign.add_argument("--key", type=Path, required=True)
+    sign.add_argument("--key", type=Path, required=True, help="file of the private key")
     sign.add_argument("--output", type=Path, help="where to write (default: in place)")
     promote = _add(commands, "promote", "bundles:promote", "let a bundle decide")
-    promote.add_argument("--experiment", required=True)
-    promote.add_argument("--url", default="http://127.0.0.1:8080")
+    promote.add_argument("--experiment", required=True, help="by id")
+    promote.add_argument(
+        "--url", default="http://127.0.0.1:8080", help="of a proxy (default: %(default)s)"
+    )
     promote.add_argument("--api-key", help="default: the environment's QBRIX_API_KEY")
     for command in (show, verify, sign, promote):
         command.add_argument("path", type=Path, help="the bundle's file")
