@@ -28,6 +28,7 @@ _OPTIONS: list[tuple[str, Any]] = [
 _NO_STREAMS: Mapping[str, Mapping[str, Method]] = MappingProxyType({})
 _HOLD_S = 0.2
 _SAY_S = 0.1
+_TURNS = 10
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,9 +121,9 @@ class GrpcServer:
         self.leave()
         if grace_s > 0:
             self._leaving = True
-            await asyncio.sleep(_HOLD_S)
+            await _awake(_HOLD_S)
         stopping = asyncio.ensure_future(self._server.stop(grace_s))
-        await asyncio.sleep(_SAY_S)
+        await _awake(_SAY_S)
         self._said.set()
         self._streams.end()
         await stopping
@@ -143,3 +144,9 @@ class GrpcServer:
     def _add(self, service: str, handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]]) -> None:
         handler = grpc.method_handlers_generic_handler(service, handlers)
         self._server.add_generic_rpc_handlers((handler,))
+
+
+async def _awake(pause_s: float) -> None:
+    """A pause in turns: a process that is stopped meanwhile sleeps through one of them only."""
+    for _ in range(_TURNS):
+        await asyncio.sleep(pause_s / _TURNS)
