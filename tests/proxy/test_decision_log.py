@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from serving.sampling import is_kept
 from serving.storage.base import DecisionEvent
-from tests.proxy.world import SHARDS, World, open_world
+from tests.proxy.world import SHARDS, World, hold_decisions, open_world
 
 
 async def _logged(world: World) -> list[DecisionEvent]:
@@ -40,7 +42,8 @@ async def test_every_stream_of_a_proxy_is_numbered_without_a_gap() -> None:
             assert own == numbers
 
 
-async def test_a_dropped_decision_leaves_a_gap() -> None:
+async def test_a_dropped_decision_leaves_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+    hold_decisions(monkeypatch)
     async with open_world(decision_buffer=2) as world:
         made = await world.experiment()
         for _ in range(4):

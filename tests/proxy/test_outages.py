@@ -12,7 +12,7 @@ from serving.settings import ProxySettings
 from serving.storage.base import FeedbackEvent
 from serving.telemetry import ProxyMetrics
 from tests.proxy.outage import AWAY, SteerableIntake, switch, switched_stores
-from tests.proxy.world import open_world
+from tests.proxy.world import hold_decisions, open_world
 from tests.waiting import eventually
 
 
@@ -76,7 +76,10 @@ async def test_an_unknown_key_is_503_not_401_while_nobody_can_tell() -> None:
         assert (await world.http.get("/api/v1/pools", headers=headers)).status_code == 503
 
 
-async def test_decisions_wait_for_redis_and_those_beyond_the_buffer_are_counted() -> None:
+async def test_decisions_wait_for_redis_and_those_beyond_the_buffer_are_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hold_decisions(monkeypatch)
     async with open_world(switched_stores(), durability="always", decision_buffer=3) as world:
         experiment = await world.experiment()
         assert (await world.select(experiment["id"])).status_code == 200

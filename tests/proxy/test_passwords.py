@@ -14,6 +14,7 @@ from serving.proxy.people.passwords import Passwords
 from serving.settings import ProxySettings
 from tests.proxy.people import AUTH, register
 from tests.proxy.world import open_world
+from tests.waiting import eventually
 
 
 def make(**settings: Any) -> Passwords:
@@ -85,6 +86,7 @@ async def test_while_every_place_is_taken_selects_go_on_and_sign_ins_come_again(
         ]
         answers = await asyncio.gather(*(world.select(experiment["id"]) for _ in range(20)))
         assert {answer.status_code for answer in answers} == {200}
+        await eventually(lambda: sum(login.done() for login in storm) == 14)
         gate.set()
         refused = [await login for login in storm]
         await slow

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.proxy.outage import AWAY, switch, switched_stores
-from tests.proxy.world import open_world
+from tests.proxy.world import hold_decisions, open_world
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,8 @@ async def test_the_size_of_the_stream_is_what_waits_to_be_learned() -> None:
         assert (await world.http.get("/api/v1/runtime/redis/stream/size")).json() == {"len": 1}
 
 
-async def test_metrics_count_what_was_answered() -> None:
+async def test_metrics_count_what_was_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    hold_decisions(monkeypatch)
     async with open_world() as world:
         experiment = await world.experiment()
         for _ in range(2):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+import pytest
 
 from qbrix.bundle import TrustedKeys
 from serving.cortex.service import Cortex
@@ -134,6 +135,11 @@ async def open_world(
         await gateway.stop()
         await motor.stop()
         await stores.close()
+
+
+def hold_decisions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is written of the decision log but by a test, however long that takes."""
+    monkeypatch.setattr("serving.proxy.agent.decisions._PAUSE_S", 10 * PATIENCE_S)
 
 
 async def settle() -> None:

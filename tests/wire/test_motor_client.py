@@ -23,9 +23,11 @@ from serving.wire.health import check_health
 from serving.wire.motor_client import MotorClient, Unreachable
 from serving.wire.selection import Outcome, Query
 from serving.wire.server import GrpcServer
+from tests.waiting import PATIENCE_S, eventually
 
 UNIT = st.floats(0, 1)
 SLOW = 0
+LATE_S = 5.0  # long enough for a slow machine to be in time with everything else
 COUNT = st.integers(0, 2**62)
 
 queries = st.builds(Query, st.text(), st.text(), st.text(), st.binary(max_size=64))
@@ -105,7 +107,7 @@ async def connected(**options: Any) -> AsyncIterator[tuple[Motor, MotorClient]]:
         healthy=lambda: True,
     )
     port = await server.start()
-    client = MotorClient(f"127.0.0.1:{port}", **options)
+    client = MotorClient(f"127.0.0.1:{port}", **{"deadline_s": PATIENCE_S, **options})
     await client.start()
     try:
         yield motor, client
@@ -121,7 +123,7 @@ async def ask(client: MotorClient, numbers: Sequence[int]) -> list[int]:
 
 
 async def test_everybody_gets_the_answer_to_the_own_question() -> None:
-    async with connected(deadline_s=60.0) as (_, client):
+    async with connected() as (_, client):
         answers = await asyncio.gather(*(ask(client, [n, n + 1]) for n in range(0, 500, 2)))
         assert answers == [[n, n + 1] for n in range(0, 500, 2)]
 
@@ -130,7 +132,7 @@ async def test_what_waits_rides_together_and_nothing_waits_for_a_timer() -> None
     async with connected(under_way=1, together=64) as (motor, client):
         motor.go.clear()
         first = asyncio.create_task(ask(client, [SLOW]))
-        await motor.asked.wait()
+        await eventually(motor.asked.is_set)
         rest = [asyncio.create_task(ask(client, [number])) for number in range(1, 101)]
         await asyncio.sleep(0)
         motor.go.set()
@@ -142,7 +144,7 @@ async def test_a_group_that_takes_long_holds_up_no_other() -> None:
     async with connected(under_way=2) as (motor, client):
         motor.go.clear()
         slow = asyncio.create_task(ask(client, [SLOW]))
-        await motor.asked.wait()
+        await eventually(motor.asked.is_set)
         assert await ask(client, [1]) == [1]
         assert not slow.done()
         motor.go.set()
@@ -150,10 +152,10 @@ async def test_a_group_that_takes_long_holds_up_no_other() -> None:
 
 
 async def test_who_asks_a_motor_that_lets_others_wait_is_sent_on_with_them() -> None:
-    async with connected(under_way=1, deadline_s=1.0) as (motor, client):
+    async with connected(under_way=1, deadline_s=LATE_S) as (motor, client):
         motor.go.clear()
         first = asyncio.create_task(ask(client, [SLOW]))
-        await motor.asked.wait()
+        await eventually(motor.asked.is_set)
         second = asyncio.create_task(ask(client, [1]))
         answers = await asyncio.gather(first, second, return_exceptions=True)
         assert [type(answer) for answer in answers] == [Unreachable] * 2
@@ -161,7 +163,7 @@ async def test_who_asks_a_motor_that_lets_others_wait_is_sent_on_with_them() -> 
 
 
 async def test_a_motor_that_hangs_is_given_up_after_the_deadline() -> None:
-    async with connected(deadline_s=1.0) as (motor, client):
+    async with connected(deadline_s=LATE_S) as (motor, client):
         motor.go.clear()
         with pytest.raises(Unreachable, match="did not answer in time"):
             await ask(client, [SLOW])
@@ -173,7 +175,7 @@ async def test_a_motor_of_a_release_that_knows_no_groups_is_unreachable_at_once(
     motor = Motor()
     services = {"qbrix.motor.MotorService": {"Health": motor.health}}
     server = GrpcServer(services, address="127.0.0.1:0", healthy=lambda: True)
-    client = MotorClient(f"127.0.0.1:{await server.start()}", deadline_s=60.0)
+    client = MotorClient(f"127.0.0.1:{await server.start()}", deadline_s=PATIENCE_S)
     await client.start()
     with pytest.raises(Unreachable, match="does not answer"):
         await ask(client, [1])
@@ -182,7 +184,7 @@ async def test_a_motor_of_a_release_that_knows_no_groups_is_unreachable_at_once(
 
 
 async def test_a_motor_that_answers_nonsense_is_unreachable_and_asked_again() -> None:
-    async with connected(deadline_s=60.0) as (motor, client):
+    async with connected() as (motor, client):
         motor.nonsense = b"\xff"
         with pytest.raises(Unreachable, match="hung up"):
             await ask(client, [1])
@@ -191,7 +193,7 @@ async def test_a_motor_that_answers_nonsense_is_unreachable_and_asked_again() ->
 
 
 async def test_without_a_motor_the_answer_is_unavailable() -> None:
-    client = MotorClient("127.0.0.1:1", deadline_s=0.5)
+    client = MotorClient("127.0.0.1:1", deadline_s=PATIENCE_S)
     await client.start()
     with pytest.raises(Unreachable, match="does not answer"):
         await client.decide([Query("t", "e", "0")])
@@ -210,10 +212,10 @@ async def test_a_server_tells_its_health() -> None:
     healthy = True
     server = GrpcServer({}, address="127.0.0.1:0", healthy=lambda: healthy)
     port = await server.start()
-    await check_health(f"127.0.0.1:{port}")
+    await check_health(f"127.0.0.1:{port}", deadline_s=PATIENCE_S)
     healthy = False
     with pytest.raises(Unavailable, match="does not serve"):
-        await check_health(f"127.0.0.1:{port}")
+        await check_health(f"127.0.0.1:{port}", deadline_s=PATIENCE_S)
     await server.stop(grace_s=0)
     with pytest.raises(Unavailable, match="does not answer"):
         await check_health(f"127.0.0.1:{port}", deadline_s=0.5)
