@@ -155,7 +155,7 @@ async def test_every_shard_learns_its_own_experiments() -> None:
 async def test_a_running_cortex_learns_without_being_asked() -> None:
     stores = memory_stores()
     record = await create(stores)
-    cortex = cortex_of(stores)
+    cortex = cortex_of(stores, lease_ttl_s=PATIENCE_S)
     await cortex.start()
     heard = aiter(stores.channel.listen("qbrix:states"))
     async with asyncio.timeout(PATIENCE_S):

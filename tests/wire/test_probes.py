@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import httpx
 import pytest
@@ -77,8 +77,10 @@ async def test_nonsense_harms_nobody(sent: bytes) -> None:
         reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
         writer.write(sent)
         writer.write_eof()
-        async with asyncio.timeout(PATIENCE_S):
-            answer = await reader.read()
+        answer = b""
+        with suppress(ConnectionResetError):  # of who has not listened to the end
+            async with asyncio.timeout(PATIENCE_S):
+                answer = await reader.read()
         writer.close()
         assert answer.startswith((b"HTTP/1.1 404", b"HTTP/1.1 405")) or answer == b""
         assert (await client.get("/livez")).status_code == 200
