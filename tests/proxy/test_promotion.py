@@ -13,6 +13,7 @@ from qbrix.policies.beta_ts import BetaTSPolicy
 from qbrix.policies.epsilon import EpsilonPolicy
 from serving.storage import keys
 from tests.proxy.world import World, learning, open_world
+from tests.waiting import PATIENCE_S
 
 KEY = SigningKey(bytes(range(32)))
 TRUSTED = TrustedKeys([KEY.public])
@@ -69,7 +70,7 @@ async def test_hyper_parameters_of_a_promoted_policy_are_checked_and_changed(
     bundle: Bundle,
 ) -> None:
     async with (
-        open_world(trusted=TRUSTED, control_wait_s=5) as world,
+        open_world(trusted=TRUSTED, control_wait_s=PATIENCE_S) as world,
         learning(world, trusted=TRUSTED),
     ):
         made = await world.experiment()
