@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.proxy.world import World, learning, open_world
+from tests.waiting import PATIENCE_S
 
 
 async def _create(world: World, policy: str, **params: Any) -> Any:
@@ -29,7 +30,7 @@ async def test_auto_is_answered_as_a_portfolio(policy: str) -> None:
 
 
 async def test_it_learns_from_what_the_learners_said_at_the_decision() -> None:
-    async with open_world(control_wait_s=5) as world, learning(world) as cortex:
+    async with open_world(control_wait_s=PATIENCE_S) as world, learning(world) as cortex:
         made = (await _create(world, "auto", reward_type="binary")).json()
         best = made["pool"]["arms"][2]["id"]
         for _ in range(40):

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.proxy.world import World, learning, open_world
+from tests.waiting import PATIENCE_S
 
 
 def url(experiment: dict[str, Any], tail: str = "") -> str:
@@ -133,7 +134,7 @@ async def test_a_patch_cannot_turn_the_schedule_around() -> None:
 
 
 async def test_forced_arms_are_logged_and_never_learned() -> None:
-    async with open_world(control_wait_s=5) as world, learning(world) as cortex:
+    async with open_world(control_wait_s=PATIENCE_S) as world, learning(world) as cortex:
         experiment = await world.experiment()
         arm = experiment["pool"]["arms"][2]
         await made(world, experiment, rollout_percentage=0, default_arm_id=arm["id"])
