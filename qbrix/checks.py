@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, cast, get_type_hints
@@ -26,6 +26,7 @@ __all__ = [
     "check_context",
     "check_features",
     "check_integer",
+    "check_labelled",
     "check_mask",
     "check_parameters",
     "check_path",
@@ -209,6 +210,39 @@ def check_integer(value: object, *, name: str, least: int) -> None:
     """Raise `InvalidParameter` unless ``value`` is an integer of at least ``least``."""
     if not _is_integer(value) or cast(int, value) < least:
         raise InvalidParameter(f"{name} = {value!r}, expected an integer >= {least}")
+
+
+def check_labelled(
+    given: object, *, of: type, name: str, label: Callable[[Any], str], example: str
+) -> dict[str, Any]:
+    """Label → member, of a mapping, a sequence or a single one; ``label`` names the unlabelled."""
+    if isinstance(given, Mapping):
+        found = dict(given)
+    elif isinstance(given, of):
+        found = {label(given): given}
+    elif isinstance(given, Sequence) and not isinstance(given, str):
+        found = {label(member): member for member in given}
+        if len(found) < len(given):
+            raise InvalidParameter(
+                f"two of the {name} have the same name; give them labels: "
+                "{'first': …, 'second': …}"
+            )
+    else:
+        kind = of.__name__.lower()
+        article = "an" if kind[0] in "aeiou" else "a"
+        raise InvalidParameter(
+            f"{name} = {given!r}, expected {article} {kind}, a list of {name} or a mapping of "
+            f"label to {kind}, for example {example}"
+        )
+    if not found:
+        raise InvalidParameter(f"{name} is empty; expected at least one {of.__name__}")
+    for key, member in found.items():
+        if not isinstance(member, of):
+            raise InvalidParameter(
+                f"{name}[{key!r}] is {member!r}, expected an instance of {of.__name__}; "
+                f"for example {example}"
+            )
+    return found
 
 
 def check_mask(mask: BoolArray | None, *, n_arms: int) -> BoolArray | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qbrix.checks import check_integer
+from qbrix.checks import check_integer, check_labelled
 from qbrix.errors import InvalidParameter, SupportError
 from qbrix.evaluation.uniform import UniformLog
 from qbrix.policies import Policy
@@ -139,10 +139,9 @@ def rejection_replay(
     check_integer(passes, name="passes", least=1)
     if not isinstance(log, UniformLog):
         raise InvalidParameter(f"log = {log!r}, expected a UniformLog, e.g. of read_open_bandit")
-    labelled = _labelled(policies)
     matches: dict[str, IntArray] = {}
     rewards: dict[str, tuple[Array, ...]] = {}
-    for label, policy in labelled.items():
+    for label, policy in _labelled(policies).items():
         _check_fit(policy, log)
         found = []
         for number in range(passes):
@@ -235,33 +234,13 @@ class _Walker:
 
 
 def _labelled(policies: object) -> dict[str, AnyPolicy]:
-    if isinstance(policies, Mapping):
-        return _checked(dict(policies))
-    if isinstance(policies, Policy):
-        policies = [policies]
-    if not isinstance(policies, Sequence) or isinstance(policies, str):
-        raise InvalidParameter(
-            f"policies = {policies!r}, expected a list of policies or a mapping of label to policy"
-        )
-    labelled = {type(policy).__name__.removesuffix("Policy"): policy for policy in policies}
-    if len(labelled) < len(policies):
-        raise InvalidParameter(
-            "two of the policies have the same name; give them labels: "
-            "rejection_replay({'first': …, 'second': …}, log)"
-        )
-    return _checked(labelled)
-
-
-def _checked(labelled: dict[str, AnyPolicy]) -> dict[str, AnyPolicy]:
-    if not labelled:
-        raise InvalidParameter("policies is empty; expected at least one policy")
-    for label, policy in labelled.items():
-        if not isinstance(policy, Policy):
-            raise InvalidParameter(
-                f"policies[{label!r}] is {policy!r}, expected an instance of Policy, "
-                "for example BetaTSPolicy()"
-            )
-    return labelled
+    return check_labelled(
+        policies,
+        of=Policy,
+        name="policies",
+        label=lambda policy: type(policy).__name__.removesuffix("Policy"),
+        example="[BetaTSPolicy(), KLUCBPolicy()]",
+    )
 
 
 def _check_fit(policy: AnyPolicy, log: UniformLog) -> None:

@@ -9,7 +9,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from qbrix.checks import check_integer
+from qbrix.checks import check_integer, check_labelled
 from qbrix.environments import Environment
 from qbrix.errors import InvalidParameter, UnknownName
 from qbrix.simulator._html import page
@@ -244,26 +244,13 @@ def _played(
 
 
 def _places(environments: object) -> dict[str, Environment]:
-    """Label → environment; the environments themselves are checked with their races."""
-    if isinstance(environments, Mapping):
-        found = dict(environments)
-    elif isinstance(environments, Environment):
-        found = {repr(environments): environments}
-    elif isinstance(environments, Sequence) and not isinstance(environments, str):
-        found = {repr(environment): environment for environment in environments}
-        if len(found) < len(environments):
-            raise InvalidParameter(
-                "two of the environments look the same; give them labels: "
-                "sweep(…, {'first': …, 'second': …})"
-            )
-    else:
-        raise InvalidParameter(
-            f"environments = {environments!r}, expected an environment, a list of environments or "
-            "a mapping of label to environment"
-        )
-    if not found:
-        raise InvalidParameter("environments is empty; expected at least one environment")
-    return found
+    return check_labelled(
+        environments,
+        of=Environment,
+        name="environments",
+        label=repr,
+        example="[Bernoulli([0.9, 0.8]), Bernoulli([0.5, 0.4])]",
+    )
 
 
 def _seeds(seeds: object) -> list[int]:

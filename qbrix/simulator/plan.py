@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from qbrix.checks import check_integer
+from qbrix.checks import check_integer, check_labelled
 from qbrix.environments import Environment
 from qbrix.errors import InvalidParameter
 from qbrix.policies import Policy
@@ -105,32 +105,16 @@ def planned(
 
 def labelled(policies: object) -> dict[str, AnyPolicy]:
     """Label → policy; raises `InvalidParameter` for what is no policy."""
-    if isinstance(policies, Mapping):
-        found = dict(policies)
-    elif isinstance(policies, Policy):
-        found = {_label(policies): policies}
-    elif isinstance(policies, Sequence) and not isinstance(policies, str):
-        found = {_label(policy): policy for policy in policies}
-        if len(found) < len(policies):
-            raise InvalidParameter(
-                "two of the policies are equal; give them labels: "
-                "simulate({'first': …, 'second': …}, …)"
-            )
-    else:
-        raise InvalidParameter(
-            f"policies = {policies!r}, expected a policy, a list of policies or a mapping of label "
-            "to policy, for example [BetaTSPolicy(), KLUCBPolicy()]"
-        )
-    if not found:
-        raise InvalidParameter("policies is empty; expected at least one policy")
-    for label, policy in found.items():
+    found: dict[str, AnyPolicy] = check_labelled(
+        policies,
+        of=Policy,
+        name="policies",
+        label=_label,
+        example="[BetaTSPolicy(), KLUCBPolicy()]",
+    )
+    for label in found:
         if not isinstance(label, str):
             raise InvalidParameter(f"the label {label!r} of a policy is not a string")
-        if not isinstance(policy, Policy):
-            raise InvalidParameter(
-                f"policies[{label!r}] is {policy!r}, expected an instance of Policy, "
-                "for example BetaTSPolicy()"
-            )
     return found
 
 

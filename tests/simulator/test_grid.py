@@ -170,9 +170,9 @@ def test_an_interrupted_grid_keeps_what_is_finished_and_goes_on_from_a_folder(
         (
             {"places": [0.9, 0.8]},
             InvalidParameter,
-            "environment = 0.9, expected an instance of Env",
+            r"environments\['0.9'\] is 0.9, expected an instance of Env",
         ),
-        ({"places": [EASY, EASY]}, InvalidParameter, "look the same; give them labels"),
+        ({"places": [EASY, EASY]}, InvalidParameter, "the same name; give them labels"),
         ({"seeds": []}, InvalidParameter, r"seeds = \[\], expected different"),
         ({"seeds": [1, 1]}, InvalidParameter, r"seeds = \[1, 1\], expected different"),
         ({"seeds": "12"}, InvalidParameter, "seeds = '12', expected an integer"),

@@ -216,7 +216,7 @@ def test_one_policy_needs_no_list() -> None:
         (None, {}, InvalidParameter, "policies = None, expected a policy, a list of policies or"),
         ("ucb1", {}, InvalidParameter, "policies = 'ucb1', expected a policy"),
         ({1: BETA_TS}, {}, InvalidParameter, "the label 1 of a policy is not a string"),
-        ([BETA_TS, BetaTSPolicy()], {}, InvalidParameter, "equal; give them labels"),
+        ([BETA_TS, BetaTSPolicy()], {}, InvalidParameter, "the same name; give them labels"),
         ({"class": BetaTSPolicy}, {}, InvalidParameter, r"policies\['class'\] is .*instance"),
         ([BETA_TS], {"horizon": None}, InvalidParameter, "horizon is missing: Bernoulli never"),
         ([BETA_TS], {"horizon": 0}, InvalidParameter, "horizon = 0"),
