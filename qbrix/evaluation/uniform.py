@@ -121,21 +121,7 @@ def read_open_bandit(
     Saito, Aihara, Matsutani and Narita (2021), *Open Bandit Dataset and Pipeline*, NeurIPS
     Datasets and Benchmarks.
     """
-    import pandas as pd
-
-    frame = pd.read_csv(check_path(path, name="path", example="random/all/all.csv"))
-    missing = [name for name in _COLUMNS if name not in frame.columns]
-    if missing:
-        raise InvalidParameter(
-            f"{path} has no column {missing[0]!r}; expected a file of the Open Bandit Dataset with "
-            f"the columns {', '.join(_COLUMNS)}"
-        )
-    if position is not None:
-        frame = frame[frame["position"] == position]
-    if "timestamp" in frame.columns:
-        frame = frame.sort_values("timestamp", kind="stable")
-    if frame.empty:
-        raise InvalidParameter(f"{path} has no row at position {position!r}; expected 1, 2 or 3")
+    frame = _read(path, position=position)
     affinities = [str(name) for name in frame.columns if str(name).startswith(_AFFINITY)]
     columns, names = _user_columns(frame)
     if affinity:
@@ -153,6 +139,26 @@ def read_open_bandit(
         propensities=frame["propensity_score"].to_numpy(dtype=np.float64),
         features=names,
     )
+
+
+def _read(path: str | PathLike[str], *, position: int | None) -> pd.DataFrame:
+    """The rows of one place, or of all, in the order of their time stamps."""
+    import pandas as pd
+
+    frame = pd.read_csv(check_path(path, name="path", example="random/all/all.csv"))
+    missing = [name for name in _COLUMNS if name not in frame.columns]
+    if missing:
+        raise InvalidParameter(
+            f"{path} has no column {missing[0]!r}; expected a file of the Open Bandit Dataset with "
+            f"the columns {', '.join(_COLUMNS)}"
+        )
+    if position is not None:
+        frame = frame[frame["position"] == position]
+    if "timestamp" in frame.columns:
+        frame = frame.sort_values("timestamp", kind="stable")
+    if frame.empty:
+        raise InvalidParameter(f"{path} has no row at position {position!r}; expected 1, 2 or 3")
+    return frame
 
 
 def _items(frame: pd.DataFrame, *, path: object) -> IntArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from tqdm.auto import tqdm
@@ -86,29 +87,14 @@ def identify(
     quiet = not progress or nobody_watches()
     total = replications * len(rivals)
     bar: tqdm[Any] = tqdm(total=total, unit=" searches", leave=False, disable=quiet)
-    found: dict[str, list[Identification]] = {label: [] for label in rivals}
+    contest = _Contest(
+        rivals=rivals, environment=environment, confidence=confidence, horizon=rounds, seed=seed
+    )
     with bar:
-        for unit, size in enumerate(cut(replications, environment)):
-            names = (unit,) if unit else ()
-            searches = {
-                label: Search(
-                    policy,
-                    n_arms=environment.n_arms,
-                    replications=size,
-                    confidence=confidence,
-                    rng=stream(seed, "policy", label, *names),
-                )
-                for label, policy in rivals.items()
-            }
-            dealt = environment.play(
-                stream(seed, "environment", *names),
-                replications=size,
-                horizon=rounds,
-                block=max(1, min(_BLOCK_ROUNDS, _BLOCK_NUMBERS // (size * environment.n_arms))),
-            )
-            _run(searches.values(), dealt, bar=bar)
-            for label, search in searches.items():
-                found[label].append(search.found())
+        found = [
+            contest.unit(number, replications=size, bar=bar)
+            for number, size in enumerate(cut(replications, environment))
+        ]
     return IdentificationResult(
         policies=rivals,
         environment=environment,
@@ -116,8 +102,42 @@ def identify(
         horizon=rounds,
         replications=replications,
         seed=seed,
-        searches={label: joined(parts) for label, parts in found.items()},
+        searches={label: joined([unit[label] for unit in found]) for label in rivals},
     )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Contest:
+    """Who searches where, how sure they must be, for how long at most and under which seed."""
+
+    rivals: Mapping[str, Identifier]
+    environment: Environment
+    confidence: float | None
+    horizon: int
+    seed: int
+
+    def unit(self, number: int, *, replications: int, bar: tqdm[Any]) -> dict[str, Identification]:
+        """What everybody found in one unit of replications, which has streams of its own."""
+        names = (number,) if number else ()
+        searches = {
+            label: Search(
+                policy,
+                n_arms=self.environment.n_arms,
+                replications=replications,
+                confidence=self.confidence,
+                rng=stream(self.seed, "policy", label, *names),
+            )
+            for label, policy in self.rivals.items()
+        }
+        numbers = replications * self.environment.n_arms
+        dealt = self.environment.play(
+            stream(self.seed, "environment", *names),
+            replications=replications,
+            horizon=self.horizon,
+            block=max(1, min(_BLOCK_ROUNDS, _BLOCK_NUMBERS // numbers)),
+        )
+        _run(searches.values(), dealt, bar=bar)
+        return {label: search.found() for label, search in searches.items()}
 
 
 def _run(searches: Collection[Search], dealt: Iterator[Rounds], *, bar: tqdm[Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from html import escape
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["TuningResult", "tune"]
 
 AnyPolicy = Policy[Any, Any]
-
-Race = Callable[[Mapping[str, AnyPolicy], str | int, int], SimulationResult]
 
 _KEPT = 3  # one in three goes on, with three times the replications
 
@@ -205,24 +203,16 @@ def tune(  # noqa: PLR0913 (as `simulate`)
     check_integer(seed, name="seed", least=0)
     tried = candidates_of(family, space, count=candidates, rng=stream(seed, "tune", "candidates"))
 
-    def race(policies: Mapping[str, AnyPolicy], name: str | int, size: int) -> SimulationResult:
-        found = simulate(
-            policies,
-            environment,
-            horizon=horizon,
-            replications=size,
-            seed=int(stream(seed, "tune", name).integers(2**62)),
-            schedule=schedule,
-            checkpoints=2 if name != "report" else 100,
-            executor=executor,
-            folder=folder,
-            progress=progress,
-        )
-        if found.interrupted:
-            raise KeyboardInterrupt
-        return found
-
-    winner, searched = _halved(tried, race, replications=replications)
+    course = _Course(
+        environment=environment,
+        horizon=horizon,
+        seed=seed,
+        schedule=schedule,
+        executor=executor,
+        folder=folder,
+        progress=progress,
+    )
+    winner, searched = _halved(tried, course, replications=replications)
     best, default = tried[winner], _default(family)
     racers = {"tuned": best} if default is None else {"tuned": best, "default": default}
     return TuningResult(
@@ -230,18 +220,57 @@ def tune(  # noqa: PLR0913 (as `simulate`)
         default=default,
         searched=searched,
         candidates=tried,
-        report=race(racers, "report", report_replications),
+        report=course.race(racers, replications=report_replications, name="report"),
     )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Course:
+    """Where candidates race and how: what `simulate` is given each time."""
+
+    environment: Environment
+    horizon: int | None
+    seed: int
+    schedule: Schedule | None
+    executor: Executor | None
+    folder: str | os.PathLike[str] | None
+    progress: bool
+
+    def race(
+        self,
+        policies: Mapping[str, AnyPolicy],
+        *,
+        replications: int,
+        name: str | int,
+        checkpoints: int = 100,
+    ) -> SimulationResult:
+        """A race under a seed that belongs to its name."""
+        found = simulate(
+            policies,
+            self.environment,
+            horizon=self.horizon,
+            replications=replications,
+            seed=int(stream(self.seed, "tune", name).integers(2**62)),
+            schedule=self.schedule,
+            checkpoints=checkpoints,
+            executor=self.executor,
+            folder=self.folder,
+            progress=self.progress,
+        )
+        if found.interrupted:
+            raise KeyboardInterrupt
+        return found
+
+
 def _halved(
-    tried: Mapping[str, AnyPolicy], race: Race, *, replications: int
+    tried: Mapping[str, AnyPolicy], course: _Course, *, replications: int
 ) -> tuple[str, dict[str, Array]]:
     """The label of who is left, and the final regrets of all."""
     searched: dict[str, Array] = {label: np.empty(0) for label in tried}
     left, rung, size = list(tried), 0, replications
     while rung == 0 or len(left) > 1:
-        traces = race({label: tried[label] for label in left}, rung, size).traces
+        racers = {label: tried[label] for label in left}
+        traces = course.race(racers, replications=size, name=rung, checkpoints=2).traces
         for label in left:
             searched[label] = np.append(searched[label], traces[label].regret[:, -1])
         left.sort(key=lambda label: float(searched[label].mean()))
