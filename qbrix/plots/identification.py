@@ -49,16 +49,7 @@ class IdentificationPlots:
             target = _dots(frame, ax=ax)
             least = self.result.least_rounds
             if least is not None and np.isfinite(least) and least > 0.0:
-                target.axvline(least, color=INK, linewidth=1.0, linestyle="--")
-                target.annotate(
-                    f"no rule is faster on average: {least:,.0f}",
-                    xy=(least, 1.0),
-                    xycoords=("data", "axes fraction"),
-                    xytext=(4, -4),
-                    textcoords="offset points",
-                    va="top",
-                    fontsize="small",
-                )
+                _limit(target, least, f"no rule is faster on average: {least:,.0f}")
             target.set_xscale("log")
             target.xaxis.set_major_formatter("{x:,.0f}")
             target.set_xlabel("rounds until it stopped")
@@ -82,16 +73,7 @@ class IdentificationPlots:
             target = _dots(frame, ax=ax)
             if self.result.confidence is not None:
                 doubt = 1.0 - self.result.confidence
-                target.axvline(doubt, color=INK, linewidth=1.0, linestyle="--")
-                target.annotate(
-                    f"asked for: at most {doubt:.3g}",
-                    xy=(doubt, 1.0),
-                    xycoords=("data", "axes fraction"),
-                    xytext=(4, -4),
-                    textcoords="offset points",
-                    va="top",
-                    fontsize="small",
-                )
+                _limit(target, doubt, f"asked for: at most {doubt:.3g}")
             target.set_xlim(left=0.0)
             target.set_xlabel("share of wrong recommendations")
             target.set_title(self._title(confidence))
@@ -124,6 +106,20 @@ class IdentificationPlots:
 
     def _title(self, confidence: float) -> str:
         return f"{self.result.replications:,} searches, {100 * confidence:g} % intervals"
+
+
+def _limit(ax: Axes, x: float, told: str) -> None:
+    """A dashed vertical line and what it means."""
+    ax.axvline(x, color=INK, linewidth=1.0, linestyle="--")
+    ax.annotate(
+        told,
+        xy=(x, 1.0),
+        xycoords=("data", "axes fraction"),
+        xytext=(4, -4),
+        textcoords="offset points",
+        va="top",
+        fontsize="small",
+    )
 
 
 def _dots(frame: pd.DataFrame, *, ax: Axes | None) -> Axes:
