@@ -73,17 +73,18 @@ class TokenSealer:
         self._clock = clock
         self._entropy = Entropy()
         self._ciphers: dict[tuple[bytes, int], AESGCM] = {}
+        self._today = self._begun(int(clock() * 1000) // _DAY_MS)
 
     def __repr__(self) -> str:
         return f"TokenSealer({len(self._secrets)} keys)"
 
     def seal(self, token: DecisionToken) -> str:
         """The opaque text that goes out as ``request_id``."""
-        day = token.decided_ms // _DAY_MS
+        day, begins, cipher = self._today
+        if day != token.decided_ms // _DAY_MS:
+            day, begins, cipher = self._today = self._begun(token.decided_ms // _DAY_MS)
         nonce = self._entropy.take(12)
-        clear = _CLEAR.pack(_FORMAT, self._key_id, day, nonce)
-        sealed = self._cipher(self._key_id, day).encrypt(nonce, _pack(token), clear[:_AAD_BYTES])
-        return _encode(clear + sealed)
+        return _encode(begins + nonce + cipher.encrypt(nonce, _pack(token), begins))
 
     def open(self, text: str, *, tenant: str) -> DecisionToken:
         """The token, if it is ours, of this tenant and not too old; raises TokenRejected."""
@@ -106,6 +107,11 @@ class TokenSealer:
         if now_ms - token.decided_ms > self._lifetime_ms:
             raise _expired()
         return token
+
+    def _begun(self, day: int) -> tuple[int, bytes, AESGCM]:
+        """What is the same in all tokens of a day: what they begin with, and the cipher."""
+        begins = _CLEAR.pack(_FORMAT, self._key_id, day, b"")[:_AAD_BYTES]
+        return day, begins, self._cipher(self._key_id, day)
 
     def _cipher(self, key_id: bytes, day: int) -> AESGCM:
         cipher = self._ciphers.get((key_id, day))

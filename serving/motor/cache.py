@@ -116,6 +116,10 @@ class StateCache:
             self.refresh(experiment)
         return entry
 
+    def peek(self, experiment: str) -> Prepared | None:
+        """The prepared state in memory, however old."""
+        return self._entries.get(experiment)
+
     def age_ms(self, entry: Prepared) -> int:
         """How long ago the entry was known to be the latest."""
         return int((self._clock() - entry.checked_s) * 1000)

@@ -93,7 +93,7 @@ class Motor:
 
     def decide_at_once(self, query: Query) -> Answer:
         """The answer of a state that is `at_hand`."""
-        entry = self._states.get(query.experiment)
+        entry = self._states.peek(query.experiment)
         if entry is None:
             return Unavailable(f"the state of experiment {query.experiment} is gone; try again")
         return self._decided(entry, query)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
@@ -68,6 +68,12 @@ class Spread(Collector):
         """Count one value."""
         self._counts[bisect_left(self._bounds, value)] += 1
         self._sum += value
+
+    def observe_all(self, values: Iterable[float]) -> None:
+        """Count many values, of which most are equal to others."""
+        for value, count in Counter(values).items():
+            self._counts[bisect_left(self._bounds, value)] += count
+            self._sum += value * count
 
     @property
     def count(self) -> int:

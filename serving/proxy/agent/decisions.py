@@ -69,7 +69,7 @@ class DecisionLog:
         """Number the decision and keep it until the next write; never waits."""
         # A decision that the log left out could not get the default of its experiment.
         sampling = self._sampling if view.record.default_reward is None else 1.0
-        if not is_kept(query.decision_id, sampling=sampling):
+        if sampling < 1.0 and not is_kept(query.decision_id, sampling=sampling):
             return
         shard = view.record.shard
         outbox = self._outboxes.get(shard)

@@ -58,10 +58,10 @@ class Agent:
         query = self._query(view, request.context, request.decision_id, now_ms=now_ms)
         forced = self._forced(view, request.context, now_ms=now_ms)
         if forced is not None:
-            return self._answer(view, query, forced, request.context.id, now_ms, gate=True)
-        outcomes = await self.selector.decide([query])
-        view = await self._with_arms(view, outcomes)
-        return self._answer(view, query, outcomes[0], request.context.id, now_ms)
+            return self._forced_answer(view, query, forced, request.context.id, now_ms)
+        drawn = _whole(await self.selector.decide([query]))
+        view = await self._with_arms(view, drawn)
+        return self._drawn_answer(view, query, drawn[0], request.context.id, now_ms)
 
     def prompt(
         self, principal: Principal, request: SelectRequest
@@ -81,9 +81,12 @@ class Agent:
             return self._paused(view, request.context, now_ms=now_ms)
         query = self._query(view, request.context, request.decision_id, now_ms=now_ms)
         forced = self._forced(view, request.context, now_ms=now_ms)
-        outcome = self.selector.decide_at_once(query) if forced is None else forced
-        gate = forced is not None
-        return self._answer(view, query, outcome, request.context.id, now_ms, gate=gate)
+        if forced is not None:
+            return self._forced_answer(view, query, forced, request.context.id, now_ms)
+        outcome = self.selector.decide_at_once(query)
+        if isinstance(outcome, QbrixError):
+            raise outcome
+        return self._drawn_answer(view, query, outcome, request.context.id, now_ms)
 
     async def select_batch(self, principal: Principal, request: BatchSelect) -> BatchSelection:
         """One decision per context, in order; raises as `select` for the first that cannot be."""
@@ -107,13 +110,15 @@ class Agent:
         queries = [self._query(view, context, None, now_ms=now_ms) for context in contexts]
         forced = [self._forced(view, context, now_ms=now_ms) for context in contexts]
         open_to_all = [q for q, arm in zip(queries, forced, strict=True) if arm is None]
-        drawn = await self.selector.decide(open_to_all) if open_to_all else []
+        drawn = _whole(await self.selector.decide(open_to_all)) if open_to_all else []
         view = await self._with_arms(view, drawn)
+        self._count_drawn(drawn)
+        self.metrics.decisions.add_many(len(contexts) - len(drawn), "gate")
         answers = iter(drawn)
         return [
-            self._answer(view, query, next(answers), context.id, now_ms)
+            self._made(view, query, next(answers), context.id, now_ms)
             if own is None
-            else self._answer(view, query, own, context.id, now_ms, gate=True)
+            else self._made(view, query, own, context.id, now_ms, gate=True)
             for context, query, own in zip(contexts, queries, forced, strict=True)
         ]
 
@@ -121,12 +126,9 @@ class Agent:
         known = self.records.known(principal.tenant, experiment)
         return known or await self.records.get(principal.tenant, experiment)
 
-    async def _with_arms(
-        self, view: ExperimentView, outcomes: Sequence[Outcome | QbrixError]
-    ) -> ExperimentView:
+    async def _with_arms(self, view: ExperimentView, drawn: Sequence[Outcome]) -> ExperimentView:
         """The view, read again when an arm was chosen that came a moment ago."""
-        arms = [outcome.arm for outcome in outcomes if isinstance(outcome, Outcome)]
-        if max(arms, default=0) < len(view.arms):
+        if max([outcome.arm for outcome in drawn], default=0) < len(view.arms):
             return view
         return await self.records.renewed(view.record.tenant, view.record.id)
 
@@ -171,18 +173,36 @@ class Agent:
             current_request(),
         )
 
-    def _answer(
+    def _forced_answer(
+        self, view: ExperimentView, query: Query, forced: Outcome, context_id: str, now_ms: int
+    ) -> Selection:
+        self.metrics.decisions.add("gate")
+        return self._made(view, query, forced, context_id, now_ms, gate=True)
+
+    def _drawn_answer(
+        self, view: ExperimentView, query: Query, drawn: Outcome, context_id: str, now_ms: int
+    ) -> Selection:
+        self.metrics.decisions.add("policy")
+        self.metrics.propensity.observe(drawn.propensity)
+        self.metrics.state_age_s.observe(drawn.age_ms / 1000)
+        return self._made(view, query, drawn, context_id, now_ms)
+
+    def _count_drawn(self, drawn: Sequence[Outcome]) -> None:
+        """As many together."""
+        self.metrics.decisions.add_many(len(drawn), "policy")
+        self.metrics.propensity.observe_all([outcome.propensity for outcome in drawn])
+        self.metrics.state_age_s.observe_all([outcome.age_ms / 1000 for outcome in drawn])
+
+    def _made(
         self,
         view: ExperimentView,
         query: Query,
-        outcome: Outcome | QbrixError,
+        outcome: Outcome,
         context_id: str,
         now_ms: int,
         *,
         gate: bool = False,
     ) -> Selection:
-        if isinstance(outcome, QbrixError):
-            raise outcome
         token = DecisionToken(
             query.tenant,
             query.experiment,
@@ -202,11 +222,8 @@ class Agent:
         self.decisions.add(
             view, query, outcome, source=source, context_id=context_id, now_ms=now_ms
         )
-        self.metrics.decisions.add(source)
         if gate:
             return Selection(view.arms[outcome.arm], self.sealer.seal(token), True)
-        self.metrics.propensity.observe(outcome.propensity)
-        self.metrics.state_age_s.observe(outcome.age_ms / 1000)
         return Selection(
             view.arms[outcome.arm],
             self.sealer.seal(token),
@@ -215,3 +232,13 @@ class Agent:
             outcome.version,
             outcome.age_ms,
         )
+
+
+def _whole(found: Sequence[Outcome | QbrixError]) -> list[Outcome]:
+    """All of them; raises the first that is none."""
+    drawn = []
+    for outcome in found:
+        if isinstance(outcome, QbrixError):
+            raise outcome
+        drawn.append(outcome)
+    return drawn
