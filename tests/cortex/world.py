@@ -75,15 +75,7 @@ async def create(
     attribution: Attribution | None = None,
 ) -> ExperimentRecord:
     """An experiment with its pool and version 0, as the proxy creates it."""
-    pool = PoolRecord(
-        id=uuid4().hex,
-        tenant=TENANT,
-        name=uuid4().hex,
-        arms=tuple(ArmRecord(id=uuid4().hex, name=f"arm {k}", index=k) for k in range(n_arms)),
-        created_ms=now_ms(),
-        updated_ms=now_ms(),
-    )
-    await stores.catalog.create_pool(pool)
+    pool = await _pool(stores, n_arms=n_arms)
     ref = PolicyRef(name=policy, parameters=dict(parameters or {}))
     attribution = attribution or Attribution()
     configuration = Configuration(policy=ref, n_arms=n_arms, dim=dim, attribution=attribution)
@@ -98,7 +90,7 @@ async def create(
         id=experiment,
         tenant=TENANT,
         name=name or experiment,
-        pool_id=pool.id,
+        pool_id=pool,
         shard=shard,
         policy=policy.partition("@")[0],
         parameters=dict(parameters or {}),
@@ -113,17 +105,29 @@ async def create(
         default_reward=attribution.default_reward,
         aggregation=attribution.aggregation,
     )
-    await stores.catalog.create_experiment(
-        record,
-        creation=CommittedBatch(
-            batch=batch,
-            ledger_digest=deployment.ledger_digest,
-            state_digest=deployment.state_digest,
-            committed_ms=now_ms(),
-        ),
-        state=state_record(deployment, tenant=TENANT, term=0, published_ms=now_ms()),
+    creation = CommittedBatch(
+        batch=batch,
+        ledger_digest=deployment.ledger_digest,
+        state_digest=deployment.state_digest,
+        committed_ms=now_ms(),
     )
+    state = state_record(deployment, tenant=TENANT, term=0, published_ms=now_ms())
+    await stores.catalog.create_experiment(record, creation=creation, state=state)
     return record
+
+
+async def _pool(stores: Stores, *, n_arms: int) -> str:
+    """The id of a pool of its own."""
+    pool = PoolRecord(
+        id=uuid4().hex,
+        tenant=TENANT,
+        name=uuid4().hex,
+        arms=tuple(ArmRecord(id=uuid4().hex, name=f"arm {k}", index=k) for k in range(n_arms)),
+        created_ms=now_ms(),
+        updated_ms=now_ms(),
+    )
+    await stores.catalog.create_pool(pool)
+    return pool.id
 
 
 def event(

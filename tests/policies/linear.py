@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from qbrix.policies import Policy
-from qbrix.state import State
+from qbrix.state import State, stack
 from qbrix.types import Array, Interactions
 from tests.policies.numbers import rows
 
@@ -30,3 +30,27 @@ def shares(
     )
     listed: list[float] = law.tolist()
     return listed
+
+
+def assert_followed(policy: Any, *, dim: int, steps: int) -> None:
+    """R = 3, 4 arms, one replication late at times (padding): what `advance` follows is what
+    `prepare` factorises anew, to 1e-10.
+    """
+    rng = np.random.default_rng(8)
+    state = stack([policy.init(n_arms=4, dim=dim)] * 3)
+    prepared = policy.prepare(state)
+    for step in range(steps):
+        arms = rng.integers(0, 4, (3, 1))
+        arms[2] = -1 if step % 3 else arms[2]
+        batch = Interactions(
+            arms=arms,
+            rewards=rng.standard_normal((3, 1)),
+            propensities=np.ones((3, 1)),
+            state_versions=np.zeros((3, 1), dtype=np.int64),
+            contexts=rng.standard_normal((3, 1, dim)),
+        )
+        policy.update_in_place(state, batch)
+        prepared = policy.advance(prepared, state, batch)
+    anew = policy.prepare(state)
+    np.testing.assert_allclose(prepared.coefficients, anew.coefficients, atol=1e-10)
+    np.testing.assert_allclose(prepared.inverse, anew.inverse, atol=1e-10)

@@ -7,9 +7,7 @@ import pytest
 
 from qbrix.errors import InvalidParameter
 from qbrix.policies.lin_ucb import LinUCBPolicy
-from qbrix.state import stack
-from qbrix.types import Interactions
-from tests.policies.linear import observed, shares
+from tests.policies.linear import assert_followed, observed, shares
 
 
 def test_one_feature_is_a_shrunken_mean_and_its_error() -> None:
@@ -61,26 +59,8 @@ def test_all_arms_tie_before_the_first_observation() -> None:
 
 
 def test_followed_inverses_stay_with_the_factorised_ones() -> None:
-    """2000 rows of 12 features, R = 3, one of them late (padding): θ and widths to 1e-10."""
-    rng = np.random.default_rng(8)
-    policy = LinUCBPolicy()
-    state = stack([policy.init(n_arms=4, dim=12)] * 3)
-    prepared = policy.prepare(state)
-    for step in range(2000):
-        arms = rng.integers(0, 4, (3, 1))
-        arms[2] = -1 if step % 3 else arms[2]
-        batch = Interactions(
-            arms=arms,
-            rewards=rng.standard_normal((3, 1)),
-            propensities=np.ones((3, 1)),
-            state_versions=np.zeros((3, 1), dtype=np.int64),
-            contexts=rng.standard_normal((3, 1, 12)),
-        )
-        policy.update_in_place(state, batch)
-        prepared = policy.advance(prepared, state, batch)
-    anew = policy.prepare(state)
-    np.testing.assert_allclose(prepared.coefficients, anew.coefficients, atol=1e-10)
-    np.testing.assert_allclose(prepared.inverse, anew.inverse, atol=1e-10)
+    """2000 rows of 12 features."""
+    assert_followed(LinUCBPolicy(), dim=12, steps=2000)
 
 
 def test_it_needs_a_feature() -> None:

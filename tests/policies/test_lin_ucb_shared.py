@@ -8,9 +8,7 @@ import pytest
 from qbrix.errors import InvalidParameter, ShapeError, StateMismatch
 from qbrix.policies.lin_ucb import LinUCBPolicy
 from qbrix.policies.lin_ucb_shared import LinUCBSharedPolicy
-from qbrix.state import stack
-from qbrix.types import Interactions
-from tests.policies.linear import observed, shares
+from tests.policies.linear import assert_followed, observed, shares
 
 
 def test_one_feature_an_arm() -> None:
@@ -73,26 +71,8 @@ def test_a_block_of_features_for_each_arm_is_linucb_with_disjoint_arms() -> None
 
 
 def test_followed_inverses_stay_with_the_factorised_ones() -> None:
-    """1000 rows, R = 3, 4 arms of 8 features, some rows late (padding): to 1e-10."""
-    rng = np.random.default_rng(8)
-    policy = LinUCBSharedPolicy()
-    state = stack([policy.init(n_arms=4, dim=32)] * 3)
-    prepared = policy.prepare(state)
-    for step in range(1000):
-        arms = rng.integers(0, 4, (3, 1))
-        arms[2] = -1 if step % 3 else arms[2]
-        batch = Interactions(
-            arms=arms,
-            rewards=rng.standard_normal((3, 1)),
-            propensities=np.ones((3, 1)),
-            state_versions=np.zeros((3, 1), dtype=np.int64),
-            contexts=rng.standard_normal((3, 1, 32)),
-        )
-        policy.update_in_place(state, batch)
-        prepared = policy.advance(prepared, state, batch)
-    anew = policy.prepare(state)
-    np.testing.assert_allclose(prepared.coefficients, anew.coefficients, atol=1e-10)
-    np.testing.assert_allclose(prepared.inverse, anew.inverse, atol=1e-10)
+    """1000 rows, 4 arms of 8 features each."""
+    assert_followed(LinUCBSharedPolicy(), dim=32, steps=1000)
 
 
 @pytest.mark.parametrize("dim", [0, 2, 7])
