@@ -216,23 +216,8 @@ def _report(measured: list[Measurement]) -> str:
 
 def main() -> int:
     """Measure, print, and write the results."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
-    parser.add_argument("--turns", type=int, default=5, help="turns of each side")
-    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
-    parser.add_argument("--dry", action="store_true", help="leave RESULTS.md as it is")
-    parser.add_argument("--check", action="store_true", help="fail where a bar is missed")
-    parser.add_argument(
-        "--peers", type=Path, help="interpreter that has other libraries; this one by default"
-    )
-    parser.add_argument("policies", nargs="*", help="only policies whose name holds one of these")
-    options = parser.parse_args()
-    measured = []
-    for case in CASES:
-        name = type(case.policy).__name__.lower()
-        if options.policies and not any(word.lower() in name for word in options.policies):
-            continue
-        measured.append(measure(case, turns=options.turns))
-        print("  ".join(_row(measured[-1])), flush=True)
+    options = _options()
+    measured = _measured(options.policies, turns=options.turns)
     decided = (
         []
         if options.policies
@@ -268,6 +253,31 @@ def main() -> int:
     if slow:
         print(f"slower than its bar: {', '.join(slow)}", file=sys.stderr)
     return 1 if wrong or (slow and options.check) else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
+    parser.add_argument("--turns", type=int, default=5, help="turns of each side")
+    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
+    parser.add_argument("--dry", action="store_true", help="leave RESULTS.md as it is")
+    parser.add_argument("--check", action="store_true", help="fail where a bar is missed")
+    parser.add_argument(
+        "--peers", type=Path, help="interpreter that has other libraries; this one by default"
+    )
+    parser.add_argument("policies", nargs="*", help="only policies whose name holds one of these")
+    return parser.parse_args()
+
+
+def _measured(words: list[str], *, turns: int) -> list[Measurement]:
+    """Every case whose policy's name holds one of the words, or every one; printed as it comes."""
+    measured = []
+    for case in CASES:
+        name = type(case.policy).__name__.lower()
+        if words and not any(word.lower() in name for word in words):
+            continue
+        measured.append(measure(case, turns=turns))
+        print("  ".join(_row(measured[-1])), flush=True)
+    return measured
 
 
 if __name__ == "__main__":
