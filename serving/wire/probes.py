@@ -18,7 +18,6 @@ __all__ = ["ProbeServer"]
 
 _HEAD_LIMIT_BYTES = 16 << 10
 _PATIENCE_S = 5.0
-_GONE = (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError)
 _JSON, _TEXT = "application/json", "text/plain; version=0.0.4; charset=utf-8"
 
 
