@@ -20,7 +20,7 @@ from tests.faults.trial import Trial, trial
 pytestmark = pytest.mark.faults
 
 OUTAGE_ATTEMPTS = 60
-SILENCE_S = 20.0  # less than a driver waits for an answer, 30 s
+SILENCE_S = 28.0  # less than a driver waits for an answer, 30 s
 
 
 async def test_selection_and_intake_go_on_while_postgres_is_stopped_at_once(
