@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import islice
 
 import numpy as np
@@ -23,6 +24,8 @@ from serving.telemetry import MotorMetrics, Tally
 __all__ = ["Prepared", "StateCache"]
 
 _log = structlog.get_logger("motor")
+
+_GATHERED_S = 0.05  # what falls due meanwhile is asked for together; nobody waits for it
 
 
 class Prepared:
@@ -91,6 +94,8 @@ class StateCache:
         self._absent: OrderedDict[str, float] = OrderedDict()
         self._loading: dict[str, asyncio.Task[None]] = {}
         self._again: set[str] = set()
+        self._due: dict[str, None] = {}
+        self._rechecking: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -113,7 +118,9 @@ class StateCache:
         entry = self._entries.get(experiment)
         if entry is not None and self._clock() - entry.tried_s > self._settings.state_ttl_s:
             entry.tried_s = self._clock()
-            self.refresh(experiment)
+            self._due[experiment] = None
+            if self._rechecking is None or self._rechecking.done():
+                self._rechecking = asyncio.create_task(self._recheck())
         return entry
 
     def peek(self, experiment: str) -> Prepared | None:
@@ -162,10 +169,29 @@ class StateCache:
     async def close(self) -> None:
         """Stop loading."""
         tasks = list(self._loading.values())
+        if self._rechecking is not None:
+            tasks.append(self._rechecking)
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+
+    async def _recheck(self) -> None:
+        """Of what is due, ask for the versions only, many in one round trip."""
+        while self._due:
+            await asyncio.sleep(_GATHERED_S)
+            due, self._due = list(self._due), {}
+            asked_s = self._clock()
+            versions: list[int | None] = [None] * len(due)
+            with suppress(Unavailable):
+                versions = await self._channel.versions(due)
+            for experiment, version in zip(due, versions, strict=True):
+                entry = self._entries.get(experiment)
+                if entry is None or version is None or version > entry.version:
+                    self.refresh(experiment)
+                else:
+                    self._metrics.loads.add("found")
+                    self._confirm(experiment, entry, asked_s=asked_s)
 
     async def _follow(self, experiment: str) -> None:
         while True:
@@ -185,8 +211,7 @@ class StateCache:
             return
         if entry is None or record.version > entry.version:
             entry = await self._prepare(record)
-        entry.checked_s = entry.tried_s = asked_s
-        self._swap(experiment, entry)
+        self._confirm(experiment, entry, asked_s=asked_s)
 
     async def _latest(self, experiment: str) -> StateRecord | None:
         try:
@@ -212,7 +237,9 @@ class StateCache:
             foreign=configuration.policy.bundle is not None,
         )
 
-    def _swap(self, experiment: str, entry: Prepared) -> None:
+    def _confirm(self, experiment: str, entry: Prepared, *, asked_s: float) -> None:
+        """It was the latest when it was asked for."""
+        entry.checked_s = entry.tried_s = asked_s
         self._entries[experiment] = entry
         self._entries.move_to_end(experiment)
         while len(self._entries) > self._settings.experiments:

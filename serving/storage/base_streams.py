@@ -121,6 +121,10 @@ class Channel(Protocol):
         """The copy."""
         ...
 
+    async def versions(self, experiments: Sequence[str]) -> list[int | None]:
+        """Of the copies, in one round trip."""
+        ...
+
     async def announce(self, topic: str, payload: str) -> None:
         """Tell everybody: topics are in `serving.storage.keys`."""
         ...

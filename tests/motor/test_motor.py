@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +21,7 @@ from serving.storage.memory import memory_stores
 from serving.storage.memory.channel import MemoryChannel
 from serving.wire.selection import Outcome, Query
 from tests.motor.world import DRAW_KEY, TENANT, deployed, motor_over, record, rewarded, stores_with
-from tests.waiting import PATIENCE_S
+from tests.waiting import PATIENCE_S, eventually
 
 ID = "d" * 32
 
@@ -72,6 +73,7 @@ class CountingChannel(MemoryChannel):
     def __init__(self) -> None:
         super().__init__()
         self.fetched = 0
+        self.rounds: list[list[str]] = []
         self.away = False
         self.silent = False
         self.open = asyncio.Event()
@@ -83,6 +85,13 @@ class CountingChannel(MemoryChannel):
         if self.away:
             raise Unavailable("redis is away")
         return await super().fetch(experiment)
+
+    async def versions(self, experiments: Sequence[str]) -> list[int | None]:
+        self.rounds.append(list(experiments))
+        await self.open.wait()
+        if self.away:
+            raise Unavailable("redis is away")
+        return await super().versions(experiments)
 
     async def announce(self, topic: str, payload: str) -> None:
         if not self.silent:
@@ -193,6 +202,24 @@ async def test_a_lost_call_is_made_up_for_by_looking_again(
         assert (await one(motor, query(deployment))).version == 0
         await channel.publish(record(rewarded(deployment, 1.0)))
         await until(motor, query(deployment), version=1)
+
+
+async def test_states_that_are_due_at_one_time_are_asked_for_in_one_round_trip(
+    stores: Stores, channel: CountingChannel
+) -> None:
+    deployments = [deployed() for _ in range(20)]
+    for deployment in deployments:
+        await channel.publish(record(deployment))
+    asked = [query(deployment) for deployment in deployments]
+    async with motor_over(stores, state_ttl_s=0.01) as motor:
+        await motor.decide(asked)
+        await asyncio.sleep(0.02)
+        fetched = channel.fetched
+        await motor.decide(asked)
+        await eventually(lambda: channel.rounds != [])
+        await settle()
+        assert sorted(channel.rounds[0]) == sorted(one.experiment for one in asked)
+        assert channel.fetched == fetched
 
 
 async def test_after_an_interruption_everything_is_looked_at_again(

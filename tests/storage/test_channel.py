@@ -24,6 +24,15 @@ async def test_a_copy_is_what_was_published(channel: Channel) -> None:
     assert await channel.fetch("f") is None
 
 
+async def test_versions_are_told_in_the_order_in_which_they_were_asked_for(
+    channel: Channel,
+) -> None:
+    await channel.publish(make_state("e", version=3))
+    await channel.publish(make_state("f", version=10))
+    assert await channel.versions(["f", "g", "e"]) == [10, None, 3]
+    assert await channel.versions([]) == []
+
+
 async def test_a_copy_never_falls_back(channel: Channel) -> None:
     assert await channel.publish(make_state("e", version=9, term=2))
     assert not await channel.publish(make_state("e", version=8, term=2))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from serving.storage import codec, keys
 from serving.storage.records import StateRecord
@@ -34,6 +34,11 @@ class MemoryChannel:
         """See `Channel`."""
         data = self._copies.get(keys.state(experiment))
         return None if data is None else codec.unpack_state(data)
+
+    async def versions(self, experiments: Sequence[str]) -> list[int | None]:
+        """See `Channel`."""
+        copies = [self._copies.get(keys.state(experiment)) for experiment in experiments]
+        return [None if data is None else codec.unpack_state(data).version for data in copies]
 
     async def announce(self, topic: str, payload: str) -> None:
         """See `Channel`."""

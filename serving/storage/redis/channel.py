@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
@@ -58,6 +58,15 @@ class RedisChannel:
         """See `Channel`."""
         data = await self._connection.command("HGET", keys.state(experiment), "data")
         return None if data is None else codec.unpack_state(data)
+
+    async def versions(self, experiments: Sequence[str]) -> list[int | None]:
+        """See `Channel`."""
+        with translated():
+            pipeline = self._connection.commands.pipeline(transaction=False)
+            for experiment in experiments:
+                pipeline.execute_command("HGET", keys.state(experiment), "version")
+            found = await pipeline.execute()
+        return [None if version is None else int(version) for version in found]
 
     async def announce(self, topic: str, payload: str) -> None:
         """See `Channel`."""
