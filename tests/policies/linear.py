@@ -32,9 +32,9 @@ def shares(
     return listed
 
 
-def assert_followed(policy: Any, *, dim: int, steps: int) -> None:
-    """R = 3, 4 arms, one replication late at times (padding): what `advance` follows is what
-    `prepare` factorises anew, to 1e-10.
+def followed(policy: Any, *, dim: int, steps: int) -> tuple[Any, Any]:
+    """What `advance` makes of R = 3 with 4 arms, one replication late at times (padding), and what
+    `prepare` makes anew of the state that came out.
     """
     rng = np.random.default_rng(8)
     state = stack([policy.init(n_arms=4, dim=dim)] * 3)
@@ -51,6 +51,11 @@ def assert_followed(policy: Any, *, dim: int, steps: int) -> None:
         )
         policy.update_in_place(state, batch)
         prepared = policy.advance(prepared, state, batch)
-    anew = policy.prepare(state)
+    return prepared, policy.prepare(state)
+
+
+def assert_followed(policy: Any, *, dim: int, steps: int) -> None:
+    """Coefficients and inverses, to 1e-10."""
+    prepared, anew = followed(policy, dim=dim, steps=steps)
     np.testing.assert_allclose(prepared.coefficients, anew.coefficients, atol=1e-10)
     np.testing.assert_allclose(prepared.inverse, anew.inverse, atol=1e-10)

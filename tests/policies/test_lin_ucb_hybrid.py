@@ -7,9 +7,8 @@ import pytest
 
 from qbrix.errors import InvalidParameter, ShapeError
 from qbrix.policies.lin_ucb_hybrid import LinUCBHybridPolicy
-from qbrix.state import stack
-from qbrix.types import Array, Interactions
-from tests.policies.linear import observed, shares
+from qbrix.types import Array
+from tests.policies.linear import followed, observed, shares
 
 ARMS, SHARED, OWN = 3, 2, 4
 
@@ -120,28 +119,12 @@ def test_equal_features_tie_before_the_first_observation() -> None:
 
 
 def test_followed_regressions_stay_with_the_factorised_ones() -> None:
-    """1000 rows, R = 3, one replication with late rows (padding): means and widths to 1e-10."""
-    rng = np.random.default_rng(8)
+    """1000 rows; means and widths of three contexts, to 1e-10."""
     policy = LinUCBHybridPolicy(arm_features=SHARED)
-    dim = ARMS * SHARED + OWN
-    state = stack([policy.init(n_arms=ARMS, dim=dim)] * 3)
-    prepared = policy.prepare(state)
-    for step in range(1000):
-        arms = rng.integers(0, ARMS, (3, 1))
-        arms[2] = -1 if step % 3 else arms[2]
-        batch = Interactions(
-            arms=arms,
-            rewards=rng.standard_normal((3, 1)),
-            propensities=np.ones((3, 1)),
-            state_versions=np.zeros((3, 1), dtype=np.int64),
-            contexts=rng.standard_normal((3, 1, dim)),
-        )
-        policy.update_in_place(state, batch)
-        prepared = policy.advance(prepared, state, batch)
-    at = rng.standard_normal((3, dim))
-    np.testing.assert_allclose(
-        policy.estimate(prepared, at), policy.estimate(policy.prepare(state), at), atol=1e-10
-    )
+    dim = 4 * SHARED + OWN
+    prepared, anew = followed(policy, dim=dim, steps=1000)
+    at = np.random.default_rng(8).standard_normal((3, dim))
+    np.testing.assert_allclose(policy.estimate(prepared, at), policy.estimate(anew, at), atol=1e-10)
 
 
 def test_it_needs_a_common_feature() -> None:
