@@ -166,12 +166,12 @@ class Shard:
                     tell_moved=tell_moved,
                     metrics=self._metrics,
                 )
+                for live in moved:  # what is learned ahead may take longer than the step
+                    self._publisher.offer(live, term=self._term)
         self._metrics.step_events.observe(
             len(portion.feedback.events) + len(portion.decisions.events)
         )
         self._places = portion.places
-        for live in moved:
-            self._publisher.offer(live, term=self._term)
         return True
 
     async def _close_windows(self) -> bool:
