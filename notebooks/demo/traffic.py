@@ -153,11 +153,14 @@ async def send(
             await asyncio.sleep(delays[number])
             await session.feedback(request_id, reward, copies=int(copies[number]))
 
+        turn_s = started
+
         async def user() -> None:
+            nonlocal turn_s
             for number in queue:
-                await asyncio.sleep(
-                    max(0.0, started + number / users.per_second - time.perf_counter())
-                )
+                # Who was held up does not hurry afterwards.
+                turn_s = max(turn_s + 1.0 / users.per_second, time.perf_counter())
+                await asyncio.sleep(max(0.0, turn_s - time.perf_counter()))
                 row = order[number]
                 decision = await session.select(int(row), contexts[row])
                 reward = float(decision["arm"]["index"] == arms[row])

@@ -9,11 +9,13 @@ from qbrix import Client, LoggedData
 __all__ = ["log_with"]
 
 
-def log_with(client: Client, experiment: str, *, rows: int, patience_s: float = 20.0) -> LoggedData:
-    """The experiment's log once it holds so many rewards, or as it is after ``patience_s``."""
+def log_with(
+    client: Client, experiment: str, *, rows: int, patience_s: float = 120.0
+) -> LoggedData:
+    """The log once it holds so many rewards and decisions, or as it is after ``patience_s``."""
     deadline = time.monotonic() + patience_s
     while True:
         log = client.log(experiment)
-        if len(log) >= rows or time.monotonic() > deadline:
+        if min(len(log), len(log.decisions)) >= rows or time.monotonic() > deadline:
             return log
         time.sleep(0.2)
