@@ -35,14 +35,14 @@ class Noting(MemoryChannel):
 
     def __init__(self, *, away: int = 0) -> None:
         super().__init__()
-        self.versions: list[int] = []
+        self.noted: list[int] = []
         self._away = away
 
     async def publish(self, state: StateRecord) -> bool:
         if self._away:
             self._away -= 1
             raise Unavailable("away")
-        self.versions.append(state.version)
+        self.noted.append(state.version)
         return await super().publish(state)
 
 
@@ -67,11 +67,11 @@ async def test_the_first_goes_at_once_and_of_those_that_follow_the_latest() -> N
     for version in (2, 3, 4):
         publisher.offer(_at(live, version), term=1)
         await publisher.publish_due()
-    assert channel.versions == [1]
+    assert channel.noted == [1]
     clock.now_s = 0.1
     await publisher.publish_due()
     await publisher.publish_due()
-    assert channel.versions == [1, 4]
+    assert channel.noted == [1, 4]
 
 
 async def test_one_experiment_does_not_wait_for_another() -> None:
@@ -84,7 +84,7 @@ async def test_one_experiment_does_not_wait_for_another() -> None:
     publisher.offer(_at(one, 2), term=1)
     publisher.offer(_at(other, 7), term=1)
     await publisher.publish_due()
-    assert channel.versions == [1, 7]
+    assert channel.noted == [1, 7]
 
 
 async def test_what_takes_long_to_prepare_is_published_seldom() -> None:
@@ -98,7 +98,7 @@ async def test_what_takes_long_to_prepare_is_published_seldom() -> None:
     # 0.2 s of preparation, begun at 0.4: not before 2.4.
     for clock.now_s, expected in ((2.3, [1]), (2.5, [1, 2])):
         await publisher.publish_due()
-        assert channel.versions == expected
+        assert channel.noted == expected
 
 
 async def test_flushing_does_not_wait() -> None:
@@ -108,7 +108,7 @@ async def test_flushing_does_not_wait() -> None:
     for version in (1, 2):
         publisher.offer(_at(live, version), term=1)
         await publisher.flush()
-    assert channel.versions == [1, 2]
+    assert channel.noted == [1, 2]
 
 
 async def test_what_could_not_be_published_is_tried_again() -> None:
@@ -120,7 +120,7 @@ async def test_what_could_not_be_published_is_tried_again() -> None:
         with pytest.raises(Unavailable):
             await publisher.flush()
     await publisher.flush()
-    assert channel.versions == [1]
+    assert channel.noted == [1]
 
 
 async def test_a_policy_that_cannot_prepare_stops_nobody() -> None:
@@ -132,7 +132,7 @@ async def test_a_policy_that_cannot_prepare_stops_nobody() -> None:
     publisher.offer(replace(broken, deployment=half), term=1)
     publisher.offer(_at(sound, 5), term=1)
     await publisher.flush()
-    assert channel.versions == [5]
+    assert channel.noted == [5]
 
 
 async def test_snapshots_are_taken_while_it_is_quiet_and_owed_while_it_is_not() -> None:
