@@ -22,6 +22,7 @@ _log = structlog.get_logger("cortex")
 
 _INTERVAL_S = 0.1
 _PREPARE_SHARE = 10  # preparing takes at most a tenth of a motor's time
+_LONGEST_S = 3.0  # but a process that is paused meanwhile takes its pause for preparation
 
 
 class Publisher:
@@ -105,6 +106,7 @@ class Publisher:
             self._metrics.publications.add("published" if taken else "outdated")
             self._metrics.publish_s.observe(time.monotonic() - offered_s)
         failpoint("cortex.after_publish")
-        self._due[experiment] = began + max(_INTERVAL_S, _PREPARE_SHARE * prepared_s)
+        pause_s = min(max(_INTERVAL_S, _PREPARE_SHARE * prepared_s), _LONGEST_S)
+        self._due[experiment] = began + pause_s
         if self._waiting.get(experiment) is found:
             del self._waiting[experiment]

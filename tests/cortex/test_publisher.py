@@ -101,6 +101,20 @@ async def test_what_takes_long_to_prepare_is_published_seldom() -> None:
         assert channel.noted == expected
 
 
+async def test_a_pause_while_preparing_holds_nothing_up_for_long() -> None:
+    live = await _live(memory_stores())
+    channel, clock = Noting(), Clock(tick_s=6.0)  # as long as another process may stop this one
+    publisher = Publisher(channel, clock=clock)
+    publisher.offer(_at(live, 1), term=1)
+    await publisher.publish_due()
+    clock.tick_s = 0.0
+    publisher.offer(_at(live, 2), term=1)
+    # Begun at 12: not 60 s later, but 3.
+    for clock.now_s, expected in ((14.9, [1]), (15.1, [1, 2])):
+        await publisher.publish_due()
+        assert channel.noted == expected
+
+
 async def test_flushing_does_not_wait() -> None:
     live = await _live(memory_stores())
     channel = Noting()
