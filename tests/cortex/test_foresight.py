@@ -9,18 +9,24 @@ from dataclasses import replace
 
 import pytest
 
+from qbrix.bundle import TrustedKeys
 from qbrix.errors import Unavailable
 from serving import failpoints
 from serving.cortex import pace
+from serving.cortex.closings import Closings
+from serving.cortex.deployments import Deployments
+from serving.cortex.foresight import Guess
+from serving.cortex.groups import Groups
+from serving.cortex.lessons import Lesson
 from serving.failpoints import FailpointReached
+from serving.loading import PolicyLoader
 from serving.storage.base import ExperimentRecord, Key, LedgerStep, Stores
 from serving.storage.memory import memory_stores
+from serving.storage.records_windows import Progress
 from tests.cortex.world import cortex_of, create, event, refolded
 from tests.waiting import PATIENCE_S, eventually
 
 PORTION = 4
-
-
 AHEAD = f"asked {PORTION}"  # about the second portion
 
 
@@ -79,16 +85,21 @@ async def _counted(stores: Stores, record: ExperimentRecord) -> float:
     return pulls
 
 
+async def _learned_in_two(stores: Stores) -> None:
+    """Two full portions, the second looked at before the first is written (else it waits on)."""
+    record = await _waits(stores, 2)
+    await cortex_of(stores).drain()
+    assert await _counted(stores, record) == 2 * PORTION
+
+
 async def test_the_ledger_is_asked_once_for_a_portion_and_while_it_writes_the_one_before(
     watched: tuple[Stores, Watched],
 ) -> None:
     stores, ledger = watched
-    record = await _waits(stores, 2)
-    ledger.awaits = 2  # else the test waits for ever
-    await cortex_of(stores).drain()
+    ledger.awaits = 2
+    await _learned_in_two(stores)
     assert ledger.noted[:4] == ["asked 0", AHEAD, "wrote", "wrote"]
     assert ledger.noted.count(AHEAD) == 1
-    assert await _counted(stores, record) == 2 * PORTION
 
 
 async def test_what_is_written_is_published_while_the_next_portion_waits_for_its_answer(
@@ -134,11 +145,9 @@ async def test_what_the_ledger_does_not_answer_ahead_it_is_asked_again_in_turn(
     watched: tuple[Stores, Watched],
 ) -> None:
     stores, ledger = watched
-    record = await _waits(stores, 2)
     ledger.refuses, ledger.awaits = AHEAD, 2
-    await cortex_of(stores).drain()
+    await _learned_in_two(stores)
     assert ledger.noted.count(AHEAD) == 2
-    assert await _counted(stores, record) == 2 * PORTION
 
 
 async def test_what_is_being_written_is_not_taken_for_new_when_it_comes_again_in_the_next_portion(
@@ -154,3 +163,31 @@ async def test_what_is_being_written_is_not_taken_for_new_when_it_comes_again_in
     assert ledger.noted[:3] == ["asked 0", "asked 98", "wrote"]
     assert await _counted(stores, record) == 4
     assert await _counted(stores, other) == 3
+
+
+@pytest.mark.parametrize("closed_meanwhile", [False, True])
+async def test_a_guess_holds_only_as_far_as_windows_were_closed_when_it_was_made(
+    closed_meanwhile: bool,
+) -> None:
+    stores = memory_stores()
+    record = await create(stores)
+    loader = PolicyLoader(stores.ledger.bundle, TrustedKeys())
+    deployments = Deployments(stores.ledger, loader)
+    head = await deployments.get(record.id)
+    assert head is not None
+    closings = Closings(stores.windows, deployments, grace_ms=0)
+    lesson = Lesson(head=head, events=[event(record, 0)], closed=closings.of(record.id))
+    guess = Guess(lesson, lesson.learned(known=()))
+    if closed_meanwhile:
+        closings.stored(record.id, Progress(1, "f" * 32))
+    groups = Groups(
+        events={record.id: lesson.events},
+        heads={record.id: head},
+        dead=[],
+        pasts={},
+        behind={},
+        closings=closings,
+        guesses={record.id: guess},
+    )
+    found = (await groups.learned(stores.ledger))[record.id]
+    assert (found is guess.learned) is not closed_meanwhile

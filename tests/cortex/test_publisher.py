@@ -87,30 +87,24 @@ async def test_one_experiment_does_not_wait_for_another() -> None:
     assert channel.noted == [1, 7]
 
 
-async def test_what_takes_long_to_prepare_is_published_seldom() -> None:
+@pytest.mark.parametrize(
+    ("took_s", "too_early_s", "due_s"),
+    [
+        pytest.param(0.2, 2.3, 2.5, id="begun at 0.4, not before 2.4"),
+        pytest.param(6.0, 14.9, 15.1, id="paused meanwhile: begun at 12, not 60 s later but 3"),
+    ],
+)
+async def test_what_takes_long_to_prepare_is_published_seldom(
+    took_s: float, too_early_s: float, due_s: float
+) -> None:
     live = await _live(memory_stores())
-    channel, clock = Noting(), Clock(tick_s=0.2)
+    channel, clock = Noting(), Clock(tick_s=took_s)
     publisher = Publisher(channel, clock=clock)
     publisher.offer(_at(live, 1), term=1)
     await publisher.publish_due()
     clock.tick_s = 0.0
     publisher.offer(_at(live, 2), term=1)
-    # 0.2 s of preparation, begun at 0.4: not before 2.4.
-    for clock.now_s, expected in ((2.3, [1]), (2.5, [1, 2])):
-        await publisher.publish_due()
-        assert channel.noted == expected
-
-
-async def test_a_pause_while_preparing_holds_nothing_up_for_long() -> None:
-    live = await _live(memory_stores())
-    channel, clock = Noting(), Clock(tick_s=6.0)  # as long as another process may stop this one
-    publisher = Publisher(channel, clock=clock)
-    publisher.offer(_at(live, 1), term=1)
-    await publisher.publish_due()
-    clock.tick_s = 0.0
-    publisher.offer(_at(live, 2), term=1)
-    # Begun at 12: not 60 s later, but 3.
-    for clock.now_s, expected in ((14.9, [1]), (15.1, [1, 2])):
+    for clock.now_s, expected in ((too_early_s, [1]), (due_s, [1, 2])):
         await publisher.publish_due()
         assert channel.noted == expected
 
