@@ -13,12 +13,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["GIVES_WAY", "Account", "Child", "launch_command", "tail"]
+__all__ = ["ANSWERS", "GIVES_WAY", "Account", "Child", "launch_command", "tail"]
 
 Account = Literal["self", "namespace", "nobody"]
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
-GIVES_WAY = 5  # the niceness of what learns and stores, beside what answers requests
+ANSWERS, GIVES_WAY = -5, 5  # niceness: of what answers requests, of what learns and stores
 
 
 class Child:

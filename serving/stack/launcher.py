@@ -6,7 +6,7 @@ Run by path, with the standard library only, so that it costs a few milliseconds
 
 SIGNAL reaches the command when the thread that started it ends (Linux; elsewhere an orphan is
 found by its pid file at the next start). NICENESS is how far the command gives way to others
-(see nice(1)). ACCOUNT is one of
+(see nice(1)), or comes before them where that is allowed to us. ACCOUNT is one of
 
 * ``self``: as it is;
 * ``namespace``: as ``nobody`` in a user namespace of its own, where nobody *is* the caller:
@@ -37,7 +37,7 @@ NOT_STARTED = 126
 def main(arguments: list[str]) -> None:
     account, niceness, signal_number, parent, *command = arguments
     try:
-        give_way(int(niceness))
+        be_nice(int(niceness))
         ACCOUNTS[account]()
         die_with(int(parent), int(signal_number))
         os.execv(command[0], command)
@@ -46,12 +46,16 @@ def main(arguments: list[str]) -> None:
         sys.exit(NOT_STARTED)
 
 
-def give_way(niceness: int) -> None:
-    """Lower our priority; Linux may share time among sessions first, so ours goes down with us."""
-    os.nice(niceness)
-    autogroup = Path("/proc/self/autogroup")
-    if niceness and autogroup.exists():
-        autogroup.write_text(str(niceness), "ascii")
+def be_nice(niceness: int) -> None:
+    """Change our priority; Linux may share time among sessions first, so ours changes with us.
+
+    It is a wish: only the privileged may come before others, and others may ask but now and then.
+    """
+    with contextlib.suppress(OSError):
+        os.nice(niceness)
+        autogroup = Path("/proc/self/autogroup")
+        if niceness and autogroup.exists():
+            autogroup.write_text(str(niceness), "ascii")
 
 
 def enter_namespace() -> None:

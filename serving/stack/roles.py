@@ -12,7 +12,7 @@ from pathlib import Path
 
 from qbrix.bundle.signing import SigningKey, TrustedKeys
 from qbrix.errors import Unavailable
-from serving.stack.child import GIVES_WAY
+from serving.stack.child import ANSWERS, GIVES_WAY
 from serving.stack.folders import Folders, choose_port, keep_secret, write_private
 from serving.stack.supervisor import Role
 
@@ -68,7 +68,7 @@ class Plan:
             run=self.folders.run / name,
             log=self.folders.logs / f"{name}.log",
             drain_s=DRAIN_S,
-            niceness=GIVES_WAY if role == "cortex" else 0,
+            niceness=GIVES_WAY if role == "cortex" else ANSWERS,
         )
 
 
