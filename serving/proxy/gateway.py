@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import structlog
 
@@ -162,18 +162,25 @@ class Gateway:
         self.draining = True
 
     async def stop(self) -> None:
-        """Write what was promised and let go."""
+        """Write what was promised and let go; what takes longer than the drain time is given up."""
         self.draining = True
-        await self.intake.drain()
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
-        self._tasks.clear()
-        await self.decisions.flush()
-        await self.auth.close()
+        ends_s = asyncio.get_running_loop().time() + self.settings.drain_s
+        await _by(ends_s, self.intake.drain(), else_lost="feedback on its way")
+        await _by(ends_s, self._end_tasks(), else_lost="tasks in the background")
+        # Together, so that one store that hangs leaves the others their time.
+        await asyncio.gather(
+            _by(ends_s, self.decisions.flush(), else_lost=f"{len(self.decisions)} decisions"),
+            _by(ends_s, self.auth.close(), else_lost="look-ups of credentials"),
+            _by(ends_s, self.records.close(), else_lost="look-ups of experiments"),
+        )
         self.people.passwords.close()
-        await self.records.close()
+
+    async def _end_tasks(self) -> None:
+        tasks, self._tasks = self._tasks, set()
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
 
     def _make_agent(self, sealer: TokenSealer) -> Agent:
         return Agent(
@@ -254,6 +261,17 @@ class Gateway:
                 await self.auth.flush_used()
             except QbrixError as error:
                 _log.warning("key_use_not_noted", error=str(error))
+
+
+async def _by(ends_s: float, work: Coroutine[Any, Any, Any], *, else_lost: str) -> None:
+    """Do it until then, or say what is given up; not even its cancellation is waited for."""
+    doing = asyncio.create_task(work)
+    await asyncio.wait({doing}, timeout=max(0.0, ends_s - asyncio.get_running_loop().time()))
+    if doing.done():
+        doing.result()
+    else:
+        doing.cancel()
+        _log.warning("given_up", what=else_lost)
 
 
 def _report(task: asyncio.Task[None]) -> None:
