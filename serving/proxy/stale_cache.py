@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Generic, TypeVar
 
 import structlog
 from typing_extensions import TypedDict
+
+from qbrix.errors import QbrixError
 
 __all__ = ["Ages", "Entry", "StaleCache"]
 
 V = TypeVar("V")
 
 _log = structlog.get_logger("proxy")
+
+_GATHERED_S = 0.05  # what falls due meanwhile is asked for together; nobody waits for it
 
 
 class Ages(TypedDict):
@@ -45,6 +49,9 @@ class StaleCache(Generic[V]):
     """Values by key. Younger than ``ttl_s``: answered at once. Older: answered at once and looked
     up in the background. Older than twice that, or invalidated: the caller waits for the store up
     to ``grace_s``, then takes the old value. Only a key never seen before can fail.
+
+    With ``still``, which says of many values at once which are as the store has them, the
+    background asks so first and looks up only the others.
     """
 
     def __init__(
@@ -52,11 +59,13 @@ class StaleCache(Generic[V]):
         load: Callable[[str], Awaitable[V | None]],
         *,
         ttl_s: float,
+        still: Callable[[Mapping[str, V]], Awaitable[set[str]]] | None = None,
         limit: int = 100_000,
         grace_s: float = 0.25,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._load = load
+        self._still = still
         self._ttl_s = ttl_s
         self._limit = limit
         self._grace_s = grace_s
@@ -65,6 +74,8 @@ class StaleCache(Generic[V]):
         self._absent: OrderedDict[str, float] = OrderedDict()
         self._loading: dict[str, asyncio.Task[None]] = {}
         self._changed: set[str] = set()
+        self._due: set[str] = set()
+        self._rechecking: asyncio.Task[None] | None = None
 
     def peek(self, key: str) -> V | None:
         """The value if it may be used without waiting."""
@@ -78,7 +89,7 @@ class StaleCache(Generic[V]):
         if age_s > 2 * self._ttl_s and not entry.away:
             return None
         if now_s - entry.tried_s > min(1.0, self._ttl_s):
-            self._refresh(key)
+            self._renew(key, entry)
         return entry.value
 
     async def get(self, key: str) -> V | None:
@@ -115,9 +126,11 @@ class StaleCache(Generic[V]):
         self._absent.pop(key, None)
         if key in self._loading:
             self._changed.add(key)
-        if (entry := self._entries.get(key)) is not None:
-            entry.checked_s = float("-inf")
-            entry.away = False
+        if (old := self._entries.get(key)) is not None:
+            # Another entry, so that who looks at the old one does not take it for the latest.
+            changed = Entry(old.value, checked_s=float("-inf"))
+            changed.found_s, changed.tried_s = old.found_s, old.tried_s
+            self._entries[key] = changed
 
     def ages(self) -> Ages:
         """Of the values in memory, which lie there in the order of their look-up."""
@@ -141,10 +154,43 @@ class StaleCache(Generic[V]):
     async def close(self) -> None:
         """Stop looking up."""
         tasks = list(self._loading.values())
+        if self._rechecking is not None:
+            tasks.append(self._rechecking)
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+
+    def _renew(self, key: str, entry: Entry[V]) -> None:
+        if self._still is None:
+            self._refresh(key)
+            return
+        entry.tried_s = self._clock()
+        self._due.add(key)
+        if self._rechecking is None or self._rechecking.done():
+            self._rechecking = asyncio.create_task(self._recheck(self._still))
+
+    async def _recheck(self, still: Callable[[Mapping[str, V]], Awaitable[set[str]]]) -> None:
+        """Of what is due, ask at once what is still so; look up the rest."""
+        while self._due:
+            await asyncio.sleep(_GATHERED_S)
+            due, self._due = self._due, set()
+            asked = {key: entry for key in due if (entry := self._entries.get(key)) is not None}
+            asked_s = self._clock()
+            try:
+                same = await still({key: entry.value for key, entry in asked.items()})
+            except QbrixError as error:
+                _log.warning("look_up_failed", error=repr(error), values=len(asked))
+                for entry in asked.values():
+                    entry.away = True
+                continue
+            for key, entry in asked.items():
+                if key not in same:
+                    self._refresh(key)
+                elif self._entries.get(key) is entry:  # else it was written or changed meanwhile
+                    entry.checked_s = entry.found_s = entry.tried_s = asked_s
+                    entry.away = False
+                    self._entries.move_to_end(key)
 
     def _refresh(self, key: str) -> asyncio.Task[None]:
         task = self._loading.get(key)

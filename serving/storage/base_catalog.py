@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from serving.storage.records import (
@@ -99,6 +99,13 @@ class Catalog(Protocol):
 
     async def get_experiment(self, tenant: str, experiment: str) -> ExperimentRecord:
         """Raises NotFound."""
+        ...
+
+    async def stamps(self, experiments: Sequence[str]) -> list[str | None]:
+        """What differs after every change of an experiment or its pool; None without a live one.
+
+        Whoever owns them, in one read.
+        """
         ...
 
     async def list_experiments(

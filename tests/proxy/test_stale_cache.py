@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 import pytest
 
 from qbrix.errors import Unavailable
 from serving.proxy.stale_cache import StaleCache
-from tests.waiting import PATIENCE_S
+from tests.waiting import PATIENCE_S, eventually
 
 
 class Clock:
@@ -27,6 +28,7 @@ class Store:
     def __init__(self) -> None:
         self.values: dict[str, str] = {}
         self.asked = 0
+        self.compared: list[list[str]] = []
         self.away = False
         self.open = asyncio.Event()
         self.open.set()
@@ -38,6 +40,14 @@ class Store:
         if self.away:
             raise Unavailable("the store is away")
         return found
+
+    async def still(self, values: Mapping[str, str]) -> set[str]:
+        self.compared.append(sorted(values))
+        same = {key for key, value in values.items() if self.values.get(key) == value}
+        await self.open.wait()
+        if self.away:
+            raise Unavailable("the store is away")
+        return same
 
 
 @pytest.fixture
@@ -53,6 +63,12 @@ def store() -> Store:
 @pytest.fixture
 def cache(store: Store, clock: Clock) -> StaleCache[str]:
     return StaleCache(store.find, ttl_s=5.0, limit=10, grace_s=0.02, clock=clock)
+
+
+@pytest.fixture
+def gathering(store: Store, clock: Clock) -> StaleCache[str]:
+    """A cache whose store compares many values at once."""
+    return StaleCache(store.find, ttl_s=5.0, still=store.still, grace_s=0.02, clock=clock)
 
 
 async def settle() -> None:
@@ -201,3 +217,71 @@ async def test_unknown_keys_do_not_push_known_ones_out(
     for number in range(100):
         await cache.get(f"unknown {number}")
     assert cache.peek("k") == "v"
+
+
+async def test_values_that_fall_due_together_are_compared_together_and_only_changes_looked_up(
+    gathering: StaleCache[str], store: Store, clock: Clock
+) -> None:
+    store.values = {str(number): "v" for number in range(100)}
+    for key in store.values:
+        await gathering.get(key)
+    store.values["7"] = "new"
+    clock.now_s += 6
+    assert [gathering.peek(key) for key in store.values] == ["v"] * 100
+    await eventually(lambda: gathering.peek("7") == "new")
+    assert store.compared == [sorted(store.values)]
+    assert store.asked == 100 + 1
+    clock.now_s += 4  # younger than the lifetime since they were compared
+    assert gathering.peek("8") == "v"
+    await gathering.close()
+    assert len(store.compared) == 1
+
+
+async def test_what_ended_meanwhile_is_found_by_the_comparison(
+    gathering: StaleCache[str], store: Store, clock: Clock
+) -> None:
+    store.values["k"] = "v"
+    await gathering.get("k")
+    store.values.clear()
+    clock.now_s += 6
+    assert gathering.peek("k") == "v"
+    await eventually(lambda: gathering.peek("k") is None)
+    assert await gathering.get("k") is None
+
+
+@pytest.mark.parametrize("heard", ["a change", "a write"])
+async def test_a_comparison_does_not_confirm_what_changed_meanwhile(
+    gathering: StaleCache[str], store: Store, clock: Clock, heard: str
+) -> None:
+    store.values["k"] = "old"
+    await gathering.get("k")
+    clock.now_s += 6
+    store.open.clear()
+    gathering.peek("k")
+    await eventually(lambda: bool(store.compared))
+    store.values["k"] = "new"
+    if heard == "a change":
+        gathering.invalidate("k")
+    else:
+        gathering.put("k", "new")
+    store.open.set()
+    await settle()
+    assert await gathering.get("k") == "new"
+
+
+async def test_values_outlive_a_store_that_cannot_compare(
+    gathering: StaleCache[str], store: Store, clock: Clock
+) -> None:
+    store.values["k"] = "v"
+    await gathering.get("k")
+    store.away = True
+    clock.now_s += 6
+    gathering.peek("k")
+    await eventually(lambda: bool(store.compared))
+    await settle()
+    clock.now_s += 3600
+    assert gathering.peek("k") == "v"
+    store.away = False
+    store.values["k"] = "back"
+    await eventually(lambda: gathering.peek("k") == "back")
+    assert store.asked == 2

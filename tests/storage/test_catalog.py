@@ -11,6 +11,7 @@ from qbrix.errors import Conflict, NotFound
 from serving.storage.audit import Actor, acting
 from serving.storage.base import ControlRequest, Stores
 from serving.storage.meeting import EXPERIMENT_CHANGED
+from serving.storage.records_gates import GateRecord
 from tests.storage.records import (
     TENANT,
     committed,
@@ -180,6 +181,26 @@ async def test_an_experiment_begins_with_version_0_and_a_snapshot(stores: Stores
         creation.ledger_digest,
         creation.committed_ms,
     )
+
+
+async def test_every_change_of_an_experiment_or_its_pool_changes_its_stamp(stores: Stores) -> None:
+    catalog = stores.catalog
+    record = await stored_experiment(stores)
+    pool = await catalog.get_pool(TENANT, record.pool_id)
+    renamed = replace(record, name="renamed")
+    seen = [await catalog.stamps(["0" * 32, record.id])]
+    await catalog.change_experiment(renamed, before=record)
+    seen.append(await catalog.stamps(["0" * 32, record.id]))
+    gate = GateRecord(version=1, updated_ms=5)
+    await catalog.put_gate(TENANT, record.id, gate, expected=None)
+    seen.append(await catalog.stamps(["0" * 32, record.id]))
+    await catalog.change_pool(replace(pool, name="new"), before=pool, change=None)
+    seen.append(await catalog.stamps(["0" * 32, record.id]))
+    assert await catalog.stamps(["0" * 32, record.id]) == seen[-1]
+    assert [unknown for unknown, _ in seen] == [None] * 4
+    assert len({stamp for _, stamp in seen} - {None}) == 4
+    await catalog.delete_experiment(TENANT, record.id)
+    assert await catalog.stamps([record.id]) == [None]
 
 
 async def test_an_experiment_needs_a_pool_of_its_tenant_and_a_free_name(stores: Stores) -> None:

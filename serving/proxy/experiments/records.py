@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -19,7 +20,8 @@ __all__ = ["ExperimentView", "Records", "is_digest", "is_id", "view_of"]
 class ExperimentView:
     """A record with its pool; ``arms`` are the wire's ``{id, name, index}``, already encoded.
 
-    ``control`` is the arm of a paused experiment.
+    ``control`` is the arm of a paused experiment; ``stamp`` is the store's of record and pool, None
+    when they were not read but written.
     """
 
     record: ExperimentRecord
@@ -28,6 +30,7 @@ class ExperimentView:
     context: ContextShape
     gate: CompiledGate | None
     control: int
+    stamp: str | None = None
 
 
 class Records:
@@ -36,7 +39,9 @@ class Records:
     def __init__(self, catalog: Catalog, ledger: Ledger, *, ttl_s: float) -> None:
         self._catalog = catalog
         self._ledger = ledger
-        self._views: StaleCache[ExperimentView] = StaleCache(self._find, ttl_s=ttl_s)
+        self._views: StaleCache[ExperimentView] = StaleCache(
+            self._find, ttl_s=ttl_s, still=self._still
+        )
 
     def known(self, tenant: str, experiment: str) -> ExperimentView | None:
         """The tenant's experiment if memory has it."""
@@ -75,13 +80,26 @@ class Records:
         await self._views.close()
 
     async def _find(self, experiment: str) -> ExperimentView | None:
+        # Before what it stands for: a change in between is found by the next look at the stamps.
+        (stamp,) = await self._catalog.stamps([experiment])
         record = await self._ledger.experiment(experiment)
         if record is None:
             return None
-        return view_of(record, await self._catalog.get_pool(record.tenant, record.pool_id))
+        pool = await self._catalog.get_pool(record.tenant, record.pool_id)
+        return view_of(record, pool, stamp=stamp)
+
+    async def _still(self, views: Mapping[str, ExperimentView]) -> set[str]:
+        stamps = await self._catalog.stamps(list(views))
+        return {
+            experiment
+            for (experiment, view), stamp in zip(views.items(), stamps, strict=True)
+            if stamp is not None and stamp == view.stamp
+        }
 
 
-def view_of(record: ExperimentRecord, pool: PoolRecord) -> ExperimentView:
+def view_of(
+    record: ExperimentRecord, pool: PoolRecord, *, stamp: str | None = None
+) -> ExperimentView:
     """The view of a record that is at hand."""
     encode = msgspec.json.encode
     arms = tuple(
@@ -90,7 +108,7 @@ def view_of(record: ExperimentRecord, pool: PoolRecord) -> ExperimentView:
     )
     gate = None if record.gate is None else CompiledGate(record.gate, pool)
     control = control_arm(pool) if gate is None else gate.control
-    return ExperimentView(record, pool, arms, shape_of(record), gate, control)
+    return ExperimentView(record, pool, arms, shape_of(record), gate, control, stamp)
 
 
 def is_id(text: str) -> bool:

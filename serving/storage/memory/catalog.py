@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from typing import Any
 from uuid import uuid4
 
@@ -158,6 +159,12 @@ class MemoryCatalog:
             raise NotFound("experiment", experiment)
         return found
 
+    async def stamps(self, experiments: Sequence[str]) -> list[str | None]:
+        """See `Catalog`."""
+        live = {one.id: one for one in self._world.live()}
+        found = [live.get(experiment) for experiment in experiments]
+        return [None if one is None else self._stamp(one) for one in found]
+
     async def list_experiments(
         self,
         tenant: str,
@@ -252,6 +259,9 @@ class MemoryCatalog:
             return False
         self._world.controls[control_id] = replace(stored, status="cancelled")
         return True
+
+    def _stamp(self, record: ExperimentRecord) -> str:
+        return sha256(msgspec.json.encode((record, self._world.pools[record.pool_id]))).hexdigest()
 
     def _refuse_pool_name(self, pool: PoolRecord) -> None:
         others = (one for one in self._world.pools.values() if one.id != pool.id)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import asyncpg
 import msgspec
 
@@ -59,6 +61,17 @@ class PostgresExperiments:
         if row is None:
             raise NotFound("experiment", experiment)
         return tables.experiment(row)
+
+    async def stamps(self, experiments: Sequence[str]) -> list[str | None]:
+        """See `Catalog`; a row's xmin is the transaction that wrote it."""
+        rows = await self._database.fetch(
+            "SELECT experiments.id, concat(experiments.xmin, '/', pools.xmin) AS stamp"
+            " FROM experiments JOIN pools ON pools.id = pool_id"
+            " WHERE experiments.id = ANY($1::text[]) AND NOT deleted",
+            list(experiments),
+        )
+        found = {row["id"]: row["stamp"] for row in rows}
+        return [found.get(experiment) for experiment in experiments]
 
     async def list_experiments(
         self,
