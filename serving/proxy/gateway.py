@@ -92,7 +92,7 @@ class Gateway:
             ttl_s=settings.key_ttl_s,
         )
         self.limits = RateLimits(settings)
-        self.records = Records(catalog, stores.ledger, ttl_s=settings.record_ttl_s)
+        self.records = Records(catalog, ttl_s=settings.record_ttl_s)
         self.intake = FeedbackIntake(settings, stores.intake, self.metrics, shards=shards)
         self.decisions = DecisionLog(settings, stores.intake, self.metrics)
         sealer = TokenSealer(trust.token_keys, lifetime_s=settings.token_lifetime_s)

@@ -101,6 +101,12 @@ class Catalog(Protocol):
         """Raises NotFound."""
         ...
 
+    async def find_experiment(
+        self, experiment: str
+    ) -> tuple[ExperimentRecord, PoolRecord, str] | None:
+        """One live experiment with its pool and its stamp (see `stamps`), whoever owns it."""
+        ...
+
     async def stamps(self, experiments: Sequence[str]) -> list[str | None]:
         """What differs after every change of an experiment or its pool; None without a live one.
 

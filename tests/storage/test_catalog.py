@@ -174,6 +174,8 @@ async def test_an_experiment_begins_with_version_0_and_a_snapshot(stores: Stores
     await stores.catalog.create_experiment(record, creation=creation, state=state)
     assert await stores.catalog.get_experiment(TENANT, record.id) == record
     assert await stores.ledger.experiment(record.id) == record
+    (stamp,) = await stores.catalog.stamps([record.id])
+    assert await stores.catalog.find_experiment(record.id) == (record, pool, stamp)
     assert await stores.ledger.snapshot(record.id) == state
     (stored,) = await stores.ledger.batches(record.id, after=-1, limit=9)
     assert stored.batch.to_bytes() == creation.batch.to_bytes()
@@ -225,6 +227,7 @@ async def test_a_deleted_experiment_frees_its_name_and_keeps_its_ledger(stores: 
     with pytest.raises(NotFound):
         await stores.catalog.delete_experiment(TENANT, record.id)
     assert await stores.ledger.experiment(record.id) is None
+    assert await stores.catalog.find_experiment(record.id) is None
     assert await stores.ledger.experiments(0) == []
     assert len(await stores.ledger.batches(record.id, after=-1, limit=9)) == 1
     pool = await stores.catalog.get_pool(TENANT, record.pool_id)

@@ -11,7 +11,7 @@ from qbrix.errors import NotFound
 from serving.proxy.agent.contexts import ContextShape, shape_of
 from serving.proxy.gates.passage import CompiledGate, control_arm
 from serving.proxy.stale_cache import Ages, StaleCache
-from serving.storage.base import Catalog, ExperimentRecord, Ledger, PoolRecord
+from serving.storage.base import Catalog, ExperimentRecord, PoolRecord
 
 __all__ = ["ExperimentView", "Records", "is_digest", "is_id", "view_of"]
 
@@ -36,9 +36,8 @@ class ExperimentView:
 class Records:
     """Experiment id → view; a change is put at once here and heard of elsewhere."""
 
-    def __init__(self, catalog: Catalog, ledger: Ledger, *, ttl_s: float) -> None:
+    def __init__(self, catalog: Catalog, *, ttl_s: float) -> None:
         self._catalog = catalog
-        self._ledger = ledger
         self._views: StaleCache[ExperimentView] = StaleCache(
             self._find, ttl_s=ttl_s, still=self._still
         )
@@ -80,12 +79,10 @@ class Records:
         await self._views.close()
 
     async def _find(self, experiment: str) -> ExperimentView | None:
-        # Before what it stands for: a change in between is found by the next look at the stamps.
-        (stamp,) = await self._catalog.stamps([experiment])
-        record = await self._ledger.experiment(experiment)
-        if record is None:
+        found = await self._catalog.find_experiment(experiment)
+        if found is None:
             return None
-        pool = await self._catalog.get_pool(record.tenant, record.pool_id)
+        record, pool, stamp = found
         return view_of(record, pool, stamp=stamp)
 
     async def _still(self, views: Mapping[str, ExperimentView]) -> set[str]:

@@ -159,6 +159,15 @@ class MemoryCatalog:
             raise NotFound("experiment", experiment)
         return found
 
+    async def find_experiment(
+        self, experiment: str
+    ) -> tuple[ExperimentRecord, PoolRecord, str] | None:
+        """See `Catalog`."""
+        if experiment not in self._world.experiments or experiment in self._world.deleted:
+            return None
+        record = self._world.experiments[experiment]
+        return record, self._world.pools[record.pool_id], self._stamp(record)
+
     async def stamps(self, experiments: Sequence[str]) -> list[str | None]:
         """See `Catalog`."""
         live = {one.id: one for one in self._world.live()}

@@ -26,6 +26,10 @@ from serving.storage.records_gates import GateRecord
 __all__ = ["PostgresExperiments", "enqueue"]
 
 
+# A row's xmin is the transaction that wrote it.
+_STAMP = "concat(experiments.xmin, '/', pools.xmin)"
+
+
 class PostgresExperiments:
     """The part of `serving.storage.base.Catalog` that concerns experiments."""
 
@@ -62,10 +66,25 @@ class PostgresExperiments:
             raise NotFound("experiment", experiment)
         return tables.experiment(row)
 
+    async def find_experiment(
+        self, experiment: str
+    ) -> tuple[ExperimentRecord, PoolRecord, str] | None:
+        """See `Catalog`."""
+        row = await self._database.row(
+            f"SELECT experiments.*, {_STAMP} AS stamp, pools.name AS pool_name, pools.arms,"
+            " pools.created_ms AS pool_created_ms, pools.updated_ms AS pool_updated_ms"
+            " FROM experiments JOIN pools ON pools.id = pool_id"
+            " WHERE experiments.id = $1 AND NOT deleted",
+            experiment,
+        )
+        if row is None:
+            return None
+        return tables.experiment(row), tables.pool_of(row), row["stamp"]
+
     async def stamps(self, experiments: Sequence[str]) -> list[str | None]:
-        """See `Catalog`; a row's xmin is the transaction that wrote it."""
+        """See `Catalog`."""
         rows = await self._database.fetch(
-            "SELECT experiments.id, concat(experiments.xmin, '/', pools.xmin) AS stamp"
+            f"SELECT experiments.id, {_STAMP} AS stamp"
             " FROM experiments JOIN pools ON pools.id = pool_id"
             " WHERE experiments.id = ANY($1::text[]) AND NOT deleted",
             list(experiments),

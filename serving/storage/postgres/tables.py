@@ -34,6 +34,7 @@ __all__ = [
     "experiment",
     "invite",
     "pool",
+    "pool_of",
     "user",
     "workspace",
 ]
@@ -69,6 +70,18 @@ def pool(row: Record) -> PoolRecord:
         arms=msgspec.json.decode(row["arms"], type=tuple[ArmRecord, ...]),
         created_ms=row["created_ms"],
         updated_ms=row["updated_ms"],
+    )
+
+
+def pool_of(row: Record) -> PoolRecord:
+    """The pool in a row of ``experiments`` that was joined with it."""
+    return PoolRecord(
+        id=row["pool_id"],
+        tenant=row["tenant"],
+        name=row["pool_name"],
+        arms=msgspec.json.decode(row["arms"], type=tuple[ArmRecord, ...]),
+        created_ms=row["pool_created_ms"],
+        updated_ms=row["pool_updated_ms"],
     )
 
 
