@@ -19,10 +19,12 @@ import numpy as np
 
 from benchmarks.serving.load import Load, Measured
 from benchmarks.serving.processes import cpu_s
+from serving.stack.child import ANSWERS, launch_command
 
 __all__ = ["Figures", "Target", "bare", "median", "run"]
 
 WAIT_S = 20.0
+GENERATES = -10  # niceness: its own waiting for a processor would be charged to the server
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,10 +72,12 @@ def run(
     )
     before_s = cpu_s(*target.pids)
     with tempfile.NamedTemporaryFile() as file:
+        command = [sys.executable, "-m", f"benchmarks.serving.{generator}", file.name]
         subprocess.run(
-            [sys.executable, "-m", f"benchmarks.serving.{generator}", file.name],
+            launch_command(command, niceness=GENERATES),
             input=msgspec.json.encode(load),
             check=True,
+            start_new_session=True,
         )
         used_s = cpu_s(*target.pids) - before_s
         measured = msgspec.json.decode(Path(file.name).read_bytes(), type=Measured)
@@ -102,11 +106,12 @@ def median(figures: list[Figures]) -> Figures:
 
 @contextmanager
 def bare() -> Iterator[Target]:
-    """The bare application, served by a process of its own."""
+    """The bare application, served by a process of its own, with a proxy's priority."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    process = subprocess.Popen([sys.executable, "-m", "benchmarks.serving.echo", str(port)])
+    command = [sys.executable, "-m", "benchmarks.serving.echo", str(port)]
+    process = subprocess.Popen(launch_command(command, niceness=ANSWERS), start_new_session=True)
     try:
         _wait_for(port)
         yield Target(name="bare", url=f"http://127.0.0.1:{port}", headers={}, pids=(process.pid,))
