@@ -28,7 +28,7 @@ def race(rounds: int) -> None:
     begin = perf_counter()
     result = simulate(
         EpsilonPolicy(eps=0.1, gamma=1.0),
-        Bernoulli(np.arange(1, 11) * 0.05),
+        Bernoulli(0.05 * np.arange(1.0, 11.0)),
         horizon=rounds,
         replications=1000,
         progress=False,

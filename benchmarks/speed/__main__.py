@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from time import process_time
+from typing import Any
 
 import numpy as np
 
@@ -32,9 +33,10 @@ from qbrix.policies import (
     UCB1Policy,
 )
 from qbrix.simulator import simulate
+from qbrix.types import Array
 
 HORIZON = 10_000
-MEANS = np.arange(1, 11) * 0.05
+MEANS: Array = 0.05 * np.arange(1.0, 11.0)
 LINEAR = LinearContextual.random(n_arms=10, dim=20, seed=1)
 SEED = 1
 AGREEMENT = 5.0
@@ -47,7 +49,7 @@ class Case:
     """A policy, its environment, and the loop that does the same."""
 
     workload: str
-    policy: Policy
+    policy: Policy[Any, Any]
     environment: Environment
     replications: int
     loop: Loop
@@ -84,7 +86,7 @@ class Measurement:
 
 
 def arms(
-    policy: Policy,
+    policy: Policy[Any, Any],
     loop: Callable[..., np.ndarray],
     *rest: float,
     kind: str = "tuned",
@@ -103,7 +105,7 @@ def arms(
     )
 
 
-def linear(policy: Policy, *, width: float, thompson: bool) -> Case:
+def linear(policy: Policy[Any, Any], *, width: float, thompson: bool) -> Case:
     """W2: ten arms, twenty features."""
     weights, noise = LINEAR.weights.copy(), LINEAR.noise
     return Case(

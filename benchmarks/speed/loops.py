@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 
-import numba as nb
 import numpy as np
 
+from benchmarks.speed.compiled import compiled, inlined, summing
 from qbrix.policies.kernels.chance import Stream, beta, normal, uniform
+from qbrix.types import Array, IntArray
 
 __all__ = [
     "beta_ts",
@@ -28,16 +29,15 @@ __all__ = [
 ]
 
 _TIE = 1e-9
-_REORDER = {"reassoc", "contract", "nsz"}  # sums may be vectorised
 
 
 def seeded(seed: int) -> Stream:
     """A random stream for the loops."""
-    return np.random.SeedSequence(seed).generate_state(2, np.uint64)
+    return np.random.SeedSequence(seed).generate_state(2, np.uint64).astype(np.uint64)
 
 
-@nb.njit(inline="always")
-def _first_best(scores, state):
+@inlined
+def _first_best(scores: Array, state: Stream) -> int:
     """Index of the largest score; ties by reservoir sampling."""
     best, arm, several = scores[0], 0, 1
     for k in range(1, scores.size):
@@ -51,8 +51,8 @@ def _first_best(scores, state):
     return arm
 
 
-@nb.njit
-def beta_ts(means, horizon, replications, state):
+@compiled
+def beta_ts(means: Array, horizon: int, replications: int, state: Stream) -> Array:
     """Thompson sampling with Beta(1, 1) priors."""
     n_arms = means.size
     top = means.max()
@@ -76,8 +76,8 @@ def beta_ts(means, horizon, replications, state):
     return regret
 
 
-@nb.njit
-def beta_ts_once(d, c, state):
+@compiled
+def beta_ts_once(d: Array, c: Array, state: Stream) -> int:
     """One Thompson decision from prepared shapes (2, K)."""
     best, arm = -1.0, 0
     for k in range(d.shape[1]):
@@ -87,8 +87,10 @@ def beta_ts_once(d, c, state):
     return arm
 
 
-@nb.njit
-def epsilon_greedy(means, horizon, replications, state, eps):
+@compiled
+def epsilon_greedy(
+    means: Array, horizon: int, replications: int, state: Stream, eps: float
+) -> Array:
     """ε-greedy: means are kept per arm, so that a round divides once."""
     n_arms = means.size
     top = means.max()
@@ -100,7 +102,7 @@ def epsilon_greedy(means, horizon, replications, state, eps):
         for t in range(horizon):
             u = uniform(state)
             if t >= n_arms and u < eps:
-                arm = np.int64(u / eps * n_arms)
+                arm = int(u / eps * n_arms)
             else:
                 arm = _first_best(score, state)
             pulls[arm] += 1.0
@@ -111,8 +113,8 @@ def epsilon_greedy(means, horizon, replications, state, eps):
     return regret
 
 
-@nb.njit
-def ucb1(means, horizon, replications, state):
+@compiled
+def ucb1(means: Array, horizon: int, replications: int, state: Stream) -> Array:
     """UCB1: an arm's mean and root are kept; logarithms of the rounds are computed once for all."""
     n_arms = means.size
     top = means.max()
@@ -139,13 +141,13 @@ def ucb1(means, horizon, replications, state):
     return regret
 
 
-@nb.njit(inline="always")
-def _x_log_x(x):
+@inlined
+def _x_log_x(x: float) -> float:
     return x * math.log(x) if x > 0.0 else 0.0
 
 
-@nb.njit
-def _solve(p, entropy, floor, level, start):
+@compiled
+def _solve(p: float, entropy: float, floor: float, level: float, start: float) -> float:
     """u = -ln(1 - q) for the largest q with kl(p, q) <= level, by Newton's method from ``start``.
 
     The divergence is convex in u: a step from the left lands right of the root, where the
@@ -165,8 +167,17 @@ def _solve(p, entropy, floor, level, start):
     return u
 
 
-@nb.njit(inline="always")
-def _largest_index(leader, log_t, pulls, mean, entropy, floor, last, state):
+@inlined
+def _largest_index(
+    leader: int,
+    log_t: float,
+    pulls: Array,
+    mean: Array,
+    entropy: Array,
+    floor: Array,
+    last: Array,
+    state: Stream,
+) -> int:
     """The arm of the largest index; ``leader``, the last choice, is solved first.
 
     Another arm is solved only if its divergence at the best index so far does not rule it out.
@@ -191,16 +202,18 @@ def _largest_index(leader, log_t, pulls, mean, entropy, floor, last, state):
     return arm
 
 
-@nb.njit(inline="always")
-def _index(k, log_t, pulls, mean, entropy, floor, last):
+@inlined
+def _index(
+    k: int, log_t: float, pulls: Array, mean: Array, entropy: Array, floor: Array, last: Array
+) -> float:
     if mean[k] >= 1.0:
         return 1.0
     last[k] = _solve(mean[k], entropy[k], floor[k], log_t / pulls[k], last[k])
-    return max(mean[k], 1.0 - math.exp(-last[k]))
+    return max(float(mean[k]), 1.0 - math.exp(-last[k]))
 
 
-@nb.njit
-def kl_ucb(means, horizon, replications, state):
+@compiled
+def kl_ucb(means: Array, horizon: int, replications: int, state: Stream) -> Array:
     """KL-UCB, c = 0. Logarithms of an arm are kept; Newton's method goes on where it stopped."""
     n_arms = means.size
     top = means.max()
@@ -229,10 +242,10 @@ def kl_ucb(means, horizon, replications, state):
     return regret
 
 
-@nb.njit(inline="always")
-def _unobserved(pulls, count, state):
+@inlined
+def _unobserved(pulls: Array, count: int, state: Stream) -> int:
     """One of the ``count`` arms without an observation."""
-    skip = np.int64(uniform(state) * count)
+    skip = int(uniform(state) * count)
     for k in range(pulls.size):
         if pulls[k] == 0.0:
             if skip == 0:
@@ -241,8 +254,8 @@ def _unobserved(pulls, count, state):
     return 0
 
 
-@nb.njit
-def exp3(means, horizon, replications, state, gamma):
+@compiled
+def exp3(means: Array, horizon: int, replications: int, state: Stream, gamma: float) -> Array:
     """EXP3 with incremental weights: one exponential a round, scaled down before they overflow."""
     n_arms = means.size
     top = means.max()
@@ -255,7 +268,7 @@ def exp3(means, horizon, replications, state, gamma):
         for _ in range(horizon):
             u = uniform(state)
             if u < gamma:
-                arm = np.int64(u / gamma * n_arms)
+                arm = int(u / gamma * n_arms)
             else:
                 rest = uniform(state) * whole
                 arm = 0
@@ -275,16 +288,16 @@ def exp3(means, horizon, replications, state, gamma):
     return regret
 
 
-@nb.njit(fastmath=_REORDER)
-def _inner(matrix, row, vector):
+@summing
+def _inner(matrix: Array, row: int, vector: Array) -> float:
     total = 0.0
     for i in range(vector.size):
         total += matrix[row, i] * vector[i]
     return total
 
 
-@nb.njit(fastmath=_REORDER)
-def _pairs(x, out):
+@summing
+def _pairs(x: Array, out: Array) -> None:
     """Products x_i x_j for i <= j."""
     at = 0
     for i in range(x.size):
@@ -293,8 +306,8 @@ def _pairs(x, out):
             at += 1
 
 
-@nb.njit(fastmath=_REORDER)
-def _times(inverse, arm, x, out):
+@summing
+def _times(inverse: Array, arm: int, x: Array, out: Array) -> float:
     """The product of one arm's inverse with x, and its inner product with x."""
     square = 0.0
     for i in range(x.size):
@@ -306,8 +319,8 @@ def _times(inverse, arm, x, out):
     return square
 
 
-@nb.njit(fastmath=_REORDER)
-def _sherman_morrison(inverse, packed, arm, ahead, scale):
+@summing
+def _sherman_morrison(inverse: Array, packed: Array, arm: int, ahead: Array, scale: float) -> None:
     """Subtract scale · ahead aheadᵀ from both forms of one arm's inverse."""
     at = 0
     for i in range(ahead.size):
@@ -320,8 +333,16 @@ def _sherman_morrison(inverse, packed, arm, ahead, scale):
             at += 1
 
 
-@nb.njit(fastmath=_REORDER)
-def linear(theta, horizon, replications, state, noise, width, thompson):
+@summing
+def linear(
+    theta: Array,
+    horizon: int,
+    replications: int,
+    state: Stream,
+    noise: float,
+    width: float,
+    thompson: bool,
+) -> Array:
     """LinUCB, or LinTS in reward space, with ridge regressions (λ = 1).
 
     Inverses follow by Sherman–Morrison. The width of an arm is the inner product of its packed
@@ -364,8 +385,8 @@ def linear(theta, horizon, replications, state, noise, width, thompson):
     return regret
 
 
-@nb.njit(inline="always")
-def _best_index(known, packed, x, pairs, width):
+@inlined
+def _best_index(known: Array, packed: Array, x: Array, pairs: Array, width: float) -> int:
     _pairs(x, pairs)
     best, arm = -math.inf, 0
     for k in range(known.shape[0]):
@@ -376,14 +397,14 @@ def _best_index(known, packed, x, pairs, width):
     return arm
 
 
-@nb.njit
-def lin_ucb_once(known, packed, x, width):
+@compiled
+def lin_ucb_once(known: Array, packed: Array, x: Array, width: float) -> int:
     """One LinUCB decision from coefficients and packed inverses."""
     return _best_index(known, packed, x, np.empty(packed.shape[1]), width)
 
 
-@nb.njit
-def lin_ucb_many(known, packed, contexts, width):
+@compiled
+def lin_ucb_many(known: Array, packed: Array, contexts: Array, width: float) -> IntArray:
     """LinUCB decisions of one state for many contexts."""
     arms = np.empty(len(contexts), np.int64)
     pairs = np.empty(packed.shape[1])

@@ -6,16 +6,19 @@ means divided anew in every round.
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
+
+from benchmarks.speed.compiled import compiled
+from qbrix.policies.kernels.chance import Stream
+from qbrix.types import Array
 
 __all__ = ["beta_ts", "epsilon_greedy"]
 
 _TIE = 1e-9
 
 
-@nb.njit
-def beta_ts(means, horizon, replications, state):
+@compiled
+def beta_ts(means: Array, horizon: int, replications: int, state: Stream) -> Array:
     """Thompson sampling with Beta(1, 1) priors."""
     np.random.seed(state[0] & 0xFFFFFFFF)  # noqa: NPY002 - numba's generator inside the loop
     n_arms = means.size
@@ -37,8 +40,10 @@ def beta_ts(means, horizon, replications, state):
     return regret
 
 
-@nb.njit
-def epsilon_greedy(means, horizon, replications, state, eps):
+@compiled
+def epsilon_greedy(
+    means: Array, horizon: int, replications: int, state: Stream, eps: float
+) -> Array:
     """ε-greedy; every arm once, ties evenly."""
     np.random.seed(state[0] & 0xFFFFFFFF)  # noqa: NPY002
     n_arms = means.size
