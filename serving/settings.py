@@ -104,6 +104,7 @@ class MotorSettings(BaseSettings):
 
     host: str = "127.0.0.1"
     grpc_port: Port = 50051
+    link_port: Port = 0  # where proxies ask; 0 is any free one, which they are told over gRPC
     http_port: Port = 50061  # /livez, /readyz, /metrics
     state_ttl_s: Seconds = 5.0
     absent_ttl_s: Seconds = 1.0

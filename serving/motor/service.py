@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from qbrix.errors import NotFound, QbrixError, Unavailable
 from serving.loading import PolicyLoader
@@ -20,6 +20,8 @@ from serving.telemetry import MotorMetrics
 from serving.wire.selection import Query
 
 __all__ = ["Motor"]
+
+T = TypeVar("T")
 
 
 class Motor:
@@ -76,15 +78,23 @@ class Motor:
         A policy that needs the context is asked once for all who wait: queries ride together until
         the event loop has gone round, so that nobody waits for a timer.
         """
-        groups: dict[str, list[Query]] = {}
-        for query in queries:
-            groups.setdefault(query.experiment, []).append(query)
+        groups = _by_experiment(queries)
         entries = await self._entries(groups)
-        rides = {name: iter(self._asked(entries[name], group)) for name, group in groups.items()}
+        asked = {name: self._asked(entries[name], group) for name, group in groups.items()}
         return [
             await ride if isinstance(ride, asyncio.Future) else ride
-            for ride in [next(rides[query.experiment]) for query in queries]
+            for ride in _in_order(queries, asked)
         ]
+
+    def decide_at_hand(self, queries: Sequence[Query]) -> list[Answer] | None:
+        """`decide`, where every state is in memory and decides by a look-up; else None."""
+        groups = _by_experiment(queries)
+        found = {name: self._states.get(name) for name in groups}
+        if any(entry is None or entry.dim or entry.aside for entry in found.values()):
+            return None
+        entries = {name: entry for name, entry in found.items() if entry is not None}
+        made = {name: self._looked_up(entries[name], group) for name, group in groups.items()}
+        return _in_order(queries, made)
 
     def at_hand(self, experiment: str) -> int | None:
         """K of the state in memory, if it decides by a look-up: nobody rides, nobody waits."""
@@ -157,6 +167,9 @@ class Motor:
             return [self._aside.ride(entry, query) for query in queries]
         if entry.dim:
             return [self._ride(entry, query) for query in queries]
+        return self._looked_up(entry, queries)
+
+    def _looked_up(self, entry: Prepared, queries: list[Query]) -> list[Answer]:
         if len(queries) == 1:
             return [self._decided(entry, queries[0])]
         return self._decided_together(entry, queries)
@@ -191,3 +204,16 @@ class Motor:
                 self._states.push(payload.partition(" ")[0])
             else:
                 self._states.push_all()
+
+
+def _by_experiment(queries: Sequence[Query]) -> dict[str, list[Query]]:
+    groups: dict[str, list[Query]] = {}
+    for query in queries:
+        groups.setdefault(query.experiment, []).append(query)
+    return groups
+
+
+def _in_order(queries: Sequence[Query], made: Mapping[str, Sequence[T]]) -> list[T]:
+    """What was made for each experiment, in the order of the queries."""
+    rest = {name: iter(group) for name, group in made.items()}
+    return [next(rest[query.experiment]) for query in queries]

@@ -37,7 +37,11 @@ class Plan:
         cortex = {"CORTEX_GRPC_PORT": own["cortex"], "CORTEX_HTTP_PORT": own["cortex_http"]}
         yield "cortex", self._role("cortex", "cortex", **cortex)
         if split:
-            listens = {"MOTOR_GRPC_PORT": own["motor"], "MOTOR_HTTP_PORT": own["motor_http"]}
+            listens = {
+                "MOTOR_GRPC_PORT": own["motor"],
+                "MOTOR_LINK_PORT": own["motor_link"],
+                "MOTOR_HTTP_PORT": own["motor_http"],
+            }
             yield "motor", self._role("motor", "motor", **listens)
         motor = f"{LOOPBACK}:{self.ports['motor']}" if split else None
         for name in proxy_names(workers):

@@ -61,7 +61,8 @@ class Stack:
         _check_ports(http_port=http_port, grpc_port=grpc_port)
         self.data_dir = Path(data_dir).expanduser().absolute()
         probes = [f"{name}_probe" for name in proxy_names(workers)]
-        free = dict.fromkeys(("motor", "motor_http", "cortex", "cortex_http", *probes))
+        motor = ("motor", "motor_link", "motor_http")
+        free = dict.fromkeys((*motor, "cortex", "cortex_http", *probes))
         self._wanted: dict[str, int | None] = {"http": http_port, "grpc": grpc_port, **free}
         self._split = split
         self._workers = workers

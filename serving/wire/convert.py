@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
+from google.protobuf.message import DecodeError
 
 from qbrix.errors import InvalidParameter, NotFound, QbrixError, ShapeError, Unavailable
 from serving.wire.gen import common_pb2, motor_pb2
 from serving.wire.selection import Outcome, Query
 
 __all__ = [
+    "Unreadable",
     "read_answers",
     "read_health",
+    "read_link",
     "read_queries",
     "write_answers",
     "write_health",
+    "write_link",
     "write_queries",
 ]
 
@@ -24,15 +28,22 @@ _queries = msgspec.msgpack.Decoder(list[Query]).decode
 _outcomes = msgspec.msgpack.Decoder(list[Outcome | None]).decode
 
 
+class Unreadable(QbrixError):
+    """What came is none of our messages."""
+
+
 def write_queries(number: int, queries: Sequence[Query]) -> bytes:
     """A QueryGroup."""
     return motor_pb2.QueryGroup(number=number, queries=_packed(queries)).SerializeToString()
 
 
 def read_queries(data: bytes) -> tuple[int, list[Query]]:
-    """The number and the queries of a QueryGroup."""
-    group = motor_pb2.QueryGroup.FromString(data)
-    return group.number, _queries(group.queries)
+    """The number and the queries of a QueryGroup; raises Unreadable."""
+    try:
+        group = motor_pb2.QueryGroup.FromString(data)
+        return group.number, _queries(group.queries)
+    except (DecodeError, msgspec.DecodeError) as error:
+        raise Unreadable(f"this is no group of queries: {error}") from None
 
 
 def write_answers(number: int, answers: Sequence[Outcome | QbrixError]) -> bytes:
@@ -49,12 +60,26 @@ def write_answers(number: int, answers: Sequence[Outcome | QbrixError]) -> bytes
 
 
 def read_answers(data: bytes) -> tuple[int, list[Outcome | QbrixError]]:
-    """The number of an AnswerGroup; its outcomes and errors."""
-    group = motor_pb2.AnswerGroup.FromString(data)
+    """The number of an AnswerGroup; its outcomes and errors. Raises Unreadable."""
+    try:
+        group = motor_pb2.AnswerGroup.FromString(data)
+        outcomes = _outcomes(group.outcomes)
+    except (DecodeError, msgspec.DecodeError) as error:
+        raise Unreadable(f"this is no group of answers: {error}") from None
     return group.number, [
         _error(group.refusals[place]) if outcome is None else outcome
-        for place, outcome in enumerate(_outcomes(group.outcomes))
+        for place, outcome in enumerate(outcomes)
     ]
+
+
+def write_link(port: int) -> bytes:
+    """A LinkPlace."""
+    return motor_pb2.LinkPlace(port=port).SerializeToString()
+
+
+def read_link(data: bytes) -> int:
+    """The port of a LinkPlace."""
+    return motor_pb2.LinkPlace.FromString(data).port
 
 
 def write_health(*, serving: bool) -> bytes:

@@ -9,8 +9,9 @@ import grpc
 
 from qbrix.errors import Unavailable
 from serving.wire.convert import read_health
-from serving.wire.motor_stream import Decided, MotorStream, Unreachable
-from serving.wire.selection import Query
+from serving.wire.motor_stream import Decided, MotorStream
+from serving.wire.selection import Query, Unreachable
+from serving.wire.ways import Ears, Way, open_way
 
 __all__ = ["MotorClient", "Unreachable"]
 
@@ -79,14 +80,18 @@ class MotorClient:
         if self.load + len(queries) > self._limit:
             raise Unavailable("too many decisions wait for motor; try again")
         if self._stream is None or self._stream.ended:
+            self._opened()
             self._stream = MotorStream(
-                self._opened(),
+                self._way,
                 address=self.address,
                 deadline_s=self._deadline_s,
                 together=self._together,
                 under_way=self._under_way,
             )
         return await self._stream.ask(queries)
+
+    async def _way(self, ears: Ears) -> Way:
+        return await open_way(self._opened(), address=self.address, ears=ears)
 
     def _opened(self) -> grpc.aio.Channel:
         if self._channel is None:

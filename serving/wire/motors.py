@@ -10,8 +10,8 @@ import structlog
 
 from qbrix.errors import QbrixError, Unavailable
 from serving.telemetry import Meters
-from serving.wire.motor_client import MotorClient, Unreachable
-from serving.wire.selection import Outcome, Query, Selector
+from serving.wire.motor_client import MotorClient
+from serving.wire.selection import Outcome, Query, Selector, Unreachable
 
 __all__ = ["Motors"]
 

@@ -7,9 +7,13 @@ from typing import Any, Protocol
 
 import msgspec
 
-from qbrix.errors import QbrixError
+from qbrix.errors import QbrixError, Unavailable
 
-__all__ = ["Outcome", "Query", "Selector"]
+__all__ = ["Outcome", "Query", "Selector", "Unreachable"]
+
+
+class Unreachable(Unavailable):
+    """The motor did not answer; another may."""
 
 
 class Query(msgspec.Struct, frozen=True, array_like=True, gc=False):

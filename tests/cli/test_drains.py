@@ -15,8 +15,8 @@ from qbrix.errors import QbrixError
 from serving.storage.base import ExperimentRecord, Stores
 from serving.wire.gen import common_pb2, cortex_pb2
 from serving.wire.health import check_health
-from serving.wire.motor_client import MotorClient, Unreachable
-from serving.wire.selection import Query
+from serving.wire.motor_client import MotorClient
+from serving.wire.selection import Query, Unreachable
 from tests.cli.processes import role
 from tests.cli.stores import over
 from tests.cli.test_grpc import learned

@@ -10,14 +10,13 @@ from typing import Any, cast
 
 from qbrix.bundle import TrustedKeys
 from serving.loading import PolicyLoader
-from serving.motor.grpc import motor_server
+from serving.motor.grpc import MotorServer
 from serving.motor.service import Motor
 from serving.settings import MotorSettings
 from serving.storage.base import Stores
 from serving.storage.memory import memory_stores
 from serving.wire.motor_client import MotorClient
 from serving.wire.motors import Motors
-from serving.wire.server import GrpcServer
 from tests.proxy.outage import AWAY, Switch
 from tests.proxy.world import DRAW_KEY, World, open_world
 from tests.waiting import PATIENCE_S, eventually
@@ -38,8 +37,9 @@ async def split_world() -> AsyncIterator[World]:
     stores = memory_stores()
     motor = motor_here(stores)
     await motor.start()
-    server = motor_server(motor, address="127.0.0.1:0")
-    elsewhere = MotorClient(f"127.0.0.1:{await server.start()}", deadline_s=PATIENCE_S)
+    server = MotorServer(motor, host="127.0.0.1", grpc_port=0)
+    port = (await server.start())["grpc"]
+    elsewhere = MotorClient(f"127.0.0.1:{port}", deadline_s=PATIENCE_S)
     client = Motors([elsewhere], here=motor_here(stores))
     await client.start()
     async with open_world(stores, selector=client) as world:
@@ -80,14 +80,14 @@ async def test_errors_of_motor_come_through() -> None:
 
 
 @asynccontextmanager
-async def split_among(count: int) -> AsyncIterator[tuple[World, Motors, list[GrpcServer]]]:
+async def split_among(count: int) -> AsyncIterator[tuple[World, Motors, list[MotorServer]]]:
     """A proxy and so many motors elsewhere, each behind a server of its own."""
     stores = memory_stores()
     elsewhere = [motor_here(stores) for _ in range(count)]
-    servers = [motor_server(motor, address="127.0.0.1:0") for motor in elsewhere]
+    servers = [MotorServer(motor, host="127.0.0.1", grpc_port=0) for motor in elsewhere]
     for motor in elsewhere:
         await motor.start()
-    ports = [await server.start() for server in servers]
+    ports = [(await server.start())["grpc"] for server in servers]
     clients = [MotorClient(f"127.0.0.1:{port}", deadline_s=PATIENCE_S) for port in ports]
     motors = Motors(clients, here=motor_here(stores))
     await motors.start()
@@ -137,7 +137,8 @@ async def test_a_motor_that_is_back_is_asked_again() -> None:
         assert motors.facts()["away"] == [address]
         motor = motor_here(world.stores)
         await motor.start()
-        servers.append(motor_server(motor, address=address))
+        port = int(address.rpartition(":")[2])
+        servers.append(MotorServer(motor, host="127.0.0.1", grpc_port=port))
         await servers[-1].start()
         await eventually(lambda: not motors.facts()["away"])
         assert (await world.select(made["id"])).status_code == 200

@@ -14,7 +14,7 @@ from serving.cli.living.common import (
 )
 from serving.cli.run import run_role, until_asked
 from serving.loading import PolicyLoader
-from serving.motor.grpc import motor_server
+from serving.motor.grpc import MotorServer
 from serving.motor.service import Motor
 from serving.settings import MotorSettings, SharedSettings, read_secrets, read_settings
 from serving.storage.base import Stores
@@ -39,8 +39,10 @@ async def _motor(settings: MotorSettings, shared: SharedSettings) -> None:
         made.metrics.tell_process(role="motor")
         ports = {"http": await probes.start()}
         opened.push_async_callback(probes.stop)
-        server = motor_server(made, address=f"{settings.host}:{settings.grpc_port}")
-        ports["grpc"] = await server.start()
+        server = MotorServer(
+            made, host=settings.host, grpc_port=settings.grpc_port, link_port=settings.link_port
+        )
+        ports |= await server.start()
         opened.push_async_callback(server.stop, grace_s=_GRACE_S)
         await until_asked("motor", run_dir=shared.run_dir, ports=ports, ends=made.wait)
         probes.leave()

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from serving.wire.gen import common_pb2 as common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x0bmotor.proto\x12\x0bqbrix.motor\x1a\x0c\x63ommon.proto\"-\n\nQueryGroup\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0f\n\x07queries\x18\x02 \x01(\x0c\"\xb0\x01\n\x0b\x41nswerGroup\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x10\n\x08outcomes\x18\x02 \x01(\x0c\x12\x38\n\x08refusals\x18\x03 \x03(\x0b\x32&.qbrix.motor.AnswerGroup.RefusalsEntry\x1a\x45\n\rRefusalsEntry\x12\x0b\n\x03key\x18\x01 \x01(\r\x12#\n\x05value\x18\x02 \x01(\x0b\x32\x14.qbrix.motor.Refusal:\x02\x38\x01\">\n\x07Refusal\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12\x15\n\rretry_after_s\x18\x03 \x01(\x01\x32\xa4\x01\n\x0cMotorService\x12\x45\n\x0c\x44\x65\x63ideGroups\x12\x17.qbrix.motor.QueryGroup\x1a\x18.qbrix.motor.AnswerGroup(\x01\x30\x01\x12M\n\x06Health\x12 .qbrix.common.HealthCheckRequest\x1a!.qbrix.common.HealthCheckResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x0bmotor.proto\x12\x0bqbrix.motor\x1a\x0c\x63ommon.proto\"\r\n\x0bLinkRequest\"\x19\n\tLinkPlace\x12\x0c\n\x04port\x18\x01 \x01(\r\"-\n\nQueryGroup\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0f\n\x07queries\x18\x02 \x01(\x0c\"\xb0\x01\n\x0b\x41nswerGroup\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x10\n\x08outcomes\x18\x02 \x01(\x0c\x12\x38\n\x08refusals\x18\x03 \x03(\x0b\x32&.qbrix.motor.AnswerGroup.RefusalsEntry\x1a\x45\n\rRefusalsEntry\x12\x0b\n\x03key\x18\x01 \x01(\r\x12#\n\x05value\x18\x02 \x01(\x0b\x32\x14.qbrix.motor.Refusal:\x02\x38\x01\">\n\x07Refusal\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12\x15\n\rretry_after_s\x18\x03 \x01(\x01\x32\xde\x01\n\x0cMotorService\x12\x45\n\x0c\x44\x65\x63ideGroups\x12\x17.qbrix.motor.QueryGroup\x1a\x18.qbrix.motor.AnswerGroup(\x01\x30\x01\x12\x38\n\x04Link\x12\x18.qbrix.motor.LinkRequest\x1a\x16.qbrix.motor.LinkPlace\x12M\n\x06Health\x12 .qbrix.common.HealthCheckRequest\x1a!.qbrix.common.HealthCheckResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,14 +34,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ANSWERGROUP_REFUSALSENTRY']._loaded_options = None
   _globals['_ANSWERGROUP_REFUSALSENTRY']._serialized_options = b'8\001'
-  _globals['_QUERYGROUP']._serialized_start=42
-  _globals['_QUERYGROUP']._serialized_end=87
-  _globals['_ANSWERGROUP']._serialized_start=90
-  _globals['_ANSWERGROUP']._serialized_end=266
-  _globals['_ANSWERGROUP_REFUSALSENTRY']._serialized_start=197
-  _globals['_ANSWERGROUP_REFUSALSENTRY']._serialized_end=266
-  _globals['_REFUSAL']._serialized_start=268
-  _globals['_REFUSAL']._serialized_end=330
-  _globals['_MOTORSERVICE']._serialized_start=333
-  _globals['_MOTORSERVICE']._serialized_end=497
+  _globals['_LINKREQUEST']._serialized_start=42
+  _globals['_LINKREQUEST']._serialized_end=55
+  _globals['_LINKPLACE']._serialized_start=57
+  _globals['_LINKPLACE']._serialized_end=82
+  _globals['_QUERYGROUP']._serialized_start=84
+  _globals['_QUERYGROUP']._serialized_end=129
+  _globals['_ANSWERGROUP']._serialized_start=132
+  _globals['_ANSWERGROUP']._serialized_end=308
+  _globals['_ANSWERGROUP_REFUSALSENTRY']._serialized_start=239
+  _globals['_ANSWERGROUP_REFUSALSENTRY']._serialized_end=308
+  _globals['_REFUSAL']._serialized_start=310
+  _globals['_REFUSAL']._serialized_end=372
+  _globals['_MOTORSERVICE']._serialized_start=375
+  _globals['_MOTORSERVICE']._serialized_end=597
 # @@protoc_insertion_point(module_scope)
