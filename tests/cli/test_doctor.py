@@ -17,9 +17,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from serving.cli import main
+from serving.cli.examining.clocks import examine_clock
 from serving.cli.examining.files import examine_addresses, examine_tls
 from serving.cli.examining.finding import Finding
 from serving.settings import MotorSettings, ProxySettings
+from serving.storage.clocks import ClockOffset
 from tests.cli.processes import role
 
 Output = pytest.CaptureFixture[str]
@@ -47,6 +49,23 @@ def test_what_is_in_order_is_told_with_what_was_found(capsys: Output) -> None:
         assert found[store]["level"] == "ok"
         assert "version" in found[store]["found"] or "speaks" in found[store]["found"]
         assert found[f"{store}'s clock"]["level"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("told_s", "answered_s", "level"),
+    [
+        (1000.9, 1000.0, "ok"),
+        (1000.0, 1020.0, "ok"),  # 10 s off the middle, and as long may the question have taken
+        (1022.5, 1020.0, "warn"),  # 2.5 s after the answer came, whenever it was read
+        (1025.0, 1020.0, "fail"),
+        (994.0, 1020.0, "fail"),
+    ],
+)
+def test_a_clock_is_judged_by_what_is_certain_however_late_the_answer(
+    told_s: float, answered_s: float, level: str
+) -> None:
+    offset = ClockOffset.read(told_s, asked_s=1000.0, answered_s=answered_s)
+    assert examine_clock("redis", offset).level == level
 
 
 @pytest.mark.usefixtures("environment")

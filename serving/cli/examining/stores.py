@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from qbrix.errors import QbrixError
 from serving.cli.attached import open_attached
+from serving.cli.examining.clocks import examine_clock
 from serving.cli.examining.finding import Finding, fail, ok, warn
 from serving.proxy.agent.intake import suffices
 from serving.settings import ProxySettings, SharedSettings
@@ -18,7 +19,6 @@ __all__ = ["examine_stores"]
 _OLDEST_POSTGRES = 140_000
 _OLDEST_REDIS = (7, 0)
 _FEW_CONNECTIONS = 40  # four processes of ten each
-_CLOCK_S = (1.0, 5.0)  # odd, wrong
 _DURABLE = "set fsync, full_page_writes and synchronous_commit to on: a power cut loses the ledger"
 
 
@@ -61,7 +61,7 @@ def _postgres(facts: PostgresFacts) -> Iterator[Finding]:
     few = "every role process takes up to 10; raise max_connections, or put pgbouncer before it"
     name = "postgres connections"
     yield warn(name, told, few) if most < _FEW_CONNECTIONS else ok(name, told)
-    yield _clock("postgres", facts.clock_ahead_s)
+    yield examine_clock("postgres", facts.clock)
 
 
 async def _schema(url: str) -> Finding:
@@ -91,7 +91,7 @@ def _redis(facts: RedisFacts) -> Iterator[Finding]:
     else:
         yield ok("redis", version)
     yield _memory(facts)
-    yield _clock("redis", facts.clock_ahead_s)
+    yield examine_clock("redis", facts.clock)
 
 
 def _memory(facts: RedisFacts) -> Finding:
@@ -123,11 +123,3 @@ async def _durability(shared: SharedSettings, *, demanded: str) -> Finding:
     if demanded != "always":
         return warn(name, f"PROXY_DURABILITY={demanded}", "acknowledged rewards may be lost")
     return ok(name, offered)
-
-
-def _clock(store: str, ahead_s: float) -> Finding:
-    name, told = f"{store}'s clock", f"{ahead_s:+.3f} s from this machine's"
-    if abs(ahead_s) < _CLOCK_S[0]:
-        return ok(name, told)
-    mend = "let both follow a time server (chrony, ntpd): windows and tokens end by these clocks"
-    return (warn if abs(ahead_s) < _CLOCK_S[1] else fail)(name, told, mend)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
+from serving.storage.clocks import ClockOffset
 from serving.storage.postgres.database import translated
 
 __all__ = ["PostgresFacts", "examine_postgres"]
@@ -18,13 +19,13 @@ _SETTINGS = ("fsync", "full_page_writes", "synchronous_commit", "max_connections
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PostgresFacts:
-    """``version`` as Postgres numbers it (180003); its clock minus that of this machine."""
+    """``version`` as Postgres numbers it (180003); its clock beside that of this machine."""
 
     version: int
     settings: Mapping[str, str]
     read_only: bool
     connections: int
-    clock_ahead_s: float
+    clock: ClockOffset
 
 
 async def examine_postgres(url: str) -> PostgresFacts:
@@ -48,5 +49,5 @@ async def examine_postgres(url: str) -> PostgresFacts:
         settings={name: found[name] for name in _SETTINGS},
         read_only=found["transaction_read_only"] == "on",
         connections=int(connections),
-        clock_ahead_s=float(clock) - (asked_s + answered_s) / 2,
+        clock=ClockOffset.read(float(clock), asked_s=asked_s, answered_s=answered_s),
     )
