@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import deque
 from contextlib import suppress
+from functools import partial
 
 import structlog
 
@@ -44,7 +45,7 @@ class FeedbackIntake:
         self._intake = intake
         self._metrics = metrics
         self._waiting: dict[int, deque[Waiting]] = {}
-        self._writers: dict[int, asyncio.Task[None]] = {}
+        self._writing: dict[int, asyncio.Task[None]] = {}
         self._refusal: str | None = "the durability of the feedback store is not known yet"
         self._unread: dict[int, int] = {}
         self._incarnations: dict[int, str] = {}
@@ -94,8 +95,8 @@ class FeedbackIntake:
             )
         acknowledged: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiting.append((event, acknowledged))
-        if shard not in self._writers:
-            self._writers[shard] = asyncio.create_task(self._write(shard, waiting))
+        if shard not in self._writing:
+            self._begin(shard, waiting)
         await acknowledged
 
     @property
@@ -105,8 +106,8 @@ class FeedbackIntake:
 
     async def drain(self) -> None:
         """Return when nothing waits any more."""
-        while self._writers:
-            await asyncio.wait(set(self._writers.values()))
+        while self._writing:
+            await asyncio.wait(set(self._writing.values()))
 
     def _judge(self, offered: str) -> None:
         """Accept feedback, or say why not."""
@@ -138,47 +139,57 @@ class FeedbackIntake:
         finally:
             self.kept.take_back(shard, strays)
 
-    async def _write(self, shard: int, waiting: deque[Waiting]) -> None:
-        try:
-            while waiting:
-                group = [waiting.popleft() for _ in range(min(len(waiting), _TOGETHER))]
-                failpoint("intake.before_write")
-                failure = await self._append(shard, [event for event, _ in group])
-                failpoint("intake.after_write")
-                if failure is not None:  # whoever waits would meet the same store
-                    group += waiting
-                    waiting.clear()
-                if isinstance(failure, Unavailable):
-                    self._away = (str(failure), time.monotonic() + _AWAY_S)
-                _acknowledge(group, failure)
-        finally:
-            del self._writers[shard]
+    def _begin(self, shard: int, waiting: deque[Waiting]) -> None:
+        """Write what waits when the task begins; and then what has come to wait meanwhile."""
+        group: list[Waiting] = []
+        writing = asyncio.create_task(self._write(shard, waiting, group))
+        loop = writing.get_loop()
+        impatient = loop.call_later(self._settings.intake_deadline_s, writing.cancel)
+        writing.add_done_callback(partial(self._written, shard, waiting, group, impatient))
+        self._writing[shard] = writing
 
-    async def _append(self, shard: int, events: list[FeedbackEvent]) -> BaseException | None:
-        """Write one group; what prevented it, so that everybody who waits can be told."""
+    async def _write(self, shard: int, waiting: deque[Waiting], group: list[Waiting]) -> None:
+        group += [waiting.popleft() for _ in range(min(len(waiting), _TOGETHER))]
+        events = [event for event, _ in group]
+        failpoint("intake.before_write")
         self._metrics.intake_group.observe(len(events))
         began_s = time.perf_counter()
-        writing = asyncio.create_task(self._intake.append_feedback(shard, events))
-        await asyncio.wait({writing}, timeout=self._settings.intake_deadline_s)
-        if not writing.done():
-            writing.cancel()
-            return Unavailable(
-                "the feedback store did not answer in time; send it again, it counts once"
-            )
-        if (failure := writing.exception()) is not None:
-            return failure
+        place = await self._intake.append_feedback(shard, events)
         self._metrics.intake_write_s.observe(time.perf_counter() - began_s)
-        place = writing.result()
         self._unread[shard] = place.unread
         self.kept.add(shard, events, place)
         if self._incarnations.setdefault(shard, place.incarnation) != place.incarnation:
             self._replaced.set()
-        return None
+        failpoint("intake.after_write")
+
+    def _written(
+        self,
+        shard: int,
+        waiting: deque[Waiting],
+        group: list[Waiting],
+        impatient: asyncio.TimerHandle,
+        writing: asyncio.Task[None],
+    ) -> None:
+        impatient.cancel()
+        del self._writing[shard]
+        failure = _late() if writing.cancelled() else writing.exception()
+        if failure is not None:  # whoever waits would meet the same store
+            group += waiting
+            waiting.clear()
+        if isinstance(failure, Unavailable):
+            self._away = (str(failure), time.monotonic() + _AWAY_S)
+        _acknowledge(group, failure)
+        if waiting:
+            self._begin(shard, waiting)
 
 
 def suffices(offered: str, *, demanded: str) -> bool:
     """Whether an acknowledgement is worth at least what is demanded."""
     return _WORTH[offered] >= _WORTH[demanded] or demanded == "memory"
+
+
+def _late() -> Unavailable:
+    return Unavailable("the feedback store did not answer in time; send it again, it counts once")
 
 
 def _acknowledge(group: list[Waiting], failure: BaseException | None) -> None:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection
-from redis.asyncio.connection import AbstractConnection
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff, NoBackoff
-from redis.exceptions import ConnectionError as Broken
 from redis.exceptions import RedisError
 
 from qbrix.errors import Unavailable
+from serving.storage.redis.connecting import KINDS
+from serving.storage.redis.line import Line
 
 __all__ = ["RedisConnection", "translated"]
 
@@ -45,6 +44,7 @@ class RedisConnection:
         self.commands = _client(
             url, size=_POOL, retry=Retry(ExponentialBackoff(cap=0.2, base=0.02), 2)
         )
+        self.line = Line(self.commands.connection_pool, patience_s=_WAIT_S)
         self.listeners = _client(url, size=_LISTENERS, retry=Retry(NoBackoff(), 0))
 
     async def command(self, *words: str | bytes | int) -> Any:
@@ -55,48 +55,9 @@ class RedisConnection:
 
     async def close(self) -> None:
         """Give all connections back."""
+        self.line.close()
         for client in (self.commands, self.listeners):
             await client.aclose(close_connection_pool=True)
-
-
-class _Honest(AbstractConnection):
-    """A connection that says what happened to it.
-
-    uvloop has a RuntimeError for a transport that the server closed: to us it is broken. And the
-    `asyncio.wait_for` of Python 3.11 swallows a cancellation that arrives just when all was sent;
-    whoever was cancelled so would run on, and who waits for its end would wait for ever.
-    """
-
-    async def send_packed_command(
-        self, command: bytes | str | Iterable[bytes], check_health: bool = True
-    ) -> None:
-        before = _cancellations()
-        try:
-            await super().send_packed_command(command, check_health)
-        except RuntimeError as error:
-            raise Broken(str(error)) from error
-        if _cancellations() > before:
-            await self.disconnect(nowait=True)  # nobody will read the answer
-            raise asyncio.CancelledError
-
-
-def _cancellations() -> int:
-    task = asyncio.current_task()
-    return 0 if task is None else task.cancelling()
-
-
-class _Plain(_Honest, Connection):
-    """Over TCP."""
-
-
-class _Secure(_Honest, SSLConnection):
-    """Over TLS."""
-
-
-_KINDS: dict[type[AbstractConnection], type[AbstractConnection]] = {
-    Connection: _Plain,
-    SSLConnection: _Secure,
-}
 
 
 def _client(url: str, *, size: int, retry: Retry) -> Redis:
@@ -110,5 +71,5 @@ def _client(url: str, *, size: int, retry: Retry) -> Redis:
         retry=retry,
         protocol=2,
     )
-    pool.connection_class = _KINDS.get(pool.connection_class, pool.connection_class)
+    pool.connection_class = KINDS.get(pool.connection_class, pool.connection_class)
     return Redis.from_pool(pool)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import count
 from typing import Any, TypeVar
 from uuid import uuid4
 
+from redis.exceptions import ConnectionError as Broken
 from redis.exceptions import RedisError, ResponseError
 
 from serving.storage import codec, keys
@@ -34,7 +37,9 @@ class RedisIntake:
         self._append = connection.commands.register_script(APPEND)
         self._look = connection.commands.register_script(LOOK)
         self._trim = connection.commands.register_script(TRIM)
-        self._sender = f"by:{uuid4().hex[:16]}"
+        self._name = uuid4().hex
+        self._names = count()
+        self._sender = f"by:{self._name[:16]}"
         self._sent: dict[int, tuple[str, int]] = {}  # by shard: incarnation, events of ours in it
 
     async def append_feedback(self, shard: int, events: Sequence[FeedbackEvent]) -> Appended:
@@ -44,13 +49,10 @@ class RedisIntake:
             together = events[start : start + _EVENTS_PER_ENTRY]
             entries += (codec.pack_feedback(together), len(together))
         with translated():
-            answer = await self._append(
-                keys=_feedback_keys(shard), args=(*self._who(shard), *entries)
-            )
-        incarnation, position, unread, sent = answer
-        appended = Appended(_text(incarnation), _text(position), unread)
-        self._sent[shard] = appended.incarnation, sent
-        return appended
+            answer = await self._appended(_feedback_keys(shard), (*self._who(shard), *entries))
+        incarnation, position, unread, sent = answer.decode("ascii").split()
+        self._sent[shard] = incarnation, int(sent)
+        return Appended(incarnation, position, int(unread))
 
     async def append_decisions(self, shard: int, events: Sequence[DecisionEvent]) -> str:
         """See `Intake`."""
@@ -120,9 +122,23 @@ class RedisIntake:
         """See `Intake`."""
         return (await self.look(())).durability
 
+    async def _appended(
+        self, names: tuple[str, ...], words: tuple[str | bytes | int, ...]
+    ) -> bytes:
+        """What the script says; an answer that did not come, or is an error, is asked for again."""
+        script = self._append
+        with suppress(Broken):
+            said = await self._connection.line.ask(
+                "EVALSHA", script.sha, len(names), *names, *words
+            )
+            if said.startswith(b"+"):
+                return said[1:]
+        answer: bytes = await script(keys=names, args=words)
+        return answer
+
     def _who(self, shard: int) -> tuple[str, str, str, int]:
         """A name for streams that need one, and what this object must find there."""
-        return uuid4().hex, self._sender, *self._sent.get(shard, _NOTHING)
+        return f"{self._name}.{next(self._names)}", self._sender, *self._sent.get(shard, _NOTHING)
 
     async def _read(
         self,

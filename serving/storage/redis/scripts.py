@@ -14,16 +14,16 @@ _NAMED = """
 local function named(hash, stream, fresh, sender, known, sent)
   local held = redis.call('HMGET', hash, 'incarnation', 'appended', 'passed', 'read', sender)
   local name, appended = held[1], tonumber(held[2] or 0)
-  local passed, read = held[3] or '0-0', tonumber(held[4] or 0)
+  local passed, read, counted = held[3] or '0-0', tonumber(held[4] or 0), tonumber(held[5] or 0)
   local gone = appended > 0 and redis.call('EXISTS', stream) == 0
-  local older = name == known and tonumber(held[5] or 0) < tonumber(sent)
+  local older = name == known and counted < tonumber(sent)
   if not name or gone or older or redis.call('HLEN', hash) > 2000 then
     if gone then appended, read = 0, 0 end
-    name, passed = fresh, '0-0'
+    name, passed, counted = fresh, '0-0', 0
     redis.call('DEL', hash)
     redis.call('HSET', hash, 'incarnation', name, 'appended', appended, 'read', read)
   end
-  return name, appended, passed, read
+  return name, appended, passed, read, counted
 end
 """
 
@@ -38,19 +38,20 @@ return {name, passed, appended - read}
 """
 )
 
-# Then in turns: an entry, and how many events it holds.
+# Then in turns: an entry, and how many events it holds. The answer is one line.
 APPEND = (
     _NAMED
     + """
-local name, appended, passed, read = named(
+local name, appended, passed, read, counted = named(
   KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3], ARGV[4])
-local position, sent
+local position
 for i = 5, #ARGV, 2 do
-  appended = redis.call('HINCRBY', KEYS[1], 'appended', ARGV[i + 1])
-  sent = redis.call('HINCRBY', KEYS[1], ARGV[2], ARGV[i + 1])
+  appended = appended + ARGV[i + 1]
+  counted = counted + ARGV[i + 1]
   position = redis.call('XADD', KEYS[2], '*', 'e', ARGV[i], 'n', appended)
 end
-return {name, position, appended - read, sent}
+redis.call('HSET', KEYS[1], 'appended', appended, ARGV[2], counted)
+return {ok = string.format('%s %s %.0f %.0f', name, position, appended - read, counted)}
 """
 )
 
