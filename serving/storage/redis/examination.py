@@ -10,6 +10,7 @@ from typing import Any
 from redis.exceptions import ResponseError
 
 from qbrix.errors import Unavailable
+from serving.storage.clocks import ClockOffset
 from serving.storage.redis.connection import RedisConnection
 
 __all__ = ["RedisFacts", "examine_redis"]
@@ -19,7 +20,7 @@ _SETTINGS = ("appendonly", "appendfsync", "maxmemory", "maxmemory-policy")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RedisFacts:
-    """``settings`` is empty where the server keeps them to itself; its clock minus ours."""
+    """``settings`` is empty where the server keeps them to itself; its clock beside ours."""
 
     name: str
     version: tuple[int, ...]
@@ -27,7 +28,7 @@ class RedisFacts:
     role: str
     writes_fail: bool
     used_bytes: int
-    clock_ahead_s: float
+    clock: ClockOffset
 
 
 async def examine_redis(url: str) -> RedisFacts:
@@ -52,7 +53,9 @@ async def examine_redis(url: str) -> RedisFacts:
         role=str(info.get("role", "master")),
         writes_fail=any(status != "ok" for status in statuses),
         used_bytes=int(info.get("used_memory", 0)),
-        clock_ahead_s=int(seconds) + int(micros) / 1e6 - (asked_s + answered_s) / 2,
+        clock=ClockOffset.read(
+            int(seconds) + int(micros) / 1e6, asked_s=asked_s, answered_s=answered_s
+        ),
     )
 
 
