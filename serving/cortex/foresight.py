@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from qbrix.errors import Unavailable
+from serving.cortex.asking import Asking
 from serving.cortex.closings import Closings
 from serving.cortex.deployments import Deployments, Live
 from serving.cortex.learn import Learned
@@ -38,10 +39,16 @@ class Foresight:
     """
 
     def __init__(
-        self, ledger: Ledger, reading: Reading, deployments: Deployments, closings: Closings
+        self,
+        ledger: Ledger,
+        reading: Reading,
+        asking: Asking,
+        deployments: Deployments,
+        closings: Closings,
     ) -> None:
         self._ledger = ledger
         self._reading = reading
+        self._asking = asking
         self._deployments = deployments
         self._closings = closings
         self.forget()
@@ -65,7 +72,7 @@ class Foresight:
         moved: asyncio.Future[Sequence[Live]] = asyncio.get_running_loop().create_future()
         looking = asyncio.create_task(self._look(portion, moved))
         try:
-            yield moved.set_result
+            yield lambda heads: None if moved.done() else moved.set_result(heads)
             await looking
         finally:
             looking.cancel()
@@ -77,7 +84,7 @@ class Foresight:
             following = self._portion = await self._reading.fetch(portion.places)
             heads = {live.record.id: live for live in await moved}
             lessons = await asyncio.to_thread(self._lessons, portion, following, heads)
-            learned = await learned_of(self._ledger, lessons)
+            learned = await learned_of(self._ledger, lessons, asks=self._asking.due(following))
             self._guesses = {one.name: Guess(one, learned[one.name]) for one in lessons}
 
     def _lessons(

@@ -37,7 +37,7 @@ class Groups:
     closings: Closings
     guesses: Mapping[str, Guess]
 
-    async def learned(self, ledger: Ledger) -> dict[str, Learned]:
+    async def learned(self, ledger: Ledger, *, asks: bool) -> dict[str, Learned]:
         """What becomes of every experiment's events; raises Unavailable."""
         guesses = {name: self._guessed(name) for name in self.heads}
         guessed = {name: guess for name, guess in guesses.items() if guess is not None}
@@ -51,7 +51,7 @@ class Groups:
             for name, live in self.heads.items()
             if name not in guessed
         ]
-        return guessed | await learned_of(ledger, others)
+        return guessed | await learned_of(ledger, others, asks=asks)
 
     def _guessed(self, name: str) -> Learned | None:
         guess = self.guesses.get(name)

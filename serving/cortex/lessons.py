@@ -42,21 +42,32 @@ class Lesson:
         )
 
 
-async def learned_of(ledger: Ledger, lessons: Sequence[Lesson]) -> dict[str, Learned]:
+async def learned_of(
+    ledger: Ledger, lessons: Sequence[Lesson], *, asks: bool
+) -> dict[str, Learned]:
     """What becomes of each lesson by what the ledger has of its decisions; raises Unavailable.
 
     Nearly always it has nothing: they are learned so while it is asked, and again if it does.
-    What folds a past again is worth waiting for the answer.
+    What folds a past again is worth waiting for the answer. Who does not ask relies on the ledger's
+    keys, but for experiments where they do not tell it all: what was taken back before it came, or
+    came after its window, has a key that nobody has used.
     """
     if not lessons:
         return {}
     known, learned = await asyncio.gather(
-        ledger.known(_keys(lessons)),
+        _known(ledger, lessons, asks=asks),
         _all([lesson for lesson in lessons if lesson.past is None], ()),
     )
     met = {key[0] for key in known}
     again = [one for one in lessons if one.past is not None or one.name in met]
     return learned | await _all(again, known)
+
+
+async def _known(ledger: Ledger, lessons: Sequence[Lesson], *, asks: bool) -> set[Key]:
+    if not asks:
+        marked = await ledger.marked([lesson.name for lesson in lessons])
+        lessons = [one for one in lessons if one.past is not None or one.name in marked]
+    return await ledger.known(_keys(lessons)) if lessons else set()
 
 
 async def _all(lessons: Sequence[Lesson], known: Collection[Key]) -> dict[str, Learned]:

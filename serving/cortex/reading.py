@@ -41,6 +41,11 @@ class Portion:
     until_ms: int
     full: bool
 
+    @property
+    def damaged(self) -> list[bytes]:
+        """Entries that nobody can read."""
+        return [*self.feedback.damaged, *self.decisions.damaged]
+
 
 class Reading:
     """The two streams of one shard, read in step."""

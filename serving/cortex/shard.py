@@ -10,10 +10,12 @@ from dataclasses import replace
 import structlog
 
 from qbrix.errors import Conflict, QbrixError, Unavailable
+from serving.cortex.asking import Asking
 from serving.cortex.closings import Closings
 from serving.cortex.control import plan_change
 from serving.cortex.deployments import Deployments, Live
 from serving.cortex.foresight import Foresight
+from serving.cortex.groups import grouped
 from serving.cortex.pace import Pace
 from serving.cortex.publisher import Publisher
 from serving.cortex.reading import Place, Places, Reading
@@ -72,7 +74,10 @@ class Shard:
         self._doubted: deque[ExperimentRecord] = deque()
         self._pace = Pace(metrics)
         reading = Reading(stores.intake, number, pace=self._pace, clock=timing.clock)
-        self._foresight = Foresight(stores.ledger, reading, self._deployments, self._closings)
+        self._asking = Asking()
+        self._foresight = Foresight(
+            stores.ledger, reading, self._asking, self._deployments, self._closings
+        )
 
     @property
     def position(self) -> str | None:
@@ -148,21 +153,23 @@ class Shard:
         return bool(self._doubted)
 
     async def _learn(self) -> bool:
+        ledger = self._stores.ledger
         portion, guesses = await self._foresight.read(await self._follow_incarnation())
         self._read_until_ms = portion.until_ms
         if portion.places == portion.after:
             return False
         with self._committing(), self._pace.timed():
             async with self._foresight.ahead(portion) as tell_moved:
+                groups = await grouped(ledger, self._deployments, self._closings, portion, guesses)
                 moved = await commit_feedback(
-                    self._stores.ledger,
+                    ledger,
                     self._deployments,
                     self._snapshots,
-                    self._closings,
+                    groups,
                     shard=self._number,
                     term=self._term,
                     portion=portion,
-                    guesses=guesses,
+                    asking=self._asking,
                     tell_moved=tell_moved,
                     metrics=self._metrics,
                 )

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass, replace
+
+import structlog
 
 from qbrix.errors import QbrixError
-from serving.cortex.closings import Closing, Closings
+from serving.cortex.asking import Asking
+from serving.cortex.closings import Closing
 from serving.cortex.control import Change, record_after
 from serving.cortex.deployments import Deployments, Live
-from serving.cortex.foresight import Guess, Moved
-from serving.cortex.groups import grouped
+from serving.cortex.foresight import Moved
+from serving.cortex.groups import Groups
 from serving.cortex.published import snapshot_of
 from serving.cortex.reading import Portion
 from serving.cortex.snapshots import Snapshots
@@ -24,7 +28,7 @@ from serving.cortex.writing import (
     put_snapshots,
 )
 from serving.failpoints import failpoint
-from serving.storage.base import ControlRequest, Ledger, LedgerStep
+from serving.storage.base import AlreadyCounted, ControlRequest, Ledger, LedgerStep
 from serving.storage.records_windows import Progress
 from serving.telemetry import CortexMetrics
 
@@ -36,55 +40,92 @@ __all__ = [
     "commit_snapshots",
 ]
 
+_log = structlog.get_logger("cortex")
+
 
 async def commit_feedback(
     ledger: Ledger,
     deployments: Deployments,
     snapshots: Snapshots,
-    closings: Closings,
+    groups: Groups,
     *,
     shard: int,
     term: int,
     portion: Portion,
-    guesses: Mapping[str, Guess],
+    asking: Asking,
     tell_moved: Moved,
     metrics: CortexMetrics,
 ) -> list[Live]:
     """Count what was read exactly once; the heads that it moved, told before they are written."""
     failpoint("cortex.before_step")
-    feedback, decisions = portion.feedback, portion.decisions
-    groups = await grouped(ledger, deployments, closings, portion, guesses)
-    learned = await groups.learned(ledger)
-    failpoint("cortex.after_known")
-    dead, told = [*groups.dead], Told()
-    async with ledger.step(shard, term=term) as step:
-        moved, kept = [], set()
-        for name, live in groups.heads.items():
-            made = learned[name]
-            dead += made.dead
-            told.learned(name, made)
-            if made.batches:
-                moved.append(await append(step, live, made))
-                kept |= {name} if must_be_kept(made) else set()
-        tell_moved(moved)
-        failpoint("cortex.after_fold")
-        due = [live for live in moved if snapshots.due(live) or live.record.id in kept]
-        await put_snapshots(step, due, snapshots, term=term)
-        await bury(step, dead, [*feedback.damaged, *decisions.damaged])
-        await archive(step, decisions.events)
-        for name, progress in groups.behind.items():
-            await step.put_window(name, progress)
-        for place in portion.places:
-            await step.move(place.stream, incarnation=place.incarnation, position=place.position)
+    writing = _Writing(ledger, snapshots, portion, tell_moved, shard=shard, term=term)
+    try:
+        written = await writing.write(groups, asks=asking.due(portion))
+        asking.wrote(again=written.told.events["duplicate"] > 0)
+    except AlreadyCounted as error:
+        _log.info("asked_again", shard=shard, why=str(error))
+        written = await writing.write(replace(groups, guesses={}), asks=True)
+        asking.wrote(again=True)
     failpoint("cortex.after_commit")
-    told.tell(metrics, dead=len(dead), damaged=len(feedback.damaged) + len(decisions.damaged))
-    metrics.archived.add_many(len(decisions.events))
+    written.told.tell(metrics, dead=written.dead, damaged=len(portion.damaged))
+    metrics.archived.add_many(len(portion.decisions.events))
     for name, progress in groups.behind.items():
-        closings.stored(name, progress)
-    for live in moved:
+        groups.closings.stored(name, progress)
+    for live in written.moved:
         deployments.put(live)
-        (snapshots.took if live in due else snapshots.owe)(live)
-    return moved
+        (snapshots.took if live in written.due else snapshots.owe)(live)
+    return written.moved
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """Heads behind a portion, those with a snapshot, and what became of the events."""
+
+    moved: list[Live]
+    due: list[Live]
+    dead: int
+    told: Told
+
+
+@dataclass(frozen=True, slots=True)
+class _Writing:
+    """A portion on its way into the ledger."""
+
+    ledger: Ledger
+    snapshots: Snapshots
+    portion: Portion
+    tell_moved: Moved
+    _: KW_ONLY
+    shard: int
+    term: int
+
+    async def write(self, groups: Groups, *, asks: bool) -> _Written:
+        """One transaction; AlreadyCounted when it counts what the ledger was not asked about."""
+        learned = await groups.learned(self.ledger, asks=asks)
+        failpoint("cortex.after_known")
+        portion, dead, told = self.portion, [*groups.dead], Told()
+        async with self.ledger.step(self.shard, term=self.term) as step:
+            moved, kept = [], set()
+            for name, live in groups.heads.items():
+                made = learned[name]
+                dead += made.dead
+                told.learned(name, made)
+                if made.batches:
+                    moved.append(await append(step, live, made))
+                    kept |= {name} if must_be_kept(made) else set()
+            self.tell_moved(moved)
+            failpoint("cortex.after_fold")
+            due = [live for live in moved if self.snapshots.due(live) or live.record.id in kept]
+            await put_snapshots(step, due, self.snapshots, term=self.term)
+            await bury(step, dead, portion.damaged)
+            await archive(step, portion.decisions.events)
+            for name, progress in groups.behind.items():
+                await step.put_window(name, progress)
+            for place in portion.places:
+                await step.move(
+                    place.stream, incarnation=place.incarnation, position=place.position
+                )
+        return _Written(moved, due, len(dead), told)
 
 
 async def commit_closing(

@@ -22,7 +22,7 @@ from serving.storage.base_accounts import Accounts, Audit
 from serving.storage.base_archive import Archive, Retention, Tended
 from serving.storage.base_catalog import Catalog
 from serving.storage.base_insight import Insight
-from serving.storage.base_ledger import Ledger, LedgerStep
+from serving.storage.base_ledger import AlreadyCounted, Ledger, LedgerStep
 from serving.storage.base_streams import (
     Appended,
     Channel,
@@ -49,6 +49,7 @@ from serving.storage.records import (
 from serving.storage.records_gates import GateRecord, RuleRecord
 
 __all__ = [
+    "AlreadyCounted",
     "Accounts",
     "ApiKeyRecord",
     "Appended",

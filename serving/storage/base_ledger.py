@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
+from qbrix.errors import Conflict
 from serving.storage.records import (
     CommittedBatch,
     ControlRequest,
@@ -17,14 +18,21 @@ from serving.storage.records import (
 )
 from serving.storage.records_windows import Progress
 
-__all__ = ["Ledger", "LedgerStep"]
+__all__ = ["AlreadyCounted", "Ledger", "LedgerStep"]
+
+
+class AlreadyCounted(Conflict):
+    """The ledger has a reward that a step would count; nothing of the step is committed."""
 
 
 class LedgerStep(Protocol):
     """One transaction of cortex over one shard; all of it is committed, or nothing."""
 
     async def append(self, experiment: str, committed: CommittedBatch) -> None:
-        """Batch, rows and keys of the next version; Conflict when it is not the next one."""
+        """Batch, rows and keys of the next version; Conflict when it is not the next one.
+
+        AlreadyCounted, now or at the end of the step, when the ledger has one of the keys.
+        """
         ...
 
     async def put_snapshot(self, state: StateRecord) -> None:
@@ -97,6 +105,10 @@ class Ledger(Protocol):
         """All keys (experiment, epoch, decision id, feedback id) that the ledger has of their
         decisions: those that it counted, and perhaps others of the same decisions.
         """
+        ...
+
+    async def marked(self, experiments: Sequence[str]) -> set[str]:
+        """Those of which the ledger has keys of our own: of retractions and closed windows."""
         ...
 
     async def position(self, stream: str) -> tuple[str, str] | None:

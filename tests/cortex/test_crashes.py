@@ -28,7 +28,7 @@ POINTS = {
     "cortex.after_known": 1,
     "cortex.after_fold": 1,
     "ledger.after_batches": 2,
-    "ledger.after_ledger": 1,
+    "ledger.after_keys": 1,
     "ledger.after_rows": 2,
     "ledger.before_commit": 2,
     "cortex.after_commit": 1,

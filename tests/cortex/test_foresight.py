@@ -54,6 +54,10 @@ class Watched:
             raise Unavailable("the ledger is away")
         return await self._ledger.known(keys)
 
+    async def marked(self, experiments: Sequence[str]) -> set[str]:
+        """Every experiment, so that the ledger is asked."""
+        return set(experiments)
+
     @asynccontextmanager
     async def step(self, shard: int, *, term: int) -> AsyncIterator[LedgerStep]:
         """A step that takes its time."""
@@ -189,5 +193,5 @@ async def test_a_guess_holds_only_as_far_as_windows_were_closed_when_it_was_made
         closings=closings,
         guesses={record.id: guess},
     )
-    found = (await groups.learned(stores.ledger))[record.id]
+    found = (await groups.learned(stores.ledger, asks=True))[record.id]
     assert (found is guess.learned) is not closed_meanwhile

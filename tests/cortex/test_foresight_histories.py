@@ -1,12 +1,14 @@
 """What is learned ahead is what would have been learned in turn, whatever happens in between.
 
-Every history is lived twice: by a leader that reads one portion ahead, and by one that forgets
-everything after each round, who therefore has nothing learned ahead. Portions are three events.
+Every history is lived twice: by a leader that reads one portion ahead and relies on the ledger's
+keys, and by one that forgets everything after each round, who therefore has nothing learned ahead,
+and asks the ledger about everything. Portions are three events.
 """
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -22,7 +24,7 @@ from qbrix.bundle import TrustedKeys
 from qbrix.ledger import Attribution
 from qbrix.ledger.names import retraction_id
 from serving import failpoints
-from serving.cortex import pace
+from serving.cortex import asking, pace
 from serving.cortex.publisher import Publisher
 from serving.cortex.shard import Shard
 from serving.cortex.times import Timing
@@ -188,11 +190,27 @@ class Life:
         )
 
 
+class Asked:
+    """A ledger whose keys are never relied on."""
+
+    def __init__(self, stores: Stores) -> None:
+        self._ledger = stores.ledger
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._ledger, name)
+
+    async def marked(self, experiments: Sequence[str]) -> set[str]:
+        """All of them."""
+        return set(experiments)
+
+
 async def lived(
     sent: Sequence[Sent], acts: Sequence[str], how: Attribution, *, forgetful: bool
 ) -> Outcome:
     """What comes of events and of what happens after each round."""
     stores = memory_stores()
+    if forgetful:
+        stores = dataclasses.replace(stores, ledger=Asked(stores))  # type: ignore[arg-type]
     records = [await create(stores), await create(stores, attribution=how)]
     life = Life(stores, records, sent, forgetful)
     await life.leads()
@@ -234,12 +252,14 @@ attributions = st.builds(
     sent=st.lists(sends, min_size=PORTION, max_size=EVENTS),
     acts=st.lists(st.sampled_from(ACTS), max_size=ROUNDS),
     how=attributions,
+    wary=st.sampled_from((0, 2)),
 )
 def test_who_learns_ahead_writes_what_who_forgets_after_each_round_writes(
-    sent: list[Sent], acts: list[str], how: Attribution
+    sent: list[Sent], acts: list[str], how: Attribution, wary: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pace, "_MOST", PORTION)
+        patch.setattr(asking, "_WARY", wary)
         ahead = asyncio.run(lived(sent, acts, how, forgetful=False))
         in_turn = asyncio.run(lived(sent, acts, how, forgetful=True))
     assert ahead == in_turn

@@ -20,7 +20,7 @@ from tests.waiting import PATIENCE_S
 POINTS = {
     "ledger.after_rows": 2,
     "cortex.closing_before_progress": 1,
-    "ledger.after_ledger": 2,
+    "ledger.after_keys": 2,
     "ledger.before_commit": 2,
     "cortex.closing_after_commit": 1,
 }

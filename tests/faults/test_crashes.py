@@ -20,7 +20,7 @@ POINTS = {
     "cortex.after_known": ("cortex", 5),
     "cortex.after_fold": ("cortex", 5),
     "ledger.after_batches": ("cortex", 5),
-    "ledger.after_ledger": ("cortex", 5),
+    "ledger.after_keys": ("cortex", 5),
     "ledger.after_rows": ("cortex", 5),
     "ledger.before_commit": ("cortex", 5),
     "cortex.after_commit": ("cortex", 5),

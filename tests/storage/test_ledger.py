@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import msgspec
 import pytest
 
 from qbrix.errors import Conflict, NotFound
+from qbrix.ledger.names import CLOSE, retraction_id
 from serving.storage import codec
 from serving.storage.base import (
+    AlreadyCounted,
     ExperimentRecord,
     Ledger,
     LedgerStep,
@@ -160,6 +163,40 @@ async def test_a_counted_reward_is_known_by_its_whole_key(stores: Stores) -> Non
     }
     assert await stores.ledger.known(sorted(counted | others)) == counted
     assert await stores.ledger.known([]) == set()
+
+
+async def test_what_is_counted_already_is_refused_with_all_that_comes_with_it(
+    stores: Stores,
+) -> None:
+    one, other = await stored_experiment(stores), await stored_experiment(stores, name="other")
+    term = await _term(stores.ledger)
+    async with stores.ledger.step(0, term=term) as step:
+        await step.append(one.id, committed(row_batch(1, first=4, n=2)))
+
+    async def write() -> None:
+        async with stores.ledger.step(0, term=term) as step:
+            await step.append(other.id, committed(row_batch(1, first=4, n=2)))
+            await step.append(one.id, committed(row_batch(2, first=5, n=2)))
+
+    with pytest.raises(AlreadyCounted):
+        await write()
+    for record, versions in ((one, [0, 1]), (other, [0])):
+        stored = await stores.ledger.batches(record.id, after=-1, limit=9)
+        assert [each.batch.version for each in stored] == versions
+
+
+async def test_who_has_keys_of_our_own_is_told(stores: Stores) -> None:
+    names = ("rewards", "closed", "taken back")
+    records = [await stored_experiment(stores, name=name) for name in names]
+    batch = row_batch(1, first=4, n=1)
+    assert batch.rows is not None
+    async with stores.ledger.step(0, term=await _term(stores.ledger)) as step:
+        for record, word in zip(records, ("x", CLOSE, retraction_id("x")), strict=True):
+            rows = replace(batch.rows, feedback_ids=(word,))
+            await step.append(record.id, committed(replace(batch, rows=rows)))
+    asked = [*(record.id for record in records), "f" * 32]
+    assert await stores.ledger.marked(asked) == {records[1].id, records[2].id}
+    assert await stores.ledger.marked(asked[:1]) == set()
 
 
 async def _everything(step: LedgerStep, record: ExperimentRecord, control: int) -> None:

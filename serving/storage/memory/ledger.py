@@ -11,6 +11,8 @@ import msgspec
 
 from qbrix.errors import Conflict, NotFound
 from qbrix.ledger import Batch
+from qbrix.ledger.names import RESERVED
+from serving.storage.base_ledger import AlreadyCounted
 from serving.storage.memory.world import Lease, World
 from serving.storage.records import (
     CommittedBatch,
@@ -55,6 +57,8 @@ class MemoryStep:
         self._versions[experiment] = committed.batch.version
         copy = replace(committed, batch=Batch.from_bytes(committed.batch.to_bytes()))
         keys = batch_keys(experiment, committed.batch)
+        if not self._world.keys.isdisjoint(keys):
+            raise AlreadyCounted(f"the ledger has rewards of version {committed.batch.version}")
         self._writes.append(lambda: stored.append(copy))
         self._writes.append(lambda: self._world.keys.update(keys))
 
@@ -169,6 +173,11 @@ class MemoryLedger:
         """See `Ledger`."""
         decisions = {key[2] for key in keys}
         return {key for key in self._world.keys if key[2] in decisions}
+
+    async def marked(self, experiments: Sequence[str]) -> set[str]:
+        """See `Ledger`."""
+        own = {key[0] for key in self._world.keys if key[3].startswith(RESERVED)}
+        return own & set(experiments)
 
     async def position(self, stream: str) -> tuple[str, str] | None:
         """See `Ledger`."""

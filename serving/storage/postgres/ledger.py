@@ -12,7 +12,7 @@ from operator import itemgetter
 
 from qbrix.errors import Conflict, NotFound, Unavailable
 from serving.storage import codec
-from serving.storage.postgres import tables
+from serving.storage.postgres import counted, tables
 from serving.storage.postgres.batches import read_batch, read_rows
 from serving.storage.postgres.database import Connection, Database
 from serving.storage.postgres.step import PostgresStep
@@ -94,19 +94,12 @@ class PostgresLedger:
                 raise Unavailable("Postgres fell silent in the middle of a step") from None
 
     async def known(self, keys: Sequence[Key]) -> set[Key]:
-        """See `Ledger`; one index search per decision, whatever the planner believes."""
-        if not keys:
-            return set()
-        rows = await self._database.fetch(
-            "SELECT found.* FROM unnest(string_to_array($1, ',')::uuid[]) AS asked (id),"
-            " LATERAL (SELECT experiment, epoch, decision_id, feedback_id FROM ledger_keys"
-            " WHERE decision_id = asked.id OFFSET 0) AS found",
-            ",".join({key[2] for key in keys}),
-        )
-        return {
-            (row["experiment"], row["epoch"], row["decision_id"].hex, row["feedback_id"])
-            for row in rows
-        }
+        """See `Ledger`."""
+        return await counted.known(self._database, keys)
+
+    async def marked(self, experiments: Sequence[str]) -> set[str]:
+        """See `Ledger`."""
+        return await counted.marked(self._database, experiments)
 
     async def position(self, stream: str) -> tuple[str, str] | None:
         """See `Ledger`."""

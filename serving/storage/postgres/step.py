@@ -13,6 +13,7 @@ import asyncpg
 from qbrix.errors import Conflict
 from serving.failpoints import failpoint
 from serving.storage import codec
+from serving.storage.base_ledger import AlreadyCounted
 from serving.storage.postgres import tables, windows
 from serving.storage.postgres.batches import KEY_COLUMNS, ROW_COLUMNS, ledger_copy, store_batches
 from serving.storage.postgres.copying import copy_rows
@@ -154,9 +155,12 @@ class PostgresStep:
         taught = [(name, made.batch.rows) for name, made in self._batches if made.batch.rows]
         if not taught:
             return
+        try:
+            await self._copy("ledger_keys", KEY_COLUMNS)
+        except asyncpg.UniqueViolationError as error:
+            raise AlreadyCounted(f"the ledger has a reward already: {error.detail}") from error
+        failpoint("ledger.after_keys")
         await self._copy("ledger", ROW_COLUMNS)
-        failpoint("ledger.after_ledger")
-        await self._copy("ledger_keys", KEY_COLUMNS)
         await self._connection.execute(SUM_REWARDS, *reward_sums(taught))
 
     async def _copy(self, table: str, columns: Sequence[str]) -> None:
