@@ -12,9 +12,12 @@ import json
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from benchmarks.results import markdown_table, write_section
 from benchmarks.serving.events import ARMS, feedback_events
@@ -34,6 +37,7 @@ RATES = (10, 100, 500, 1000, 2000)
 LEDGERS = (0, 10_000, 100_000)
 REQUESTS = 2000
 LASTS_S = 5.0  # each load below the peak
+FEEDS_S = 10.0  # each load of feedback
 BACKLOG = 500_000  # events, more than cortex learns meanwhile
 DEADLINE_S = 60.0
 TOGETHER = 1000
@@ -66,8 +70,8 @@ def main() -> None:
             Panel(
                 title="Staleness against feedback",
                 x="feedback per second",
-                y="accepted → used by select, ms",
-                curves={"worst of ten": serving.staleness()},
+                y="p99 until a select uses it, ms",
+                curves=serving.staleness(),
                 logarithmic=True,
             ),
             Panel(
@@ -94,6 +98,15 @@ def _table(panel: Panel) -> str:
     points = zip(*panel.curves.values(), strict=True)
     rows = [[f"{row[0][0]:g}", *(f"{y:,.4g}" for _, y in row)] for row in points]
     return markdown_table(header, rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learned:
+    """Which version a select used, when, and how long after the reward was accepted."""
+
+    took_ms: float
+    version: int
+    used_ms: float
 
 
 class Serving:
@@ -164,17 +177,29 @@ class Serving:
             points.append((float(count), figures.per_second))
         return points
 
-    def staleness(self) -> Curve:
-        """The longest of ten times from an accepted reward to a select that has learned from it.
+    def staleness(self) -> dict[str, Curve]:
+        """p99 of milliseconds until a select has learned from a reward.
 
-        The reward is that of an experiment of its own, so that nothing else moves its version.
+        The reward is that of an experiment of its own, so that nothing else moves its version; one
+        after the other while the load lasts.
         """
-        points = []
+        accepted, committed = [], []
         for rate in RATES:
-            with self._trained(per_second=float(rate)):
-                waits = [self._learned_ms(self._watched) for _ in range(10)]
-            points.append((float(rate), max(waits)))
-        return points
+            looks: list[Learned] = []
+            with self._trained(per_second=float(rate)) as under_way:
+                while under_way():
+                    looks.append(self._learned(self._watched))
+            commits_ms = asyncio.run(self._commits_ms())
+            since_commit_ms = [look.used_ms - commits_ms[look.version] for look in looks]
+            accepted.append((float(rate), _p99([look.took_ms for look in looks])))
+            committed.append((float(rate), _p99(since_commit_ms)))
+        return {"since it was accepted": accepted, "since its commit": committed}
+
+    async def _commits_ms(self) -> dict[int, int]:
+        """When each version of the watched experiment was committed."""
+        async with self._stores() as (stores, _):
+            batches = await stores.ledger.batches(self._watched, after=-1, limit=BACKLOG)
+        return {made.batch.version: made.committed_ms for made in batches}
 
     def recovery(self) -> Curve:
         """Seconds from kill -9 of cortex to a reward learned, behind so many rows."""
@@ -183,10 +208,10 @@ class Serving:
             experiment = self._experiment(f"recovery-{rows}")
             for _ in range(rows // TOGETHER):
                 self._grow(experiment)
-            self._learned_ms(experiment)
+            self._learned(experiment)
             started_s = time.perf_counter()
             self._stack.kill("cortex")
-            self._learned_ms(experiment)
+            self._learned(experiment)
             points.append((float(rows), time.perf_counter() - started_s))
         return points
 
@@ -222,28 +247,34 @@ class Serving:
         run(self._target, FEEDBACK, bodies, connections=CONNECTIONS, per_second=per_second)
 
     @contextmanager
-    def _trained(self, *, per_second: float) -> Iterator[None]:
-        """Feedback comes in all the while."""
-        tokens = self._tokens(self._main, int(4 * per_second))
+    def _trained(self, *, per_second: float) -> Iterator[Callable[[], bool]]:
+        """Feedback comes in all the while; tells whether it still does."""
+        tokens = self._tokens(self._main, int(FEEDS_S * per_second))
         feeding = threading.Thread(
             target=self._feed, args=(tokens,), kwargs={"per_second": per_second}
         )
         feeding.start()
         try:
-            yield
+            yield feeding.is_alive
         finally:
             feeding.join()
 
-    def _learned_ms(self, experiment: str) -> float:
-        """Milliseconds from one accepted reward until a select shows a later version."""
+    def _learned(self, experiment: str) -> Learned:
+        """One accepted reward, and a select that shows a later version."""
         made = self._client.select(experiment)
         self._client.feedback(made.request_id, 1.0)
         started_s = time.perf_counter()
-        while self._client.select(experiment).state_version == made.state_version:
+        while (seen := self._client.select(experiment).state_version) == made.state_version:
             if time.perf_counter() - started_s > DEADLINE_S:
                 raise TimeoutError(f"nothing was learned for {DEADLINE_S} s")
             time.sleep(0.002)
-        return 1000.0 * (time.perf_counter() - started_s)
+        took_ms = 1000.0 * (time.perf_counter() - started_s)
+        assert seen is not None
+        return Learned(took_ms=took_ms, version=seen, used_ms=1000.0 * time.time())
+
+
+def _p99(times_ms: list[float]) -> float:
+    return float(np.percentile(times_ms, 99))
 
 
 def _asked(experiment: str, index: int) -> str:
