@@ -24,8 +24,8 @@ from typing import Any
 
 from qbrix.bundle.archive import MAX_ARCHIVE_BYTES, pack, unpack, write_whole
 from qbrix.bundle.html import facts_table
+from qbrix.bundle.making import library_class, make_policy
 from qbrix.bundle.manifest import Manifest, Promises, member_of
-from qbrix.bundle.resolver import library_class, make_policy
 from qbrix.bundle.signing import SigningKey, Trusted, TrustedKeys
 from qbrix.bundle.source import load_class
 from qbrix.bundle.trace import Trace

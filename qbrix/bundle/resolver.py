@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from qbrix.errors import BundleError, InvalidParameter, UnknownName
+from qbrix.bundle.making import library_class, make_policy
+from qbrix.errors import BundleError, UnknownName
 from qbrix.ledger import PolicyRef
-from qbrix.policies import policies
 from qbrix.policies.base import Policy
 from qbrix.state import State
 
 if TYPE_CHECKING:
     from qbrix.bundle.format import Bundle
 
-__all__ = ["BundleResolver", "make_policy"]
+__all__ = ["BundleResolver"]
 
 
 class BundleResolver:
@@ -68,39 +67,3 @@ class BundleResolver:
                 f"the configuration asks for {ref.name}",
             )
         return found
-
-
-def library_class(identifier: str) -> type[Policy[Any, Any]]:
-    """The catalogue's class for ``Name@version``, ``Name`` or an alias."""
-    name, _, wanted = identifier.partition("@")
-    found = policies.get(name)
-    if wanted and found.identifier() != f"{found.__name__}@{wanted}":
-        raise InvalidParameter(
-            f"policy = {identifier!r}, but {found.identifier()} is installed here; "
-            "install the version that has it, or use the one that is here"
-        )
-    return found
-
-
-def make_policy(
-    policy_class: type[Policy[Any, Any]], parameters: Mapping[str, Any]
-) -> Policy[Any, Any]:
-    """An instance with hyper-parameters from JSON; raises `InvalidParameter` naming a wrong one."""
-    specs = {spec.name: spec for spec in policy_class.parameter_specs()}
-    owner = policy_class.__name__
-    has = ", ".join(specs) or "none"
-    for name in parameters:
-        if name not in specs:
-            raise InvalidParameter(f"{owner} has no hyper-parameter {name!r}; it has: {has}")
-    for name, spec in specs.items():
-        if spec.required and name not in parameters:
-            raise InvalidParameter(f"{owner} needs the hyper-parameter {name!r}; it has: {has}")
-    given = {
-        name: float(value) if specs[name].type is float and _fits(value) else value
-        for name, value in parameters.items()
-    }
-    return policy_class(**given)
-
-
-def _fits(value: object) -> bool:
-    return type(value) is int and abs(value) <= sys.float_info.max

@@ -10,8 +10,8 @@ import pytest
 
 import qbrix
 from qbrix.bundle import SigningKey, export
+from qbrix.bundle.making import make_policy
 from qbrix.bundle.manifest import Library
-from qbrix.bundle.resolver import make_policy
 from qbrix.environments import Bernoulli
 from qbrix.errors import BundleError, InvalidParameter, ShapeError, StateMismatch
 from qbrix.policies import Policy

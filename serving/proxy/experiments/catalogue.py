@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-from qbrix.bundle.resolver import library_class
+from qbrix.bundle.making import library_class
 from qbrix.checks import ParameterSpec
 from qbrix.errors import UnknownName
 from qbrix.policies import Capabilities, Policy, policies

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from qbrix.bundle.resolver import library_class, make_policy
+from qbrix.bundle.making import library_class, make_policy
 from qbrix.errors import Conflict
 from qbrix.ledger import PolicyRef
 from qbrix.policies import Policy

@@ -12,7 +12,7 @@ from uuid import uuid4
 import msgspec
 import structlog
 
-from qbrix.bundle.resolver import make_policy
+from qbrix.bundle.making import make_policy
 from qbrix.errors import Conflict, InvalidParameter, InvalidRequest, NotFound, Unavailable
 from qbrix.ledger import Attribution, Configuration, PolicyRef
 from qbrix.support import RewardRange
