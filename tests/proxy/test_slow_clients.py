@@ -85,6 +85,26 @@ async def test_a_client_that_thinks_between_requests_is_not_cut_off() -> None:
         writer.close()
 
 
+@pytest.mark.parametrize("path", [b"/livez", b"/api/v1/agent/select"])
+async def test_a_client_that_wants_nothing_more_is_let_go_without_a_word(
+    monkeypatch: pytest.MonkeyPatch, path: bytes
+) -> None:
+    monkeypatch.setattr("serving.proxy.http.server._KEEP_ALIVE_S", _DEADLINE_S)
+    async with served() as (world, port):
+        made = await world.experiment()
+        body = json.dumps({"experiment_id": made["id"], "context": {"id": "u"}}).encode()
+        length = b"Content-Length: %d\r\n\r\n" % len(body)
+        asks = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+        if path != b"/livez":
+            asks = _HEAD.replace(b"/api/v1/pools", path) + _key(world) + length + body
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(asks)
+        data = await asyncio.wait_for(reader.read(), timeout=PATIENCE_S)
+        assert b" 200 " in data
+        assert data.count(b"HTTP/1.1") == 1
+        writer.close()
+
+
 async def test_what_is_sent_after_the_answer_is_read_to_its_end() -> None:
     async with served() as (_, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)

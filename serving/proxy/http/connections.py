@@ -1,15 +1,12 @@
-"""Connections: an answer leaves in one piece; who takes his time is cut off, with a word.
+"""Connections: an answer leaves in one piece; who sends too long a head is cut off, with a word.
 
-The server itself knows no limit for a request's head, nor for the time that head and body take.
-Looking around now and then costs the requests nothing; the head's bytes are counted only while
-it is not complete.
+The server itself knows no limit for it; its bytes are counted only while it is not complete.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
@@ -20,9 +17,9 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from serving.errors import Answer
 from serving.proxy.http.hot import CLOSE, Finished, HotRoute, encode_error
 
-__all__ = ["Connection", "Patience"]
+__all__ = ["Connection", "Part"]
 
-Part = Literal["greeting", "head", "body"]
+Part = Literal["greeting", "head", "body", "next"]
 
 _HEAD_LIMIT_BYTES = 128 << 10
 _LINGER_S = 1.0
@@ -37,12 +34,6 @@ _TOO_LONG = Answer(
     code="HEADERS_TOO_LARGE",
     detail=f"address and headers have more than {_HEAD_LIMIT_BYTES} bytes; send less",
     grpc="INVALID_ARGUMENT",
-)
-_TOO_SLOW = Answer(
-    status=408,
-    code="REQUEST_TIMEOUT",
-    detail="the request did not arrive in time; send it at once",
-    grpc="DEADLINE_EXCEEDED",
 )
 
 
@@ -64,6 +55,11 @@ class _InOnePiece:
         if not self._pieces:
             self._call_soon(self._flush)
         self._pieces.append(data)
+
+    def write_whole(self, data: bytes) -> None:
+        """Send what nothing follows."""
+        self._flush()
+        self._transport.write(data)
 
     def write_eof(self) -> None:
         """Nothing more comes from here; what the other side still sends is read."""
@@ -169,6 +165,15 @@ class Connection(HttpToolsProtocol):
         """In the form of all errors."""
         self.refuse(_UNREADABLE)
 
+    def on_response_complete(self) -> None:
+        """Go on to who waits; `Patience` looks after a client who wants nothing more."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+
     def awaited(self) -> tuple[Part, object] | None:
         """What the client owes us, and of which request."""
         scope: Any = self.scope
@@ -177,7 +182,7 @@ class Connection(HttpToolsProtocol):
         if scope is None:
             return "greeting", self
         if scope is self._whole:
-            return None
+            return ("next", scope) if self._is_idle() else None
         return ("body" if self._has_head() else "head"), scope
 
     def refuse(self, answer: Answer) -> None:
@@ -215,9 +220,12 @@ class Connection(HttpToolsProtocol):
         route = routes.get(self.url)
         if route is None or self.parser.get_method() != b"POST" or self.expect_100_continue:
             return None
-        cycle: Any = self.cycle
-        idle = cycle is None or cycle.response_complete
-        if not idle or self._begun or self.flow.write_paused or self.transport.is_closing():
+        if (
+            not self._is_idle()
+            or self._begun
+            or self.flow.write_paused
+            or self.transport.is_closing()
+        ):
             return None
         return route if self.parser.should_keep_alive() else None
 
@@ -246,10 +254,16 @@ class Connection(HttpToolsProtocol):
         lines = [STATUS_LINE[done.status]]
         for name, value in (*self.server_state.default_headers, *done.headers):
             lines += (name, b": ", value, b"\r\n")
-        self.transport.write(b"".join((*lines, b"\r\n", done.body)))
+        transport: Any = self.transport
+        transport.write_whole(b"".join((*lines, b"\r\n", done.body)))
         if CLOSE in done.headers:
             self.transport.close()
         self.on_response_complete()
+
+    def _is_idle(self) -> bool:
+        """Whether every request that has begun was answered."""
+        cycle: Any = self.cycle
+        return cycle is None or bool(cycle.response_complete)
 
     def _has_head(self) -> bool:
         cycle: Any = self.cycle
@@ -262,30 +276,3 @@ class Connection(HttpToolsProtocol):
         if self._has_head():
             return not cycle.response_started and not self.pipeline
         return bool(cycle.response_complete)
-
-
-@dataclass(kw_only=True, slots=True)
-class Patience:
-    """How long a client may take with each part of a request."""
-
-    limits_s: dict[Part, float]
-    _waiting: dict[Connection, tuple[object, float]] = field(default_factory=dict)
-
-    def look(self, connections: Iterable[object]) -> None:
-        """Hang up on whoever has owed the same for too long, counted from the first look."""
-        now_s = time.monotonic()
-        waiting: dict[Connection, tuple[object, float]] = {}
-        for connection in list(connections):
-            assert isinstance(connection, Connection)
-            owed = connection.awaited()
-            if owed is None:
-                continue
-            part, request = owed
-            before, began_s = self._waiting.get(connection, (None, now_s))
-            if before is not request:
-                began_s = now_s
-            if now_s - began_s > self.limits_s[part]:
-                connection.refuse(_TOO_SLOW)
-            else:
-                waiting[connection] = (request, began_s)
-        self._waiting = waiting

@@ -11,8 +11,9 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from qbrix.errors import Unavailable
-from serving.proxy.http.connections import Connection, Patience
+from serving.proxy.http.connections import Connection, Part
 from serving.proxy.http.door import close_to_newcomers
+from serving.proxy.http.patience import Patience
 from serving.settings import ProxySettings
 
 __all__ = ["HttpServer"]
@@ -49,7 +50,6 @@ class HttpServer:
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
-                timeout_keep_alive=_KEEP_ALIVE_S,
                 timeout_graceful_shutdown=round(settings.drain_s),
             )
         )
@@ -88,10 +88,15 @@ class HttpServer:
             await asyncio.wait([self._watching])
 
     async def _watch(self) -> None:
-        head_s, body_s = self._settings.head_deadline_s, self._settings.body_deadline_s
-        patience = Patience(limits_s={"greeting": _KEEP_ALIVE_S, "head": head_s, "body": body_s})
+        limits_s: dict[Part, float] = {
+            "greeting": _KEEP_ALIVE_S,
+            "head": self._settings.head_deadline_s,
+            "body": self._settings.body_deadline_s,
+            "next": _KEEP_ALIVE_S,
+        }
+        patience = Patience(limits_s=limits_s)
         while True:
-            await asyncio.sleep(min(_LOOK_S, head_s / 4, body_s / 4))
+            await asyncio.sleep(min(_LOOK_S, *(limit_s / 4 for limit_s in limits_s.values())))
             patience.look(self._server.server_state.connections)
 
     async def _close_door(self) -> None:
