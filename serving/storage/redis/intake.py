@@ -8,6 +8,7 @@ from itertools import count
 from typing import Any, TypeVar
 from uuid import uuid4
 
+from redis.commands.core import AsyncScript
 from redis.exceptions import ConnectionError as Broken
 from redis.exceptions import RedisError, ResponseError
 
@@ -16,7 +17,7 @@ from serving.storage.base import Appended, Outlook, Read, ShardOutlook
 from serving.storage.reading import unpack_entries
 from serving.storage.records import DecisionEvent, FeedbackEvent
 from serving.storage.redis.connection import RedisConnection, translated
-from serving.storage.redis.scripts import APPEND, LOOK, TRIM
+from serving.storage.redis.scripts import APPEND, ARCHIVE, LOOK, TRIM
 
 __all__ = ["RedisIntake"]
 
@@ -35,6 +36,7 @@ class RedisIntake:
     def __init__(self, connection: RedisConnection) -> None:
         self._connection = connection
         self._append = connection.commands.register_script(APPEND)
+        self._archive = connection.commands.register_script(ARCHIVE)
         self._look = connection.commands.register_script(LOOK)
         self._trim = connection.commands.register_script(TRIM)
         self._name = uuid4().hex
@@ -49,22 +51,20 @@ class RedisIntake:
             together = events[start : start + _EVENTS_PER_ENTRY]
             entries += (codec.pack_feedback(together), len(together))
         with translated():
-            answer = await self._appended(_feedback_keys(shard), (*self._who(shard), *entries))
+            answer = await self._said(
+                self._append, _feedback_keys(shard), (*self._who(shard), *entries)
+            )
         incarnation, position, unread, sent = answer.decode("ascii").split()
         self._sent[shard] = incarnation, int(sent)
         return Appended(incarnation, position, int(unread))
 
     async def append_decisions(self, shard: int, events: Sequence[DecisionEvent]) -> str:
         """See `Intake`."""
-        stream = keys.decision_stream(shard)
         starts = range(0, len(events), _EVENTS_PER_ENTRY)
+        entries = [codec.pack_decisions(events[at : at + _EVENTS_PER_ENTRY]) for at in starts]
         with translated():
-            pipeline = self._connection.commands.pipeline(transaction=False)
-            for start in starts:
-                entry = codec.pack_decisions(events[start : start + _EVENTS_PER_ENTRY])
-                pipeline.execute_command("XADD", stream, "*", _FIELD, entry)
-            positions: list[bytes] = await pipeline.execute()
-        return _text(positions[-1])
+            position = await self._said(self._archive, (keys.decision_stream(shard),), entries)
+        return _text(position)
 
     async def read_feedback(
         self, shard: int, *, after: str, limit: int, block_ms: int
@@ -122,11 +122,10 @@ class RedisIntake:
         """See `Intake`."""
         return (await self.look(())).durability
 
-    async def _appended(
-        self, names: tuple[str, ...], words: tuple[str | bytes | int, ...]
+    async def _said(
+        self, script: AsyncScript, names: tuple[str, ...], words: Sequence[str | bytes | int]
     ) -> bytes:
         """What the script says; an answer that did not come, or is an error, is asked for again."""
-        script = self._append
         with suppress(Broken):
             said = await self._connection.line.ask(
                 "EVALSHA", script.sha, len(names), *names, *words

@@ -8,7 +8,7 @@ each sender: a server that came back with an older state counts fewer than the s
 
 from __future__ import annotations
 
-__all__ = ["APPEND", "LOOK", "TRIM"]
+__all__ = ["APPEND", "ARCHIVE", "LOOK", "TRIM"]
 
 _NAMED = """
 local function named(hash, stream, fresh, sender, known, sent)
@@ -54,6 +54,13 @@ redis.call('HSET', KEYS[1], 'appended', appended, ARGV[2], counted)
 return {ok = string.format('%s %s %.0f %.0f', name, position, appended - read, counted)}
 """
 )
+
+# KEYS: decisions; ARGV: entries. The answer is one line.
+ARCHIVE = """
+local position
+for i = 1, #ARGV do position = redis.call('XADD', KEYS[1], '*', 'e', ARGV[i]) end
+return {ok = position}
+"""
 
 # KEYS: hash, feedback, decisions; ARGV: incarnation; positions of feedback and of decisions that
 # the ledger has reached, each followed by the smallest one behind it. A full server must be able to
