@@ -42,7 +42,8 @@ class Columns:
 
     def rows(self, indices: Sequence[int], *, context: bool) -> Rows:
         """The rows at ``indices``; their contexts and recorded numbers have one width each."""
-        chosen = [self.events[index] for index in indices]
+        every = len(indices) == len(self.events)
+        chosen = self.events if every else [self.events[index] for index in indices]
         at = np.asarray(indices, dtype=np.int64)
         return Rows(
             decision_ids=tuple([event.decision_id for event in chosen]),
@@ -80,7 +81,7 @@ class Columns:
             "the decision id is not 32 lowercase hex characters",
         )
         yield (
-            _flags("\x00" not in event.feedback_id for event in events),
+            _without_nul([event.feedback_id for event in events]),
             "the feedback id contains the character NUL",
         )
         yield self.epochs <= epoch, f"the decision belongs to an epoch after {epoch}"
@@ -150,6 +151,12 @@ def columns_of(events: Sequence[FeedbackEvent], kinds: IntArray) -> Columns:
 
 def _ids(words: Sequence[str]) -> BoolArray:
     return np.ones(len(words), dtype=bool) if are_ids(words) else _flags(map(is_id, words))
+
+
+def _without_nul(words: Sequence[str]) -> BoolArray:
+    if "\x00" not in "".join(words):
+        return np.ones(len(words), dtype=bool)
+    return _flags("\x00" not in word for word in words)
 
 
 def _contexts(events: Sequence[FeedbackEvent]) -> Array | None:

@@ -121,6 +121,8 @@ def _new(
     events: Sequence[FeedbackEvent], faults: Collection[int], known: Collection[Key]
 ) -> list[int]:
     """Indices of sound events that are counted for the first time, in order."""
+    if not (faults or known) and len({event.decision_id for event in events}) == len(events):
+        return [*range(len(events))]  # nearly always, and much faster
     sound = [index for index in range(len(events)) if index not in faults]
     keys = [events[index].key for index in sound]
     first = dict(zip(reversed(keys), reversed(sound), strict=True))  # the earlier index wins
@@ -133,10 +135,11 @@ def _by_width(
     events: Sequence[FeedbackEvent], indices: Sequence[int], *, context: bool
 ) -> list[list[int]]:
     """Groups whose rows fit into one matrix; more than one only around promotions and gates."""
-    widths = [
-        (len(events[index].context) if context else 0, len(events[index].recorded))
-        for index in indices
-    ]
+    contexts = [len(events[index].context) for index in indices] if context else []
+    recorded = [len(events[index].recorded) for index in indices]
+    if indices and len(set(contexts)) <= 1 and len(set(recorded)) == 1:
+        return [[*indices]]
+    widths = [*zip(contexts or [0] * len(indices), recorded, strict=True)]
     return [
         [index for index, own in zip(indices, widths, strict=True) if own == width]
         for width in dict.fromkeys(widths)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import attrgetter
 from typing import TypeAlias
 
 from serving.cortex.pace import Pace
@@ -81,8 +83,8 @@ class Reading:
 
 def _by_experiment(feedback: Sequence[FeedbackEvent]) -> dict[str, list[FeedbackEvent]]:
     events: dict[str, list[FeedbackEvent]] = {}
-    for event in feedback:
-        events.setdefault(event.experiment, []).append(event)
+    for name, some in groupby(feedback, key=attrgetter("experiment")):
+        events.setdefault(name, []).extend(some)
     return events
 
 
