@@ -12,9 +12,11 @@ from qbrix.client.answers import (
     ServedState,
 )
 from qbrix.client.client import Client
+from qbrix.client.history import Change
 
 __all__ = [
     "Arm",
+    "Change",
     "Client",
     "Experiment",
     "FeedbackResult",

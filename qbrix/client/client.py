@@ -6,11 +6,8 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from numbers import Real
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, cast
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from qbrix.bundle import Bundle, TrustedKeys, load
 from qbrix.client.answers import (
@@ -28,6 +25,8 @@ from qbrix.client.answers import (
     read_state,
 )
 from qbrix.client.downloads import Downloads, check_moment, until
+from qbrix.client.history import Change, change_before, read_changes
+from qbrix.client.numbers import number, numbers
 from qbrix.client.transport import Transport
 from qbrix.errors import InvalidParameter, NotFound
 from qbrix.evaluation import LoggedData, ReplayedDecision
@@ -179,6 +178,40 @@ class Client:
         self._downloads.keep(whole)
         return read_promotion(answer)
 
+    def history(self, experiment: Experiment | str) -> list[Change]:
+        """Every change of what decides, newest first; who made it is in the workspace's audit."""
+        known = self._id(experiment)
+        return read_changes(list(self._downloads.ledger(known, changes_only=True)))
+
+    def rollback(
+        self,
+        experiment: Experiment | str,
+        *,
+        to: int | None = None,
+        timeout_s: float = 120.0,
+    ) -> Experiment:
+        """Let a policy decide again that decided before, with its hyper-parameters of then.
+
+        It is as if it were promoted: a new epoch begins, a bundle is verified anew, and the state
+        is the one in its bundle, else a new one. Floor and arms stay as they are now.
+
+        Parameters
+        ----------
+        experiment : Experiment or str
+        to : int >= 0, optional
+            A version at which it decided; by default what decided before the last promotion.
+
+        Returns
+        -------
+        Experiment
+            As it is now.
+        """
+        known = self._id(experiment)
+        change = change_before(self.history(known), to)
+        body = {"version": change.version}
+        self._transport.post(f"/experiments/{known}/rollback", body, timeout=timeout_s)
+        return self.experiment(known)
+
     def select(
         self,
         experiment: Experiment | str,
@@ -204,7 +237,7 @@ class Client:
         """
         context: dict[str, Any] = {"id": context_id}
         if vector is not None:
-            context["vector"] = _numbers(vector)
+            context["vector"] = numbers(vector)
         if properties is not None:
             context["properties"] = dict(properties)
         body: dict[str, Any] = {"experiment_id": self._id(experiment), "context": context}
@@ -225,7 +258,7 @@ class Client:
         feedback_id : str, optional
             Names one of several rewards of the decision.
         """
-        body: dict[str, Any] = {"request_id": request_id or "", "reward": _number(reward)}
+        body: dict[str, Any] = {"request_id": request_id or "", "reward": number(reward)}
         if feedback_id is not None:
             body["feedback_id"] = feedback_id
         answer = self._transport.post_repeatedly("/agent/feedback", body)
@@ -362,23 +395,3 @@ class Client:
             offset += _PAGE
             if len(page[kind]) < _PAGE:
                 return
-
-
-def _number(reward: object) -> float:
-    real = isinstance(reward, Real) and not isinstance(reward, bool)
-    if not real or not np.isfinite(float(cast(float, reward))):
-        raise InvalidParameter(f"reward = {reward!r}, expected a finite number")
-    return float(cast(float, reward))
-
-
-def _numbers(vector: Sequence[float] | Array) -> list[float]:
-    try:
-        numbers = np.asarray(vector, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InvalidParameter(f"vector = {vector!r}, expected a list of numbers") from None
-    if numbers.ndim != 1 or not np.isfinite(numbers).all():
-        raise InvalidParameter(
-            f"vector has shape {numbers.shape}, expected finite numbers of shape (d,)"
-        )
-    listed: list[float] = numbers.tolist()
-    return listed

@@ -46,9 +46,11 @@ class Downloads:
             self.keep(bundle)
         return {name: self._bundles[name] for name in names if name is not None}
 
-    def ledger(self, experiment: str) -> Iterator[LoggedBatch]:
-        """Every batch, from version 0 on."""
-        for answer in self._paged(experiment, "ledger", "batches", first=-1, limit=_BATCHES):
+    def ledger(self, experiment: str, **only: bool) -> Iterator[LoggedBatch]:
+        """Every batch, from version 0 on; with ``changes_only=True`` the control changes."""
+        for answer in self._paged(
+            experiment, "ledger", "batches", first=-1, limit=_BATCHES, **only
+        ):
             yield read_batch(answer)
 
     def decisions(self, experiment: str) -> Iterator[LoggedDecision]:
@@ -73,11 +75,11 @@ class Downloads:
         )
 
     def _paged(
-        self, experiment: str, path: str, name: str, *, first: int, limit: int
+        self, experiment: str, path: str, name: str, *, first: int, limit: int, **only: bool
     ) -> Iterator[Any]:
         after: int | None = first
         while after is not None:
-            params = {"after": after, "limit": limit}
+            params = {"after": after, "limit": limit, **only}
             page = self._transport.get(f"/experiments/{experiment}/{path}", params)
             yield from page[name]
             after = page["next"]

@@ -116,7 +116,7 @@ class Control:
     Attributes
     ----------
     reason : str
-        Why, in one word: ``create``, ``configure``, ``arms``, ``promote``, ``reset``.
+        Why, in one word: ``create``, ``configure``, ``arms``, ``promote``, ``rollback``, ``reset``.
     configuration : Configuration
         The whole configuration after the change.
     start : {"keep", "init", "bundle"}

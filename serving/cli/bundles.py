@@ -10,7 +10,7 @@ import httpx
 from qbrix.bundle import SigningKey, TrustedKeys, load
 from qbrix.errors import InvalidParameter, Unavailable
 
-__all__ = ["promote", "show", "sign", "verify"]
+__all__ = ["key_of", "promote", "show", "sign", "verify"]
 
 _PROMOTION_S = 60.0
 
@@ -38,17 +38,22 @@ def sign(*, path: Path, key: Path, output: Path | None) -> None:
 
 def promote(*, path: Path, experiment: str, url: str, api_key: str | None) -> int:
     """Send the bundle to a server and print what came of it."""
-    key = api_key or os.environ.get("QBRIX_API_KEY")
-    if not key:
-        raise InvalidParameter("no API key; give --api-key or set QBRIX_API_KEY")
     try:
         answer = httpx.post(
             f"{url}/api/v1/experiments/{experiment}/promote",
             content=load(path).data,
-            headers={"X-API-Key": key, "Content-Type": "application/zip"},
+            headers={"X-API-Key": key_of(api_key), "Content-Type": "application/zip"},
             timeout=_PROMOTION_S,
         )
     except httpx.HTTPError as error:
         raise Unavailable(f"{url} does not answer: {error}") from None
     print(answer.text)
     return 0 if answer.is_success else 1
+
+
+def key_of(given: str | None) -> str:
+    """The API key; raises InvalidParameter."""
+    key = given or os.environ.get("QBRIX_API_KEY")
+    if not key:
+        raise InvalidParameter("no API key; give --api-key or set QBRIX_API_KEY")
+    return key

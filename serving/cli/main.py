@@ -15,6 +15,10 @@ from qbrix.errors import QbrixError
 __all__ = ["main"]
 
 _DATA_DIR = "of a running stack (default: the stores that QBRIX_… name)"
+_BACK = (
+    "let a policy decide again that decided before, with its hyper-parameters of then and, as after"
+    " a promotion, the state in its bundle or else a new one"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -136,12 +140,23 @@ def _add_bundles(commands: Any) -> None:
     sign.add_argument("--output", type=Path, help="where to write (default: in place)")
     promote = _add(commands, "promote", "bundles:promote", "let a bundle decide")
     promote.add_argument("--experiment", required=True, help="by id")
-    promote.add_argument(
-        "--url", default="http://127.0.0.1:8080", help="of a proxy (default: %(default)s)"
-    )
-    promote.add_argument("--api-key", help="default: the environment's QBRIX_API_KEY")
     for command in (show, verify, sign, promote):
         command.add_argument("path", type=Path, help="the bundle's file")
+    history = _add(commands, "history", "history:history", "what decided when, newest first")
+    back = _add(commands, "rollback", "history:rollback", _BACK)
+    back.add_argument(
+        "--to",
+        type=int,
+        metavar="VERSION",
+        help="what decided at it (default: what decided before the last promotion)",
+    )
+    for command in (history, back):
+        command.add_argument("experiment", help="id or name")
+    for command in (promote, history, back):
+        command.add_argument(
+            "--url", default="http://127.0.0.1:8080", help="of a proxy (default: %(default)s)"
+        )
+        command.add_argument("--api-key", help="default: the environment's QBRIX_API_KEY")
 
 
 def _add(commands: Any, name: str, does: str, help: str) -> argparse.ArgumentParser:

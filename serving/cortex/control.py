@@ -20,7 +20,9 @@ from serving.loading import PolicyLoader
 from serving.publishing import check_decides
 from serving.storage.records import ControlRequest, ExperimentRecord
 
-__all__ = ["Change", "plan_change", "record_after"]
+__all__ = ["REPLACING", "Change", "plan_change", "record_after"]
+
+REPLACING = ("promote", "rollback")  # reasons of a change to another policy
 
 
 class _Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,6 +36,7 @@ class _Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     n_arms: int | None = None
     dim: int | None = None
     bundle: str | None = None
+    back_to: PolicyRef | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,11 +62,9 @@ async def plan_change(request: ControlRequest, live: Live, *, loader: PolicyLoad
     Raises Unavailable when a store is away, another QbrixError when the change must be rejected.
     """
     certificate: Certificate | None = None
-    if request.reason == "promote":
-        bundle = await loader.bundle(_wanted(request).bundle or "")
-        _check_fit(bundle, live.deployment.configuration)
-        certificate = await loader.verify(bundle)
-        control = _promotion(bundle, live.deployment.configuration)
+    if request.reason in REPLACING:
+        now = live.deployment.configuration
+        control, certificate = await _replacement(request, now, loader)
     else:
         control = _control(request, live.deployment.configuration)
     resolver = await loader.resolver_for(control.configuration)
@@ -129,15 +130,30 @@ def _control(request: ControlRequest, now: Configuration) -> Control:
     return Control(reason=request.reason, configuration=configuration, start=start)
 
 
-def _promotion(bundle: Bundle, now: Configuration) -> Control:
+async def _replacement(
+    request: ControlRequest, now: Configuration, loader: PolicyLoader
+) -> tuple[Control, Certificate | None]:
+    """A bundle's policy, or one that decided before with its hyper-parameters of then.
+
+    It starts from the state in its bundle, else anew.
+    """
+    wanted = _wanted(request)
+    ref, certificate = wanted.back_to, None
+    start: Literal["init", "bundle"] = "init"
+    sha256 = wanted.bundle if ref is None else ref.bundle
+    if ref is None or sha256 is not None:
+        bundle = await loader.bundle(sha256 or "")
+        _check_fit(bundle, now)
+        certificate = await loader.verify(bundle)
+        start = "bundle" if bundle.manifest.trace.starts_from == "state" else "init"
+        ref = ref or _ref_of(bundle)
+    configuration = replace(now, policy=ref)
+    return Control(reason=request.reason, configuration=configuration, start=start), certificate
+
+
+def _ref_of(bundle: Bundle) -> PolicyRef:
     entry = bundle.manifest.policy
-    ref = PolicyRef(name=entry.id, parameters=entry.parameters, bundle=bundle.sha256)
-    carries = bundle.manifest.trace.starts_from == "state"
-    return Control(
-        reason="promote",
-        configuration=replace(now, policy=ref),
-        start="bundle" if carries else "init",
-    )
+    return PolicyRef(name=entry.id, parameters=entry.parameters, bundle=bundle.sha256)
 
 
 def _check_fit(bundle: Bundle, now: Configuration) -> None:

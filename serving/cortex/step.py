@@ -11,7 +11,7 @@ import structlog
 from qbrix.errors import QbrixError
 from serving.cortex.asking import Asking
 from serving.cortex.closings import Closing
-from serving.cortex.control import Change, record_after
+from serving.cortex.control import REPLACING, Change, record_after
 from serving.cortex.deployments import Deployments, Live
 from serving.cortex.foresight import Moved
 from serving.cortex.groups import Groups
@@ -187,7 +187,7 @@ async def commit_change(
                 bundle=change.certificate.bundle,
                 certificate=change.certificate.to_json(),
             )
-        if request.reason == "promote":
+        if request.reason in REPLACING:
             await _tell_record(step, live)
         failpoint("cortex.control_before_commit")
     failpoint("cortex.control_after_commit")

@@ -214,6 +214,7 @@ class Gateway:
     def _make_promotion(self, trust: Trust) -> Promotion:
         return Promotion(
             catalog=self.stores.catalog,
+            ledger=self.stores.ledger,
             experiments=self.experiments,
             controls=self.experiments.controls,
             trusted=trust.bundle_keys,

@@ -135,8 +135,10 @@ class Ledger(Protocol):
         """Oldest first."""
         ...
 
-    async def batches(self, experiment: str, *, after: int, limit: int) -> list[CommittedBatch]:
-        """Batches with a version greater than ``after``, in order."""
+    async def batches(
+        self, experiment: str, *, after: int, limit: int, changes_only: bool = False
+    ) -> list[CommittedBatch]:
+        """Batches with a version greater than ``after``, in order; all, or the control changes."""
         ...
 
     async def decisions(

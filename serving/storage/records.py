@@ -117,10 +117,10 @@ class ApiKeyRecord(msgspec.Struct, frozen=True, kw_only=True):
 class ControlRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A change of what decides, asked for by the proxy and made a batch by cortex.
 
-    ``reason``: ``configure``, ``arms``, ``promote`` or ``reset``. ``change`` holds what it sets:
-    ``policy`` (a PolicyRef as a dict), ``floor``, ``retired``, ``n_arms``, ``attribution`` (an
-    Attribution as a dict); for a promotion
-    ``bundle`` (its SHA-256). What it leaves out stays as it is.
+    ``reason``: ``configure``, ``arms``, ``promote``, ``rollback`` or ``reset``. ``change`` holds
+    what it sets: ``policy`` (a PolicyRef as a dict), ``floor``, ``retired``, ``n_arms``,
+    ``attribution`` (an Attribution as a dict); for a promotion ``bundle`` (its SHA-256), for a
+    rollback ``back_to`` (a PolicyRef as a dict). What it leaves out stays as it is.
     ``status``: ``pending``, ``applied``, ``rejected`` or ``cancelled``. ``outcome``: ``epoch`` and
     ``version`` (a promotion adds ``certificate``) of an applied one, ``reason`` (a word) and
     ``message`` (a sentence) of a rejected one. ``request_id`` names the request that asked.

@@ -135,15 +135,18 @@ def test_a_bundle_is_signed_and_verified(bundle: Path, tmp_path: Path, capsys: O
     assert f"signed by {key.key_id}" in capsys.readouterr().out
 
 
-def test_promoting_without_a_key_or_a_server_is_told(
-    bundle: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("command", ["promote", "rollback"])
+def test_asking_without_a_key_or_a_server_is_told(
+    command: str, bundle: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("QBRIX_API_KEY", raising=False)
-    words = ["promote", "--experiment", "e", "--url", "http://127.0.0.1:1", str(bundle)]
+    words = {"promote": ["--experiment", "e", str(bundle)], "rollback": ["0" * 32]}[command]
+    words = [command, *words, "--url", "http://127.0.0.1:1"]
     assert main(words) == 1
     assert "QBRIX_API_KEY" in capsys.readouterr().err
+    monkeypatch.setattr("time.sleep", lambda _: None)
     assert main([*words, "--api-key", "optiq_x"]) == 1
-    assert "does not answer" in capsys.readouterr().err
+    assert "http://127.0.0.1:1" in capsys.readouterr().err
 
 
 def test_settings_that_are_missing_are_named_as_the_variables_they_are(

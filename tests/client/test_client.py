@@ -112,6 +112,35 @@ def test_a_promoted_bundle_serves_learns_and_comes_back(
     assert client.experiment(experiment).bundle == bundle.sha256
 
 
+def test_what_decided_before_a_promotion_is_listed_and_decides_again(
+    client: Client, roles: Served, bundle: Bundle
+) -> None:
+    experiment = made(client)
+    with pytest.raises(InvalidParameter, match="nothing was promoted"):
+        client.rollback(experiment)
+    client.promote(bundle, experiment=experiment)
+    traffic(client, experiment, 3)
+    roles.settle()
+    back = client.rollback(experiment.name)
+    assert (back.policy, back.bundle) == (experiment.policy, None)
+    forth = client.rollback(experiment)  # before the last change of policy the bundle decided
+    assert forth.bundle == bundle.sha256
+    history = client.history(experiment)
+    assert [(one.reason, one.epoch) for one in history] == [
+        ("rollback", 3),
+        ("rollback", 2),
+        ("promote", 1),
+        ("create", 0),
+    ]
+    assert history[0].version > history[1].version > history[2].version > history[3].version == 0
+    assert f"bundle {bundle.sha256[:12]}" in str(history[2])
+    learned = history[2].version + 1  # after the promotion and before the first rollback
+    assert client.rollback(experiment, to=learned).bundle == bundle.sha256
+    assert client.log(experiment).verify().problems == ()
+    with pytest.raises(InvalidParameter, match="to = -1"):
+        client.rollback(experiment, to=-1)
+
+
 def test_another_process_downloads_the_bundle_once_and_checks_its_signature(
     client: Client, roles: Served, bundle: Bundle
 ) -> None:

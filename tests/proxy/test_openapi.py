@@ -140,6 +140,7 @@ def _settings(world: World, experiment: dict[str, Any], *, port: int) -> Schemat
             "operations": [
                 {"include-method": "DELETE", "parameters": nobody},  # the others need what is there
                 {"include-path-regex": "/rotate$", "parameters": nobody},
+                {"include-path-regex": "/rollback$", "parameters": nobody},  # waits for a cortex
             ],
         }
     )

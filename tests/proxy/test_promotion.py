@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from base64 import b64decode
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from qbrix.bundle import Bundle, SigningKey, TrustedKeys, export
+from qbrix.ledger import Batch
 from qbrix.policies.beta_ts import BetaTSPolicy
 from qbrix.policies.epsilon import EpsilonPolicy
+from qbrix.state import to_bytes
+from qbrix.types import Interactions
 from serving.storage import keys
 from tests.proxy.world import World, learning, open_world
 from tests.waiting import PATIENCE_S
@@ -177,3 +182,82 @@ async def test_a_policy_without_context_may_take_over_where_contexts_come(bundle
         await cortex.drain()
         state = (await world.http.get(f"/api/v1/experiments/{made['id']}/state")).json()
         assert state["version"] == 2
+
+
+async def roll_back(world: World, experiment: str, version: int) -> tuple[int, dict[str, object]]:
+    url = f"/api/v1/experiments/{experiment}/rollback"
+    answer = await world.http.post(url, json={"version": version})
+    return answer.status_code, answer.json()
+
+
+async def test_what_decided_before_decides_again_in_an_epoch_of_its_own(bundle: Bundle) -> None:
+    async with open_world(trusted=TRUSTED) as world, learning(world, trusted=TRUSTED):
+        made = await world.experiment(alpha_prior=2.0)
+        await promote(world, made["id"], bundle.data)
+        assert await roll_back(world, made["id"], 0) == (
+            200,
+            {
+                "experiment_id": made["id"],
+                "policy": "BetaTSPolicy@1",
+                "bundle": None,
+                "epoch": 2,
+                "version": 2,
+            },
+        )
+        url = f"/api/v1/experiments/{made['id']}"
+        shown = (await world.http.get(url)).json()
+        assert (shown["policy"], shown["bundle"]) == ("BetaTSPolicy", None)
+        assert shown["policy_params"]["alpha_prior"] == 2.0
+        status, again = await roll_back(world, made["id"], 1)
+        assert (status, again["bundle"], again["version"]) == (200, bundle.sha256, 3)
+        assert (await world.http.get(url)).json()["bundle"] == bundle.sha256
+        page = (await world.http.get(f"{url}/ledger", params={"changes_only": True})).json()
+        controls = [Batch.from_bytes(b64decode(one["data"])).control for one in page["batches"]]
+        assert [one and (one.reason, one.start) for one in controls] == [
+            ("create", "init"),
+            ("promote", "init"),
+            ("rollback", "init"),
+            ("rollback", "init"),
+        ]
+
+
+async def test_a_rollback_starts_from_the_state_in_its_bundle_with_the_parameters_of_then(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    policy = BetaTSPolicy()
+    rows = Interactions(
+        arms=np.array([0, 1, 1]),
+        rewards=np.array([1.0, 0.0, 1.0]),
+        propensities=np.full(3, 1 / 3),
+        state_versions=np.zeros(3, np.int64),
+    )
+    learned = policy.update(policy.init(n_arms=3), rows)
+    whole = export(policy, path=tmp_path / "b.qbrix", arms=3, state=learned, key=KEY)
+    async with (
+        open_world(trusted=TRUSTED, control_wait_s=PATIENCE_S) as world,
+        learning(world, trusted=TRUSTED),
+    ):
+        made = await world.experiment("EpsilonPolicy", eps=0.1, gamma=1.0)
+        await promote(world, made["id"], whole.data)
+        url = f"/api/v1/experiments/{made['id']}"
+        changed = {"policy_params": {"alpha_prior": 3.0, "beta_prior": 1.0}}
+        assert (await world.http.patch(url, json=changed)).status_code == 200
+        assert (await promote(world, made["id"], bundle.data))[0] == 200
+        status, answer = await roll_back(world, made["id"], 2)
+        assert (status, answer["bundle"]) == (200, whole.sha256)
+        state = (await world.http.get(f"{url}/state")).json()
+        assert '"alpha_prior":3.0' in state["configuration"]
+        assert b64decode(state["state"]) == to_bytes(learned)
+
+
+async def test_only_a_change_of_what_decides_can_be_gone_back_to(bundle: Bundle) -> None:
+    async with open_world(trusted=TRUSTED) as world, learning(world, trusted=TRUSTED) as cortex:
+        made = await world.experiment()
+        chosen = (await world.select(made["id"])).json()["request_id"]
+        assert (await world.feedback(chosen)).status_code == 201
+        await cortex.drain()
+        for version in (1, 9):
+            status, answer = await roll_back(world, made["id"], version)
+            assert (status, answer["code"]) == (422, "VALIDATION_ERROR"), answer
+            assert f"version = {version}" in str(answer["detail"])
+        assert (await roll_back(world, "0" * 32, 0))[0] == 404

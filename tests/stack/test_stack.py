@@ -93,6 +93,12 @@ def test_commands_find_a_running_stack_by_its_folder(
     assert main(["replay", "button", "--verify", *attached]) == 0
     assert "3 rewards, each counted once" in capsys.readouterr().out
     assert main(["dead-letters", "list", *attached]) == 0
+    capsys.readouterr()
+    asked = ["--url", stack.url, "--api-key", stack.api_key]
+    assert main(["history", "button", *asked]) == 0
+    assert capsys.readouterr().out.startswith("version 0 ")
+    assert main(["rollback", "button", "--to", "0", *asked]) == 0
+    assert " rollback   epoch 1  BetaTSPolicy@1(" in capsys.readouterr().out
     assert capsys.readouterr().out == ""
 
 

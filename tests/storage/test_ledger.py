@@ -131,6 +131,22 @@ async def test_batches_are_read_in_pages(stores: Stores) -> None:
     assert await stores.ledger.batches(record.id, after=5, limit=2) == []
 
 
+async def test_control_changes_are_read_alone(stores: Stores) -> None:
+    record = await stored_experiment(stores)
+    changes = {2, 5}
+    async with stores.ledger.step(0, term=await _term(stores.ledger)) as step:
+        for version in range(1, 7):
+            row, change = row_batch(version, first=100 * version), control_batch(version)
+            await step.append(record.id, committed(change if version in changes else row))
+    page = await stores.ledger.batches(record.id, after=0, limit=9, changes_only=True)
+    assert [one.batch.version for one in page] == [2, 5]
+    assert [one.batch.to_bytes() for one in page] == [
+        control_batch(version).to_bytes() for version in (2, 5)
+    ]
+    page = await stores.ledger.batches(record.id, after=-1, limit=2, changes_only=True)
+    assert [one.batch.version for one in page] == [0, 2]
+
+
 @pytest.mark.parametrize("versions", [[2], [0], [1, 1], [1, 3]])
 async def test_versions_rise_by_one(stores: Stores, versions: list[int]) -> None:
     record = await stored_experiment(stores)

@@ -23,6 +23,7 @@ __all__ = [
     "PoolAnswer",
     "PoolPage",
     "Promoted",
+    "RolledBack",
     "WireType",
 ]
 
@@ -120,6 +121,15 @@ class Promoted(TypedDict):
     epoch: int
     version: int
     certificate: dict[str, Any]
+
+
+@answer
+class RolledBack(TypedDict):
+    experiment_id: str
+    policy: str
+    bundle: str | None
+    epoch: int
+    version: int
 
 
 class JudgedRule(TypedDict):

@@ -20,6 +20,7 @@ __all__ = [
     "Learning",
     "PoolCreate",
     "PoolPatch",
+    "Rollback",
 ]
 
 
@@ -123,6 +124,12 @@ class ExperimentCreate(Body):
     enabled: bool = True
     feature_gate: GateRequest | None = None
     learning: Learning | None = None
+
+
+class Rollback(Body):
+    """Body of ``POST /experiments/{id}/rollback``."""
+
+    version: Annotated[int, Field(ge=0, le=2**62, description="of a control change")]
 
 
 class ExperimentPatch(Body):

@@ -45,10 +45,13 @@ async def get_ledger(
     gateway: Gate,
     after: Annotated[int, Query(ge=-1, le=2**62)] = -1,
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+    changes_only: bool = False,
 ) -> LedgerPage:
-    """Batches behind a version, in order."""
+    """Batches behind a version, in order: all, or only the changes of what decides."""
     await gateway.experiments.get(caller.tenant, experiment_id)
-    found = await gateway.stores.ledger.batches(experiment_id, after=after, limit=limit)
+    found = await gateway.stores.ledger.batches(
+        experiment_id, after=after, limit=limit, changes_only=changes_only
+    )
     return {
         "experiment_id": experiment_id,
         "batches": [views.batch(committed) for committed in found],

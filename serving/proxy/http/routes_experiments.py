@@ -7,8 +7,14 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from serving.proxy.documents import views
-from serving.proxy.documents.answers import ExperimentAnswer, ExperimentPage, Message, Promoted
-from serving.proxy.documents.bodies import ExperimentCreate, ExperimentPatch
+from serving.proxy.documents.answers import (
+    ExperimentAnswer,
+    ExperimentPage,
+    Message,
+    Promoted,
+    RolledBack,
+)
+from serving.proxy.documents.bodies import ExperimentCreate, ExperimentPatch, Rollback
 from serving.proxy.experiments.wanted import changed_experiment, new_experiment
 from serving.proxy.http.described import BUNDLE, errors
 from serving.proxy.http.hot import read_body
@@ -86,3 +92,9 @@ async def promote(experiment_id: str, request: Request, caller: Writer, gateway:
     limit_bytes = gateway.settings.bundle_limit_bytes
     data = await read_body(request.receive, limit_bytes=limit_bytes)
     return await gateway.promotion.promote(caller.tenant, experiment_id, data)
+
+
+@router.post("/{experiment_id}/rollback", responses=errors(409))
+async def rollback(experiment_id: str, body: Rollback, caller: Writer, gateway: Gate) -> RolledBack:
+    """Let the policy decide again that decided after a control change, as if it were promoted."""
+    return await gateway.promotion.roll_back(caller.tenant, experiment_id, version=body.version)

@@ -209,10 +209,15 @@ class MemoryLedger:
             if control.status == "pending" and experiments[control.experiment].shard == shard
         ]
 
-    async def batches(self, experiment: str, *, after: int, limit: int) -> list[CommittedBatch]:
+    async def batches(
+        self, experiment: str, *, after: int, limit: int, changes_only: bool = False
+    ) -> list[CommittedBatch]:
         """See `Ledger`."""
-        stored = self._world.batches.get(experiment, [])
-        return [one for one in stored if one.batch.version > after][:limit]
+        found = [
+            one for one in self._world.batches.get(experiment, []) if one.batch.version > after
+        ]
+        changes = [one for one in found if one.batch.control is not None]
+        return (changes if changes_only else found)[:limit]
 
     async def decisions(
         self, experiment: str, *, after: int, limit: int

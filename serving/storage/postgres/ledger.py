@@ -143,17 +143,20 @@ class PostgresLedger:
         )
         return [tables.control(row) for row in rows]
 
-    async def batches(self, experiment: str, *, after: int, limit: int) -> list[CommittedBatch]:
+    async def batches(
+        self, experiment: str, *, after: int, limit: int, changes_only: bool = False
+    ) -> list[CommittedBatch]:
         """See `Ledger`."""
         heads = await self._database.fetch(
             "SELECT * FROM batches WHERE experiment = $1 AND version > $2"
-            " ORDER BY version LIMIT $3",
+            " AND NOT ($4 AND control IS NULL) ORDER BY version LIMIT $3",
             experiment,
             after,
             limit,
+            changes_only,
         )
-        if not heads:
-            return []
+        if not heads or changes_only:  # which have no rows
+            return [read_batch(head, []) for head in heads]
         rows = await self._database.fetch(
             "SELECT * FROM ledger WHERE experiment = $1 AND version BETWEEN $2 AND $3"
             " AND committed_ms BETWEEN $4 AND $5 ORDER BY version, ordinal",
