@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 
@@ -161,6 +162,7 @@ class FeedbackIntake:
         if self._incarnations.setdefault(shard, place.incarnation) != place.incarnation:
             self._replaced.set()
         failpoint("intake.after_write")
+        _acknowledge(group)
 
     def _written(
         self,
@@ -174,11 +176,10 @@ class FeedbackIntake:
         del self._writing[shard]
         failure = _late() if writing.cancelled() else writing.exception()
         if failure is not None:  # whoever waits would meet the same store
-            group += waiting
+            _refuse([*group, *waiting], failure)
             waiting.clear()
         if isinstance(failure, Unavailable):
             self._away = (str(failure), time.monotonic() + _AWAY_S)
-        _acknowledge(group, failure)
         if waiting:
             self._begin(shard, waiting)
 
@@ -192,11 +193,13 @@ def _late() -> Unavailable:
     return Unavailable("the feedback store did not answer in time; send it again, it counts once")
 
 
-def _acknowledge(group: list[Waiting], failure: BaseException | None) -> None:
+def _acknowledge(group: Iterable[Waiting]) -> None:
     for _, acknowledged in group:
-        if acknowledged.done():  # its client went away
-            continue
-        if failure is None:
+        if not acknowledged.done():  # else its client went away
             acknowledged.set_result(None)
-        else:
+
+
+def _refuse(group: Iterable[Waiting], failure: BaseException) -> None:
+    for _, acknowledged in group:
+        if not acknowledged.done():
             acknowledged.set_exception(failure)

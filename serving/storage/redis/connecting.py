@@ -34,7 +34,8 @@ class Honest(AbstractConnection):
 
     def hand_over(self, protocol: asyncio.Protocol) -> asyncio.WriteTransport:
         """The open transport; ``protocol`` hears from now on what comes."""
-        assert self._writer is not None
+        if self._writer is None or self._writer.transport.is_closing():
+            raise Broken("the server hung up")
         transport = self._writer.transport
         transport.set_protocol(protocol)
         return transport

@@ -21,7 +21,7 @@ Word = str | bytes | int
 
 
 class Line:
-    """Opened when it is needed, and again when it broke."""
+    """Opened when it is needed, and again when it broke or was silent for ``patience_s``."""
 
     def __init__(self, pool: ConnectionPool, *, patience_s: float) -> None:
         self._pool = pool
@@ -37,16 +37,11 @@ class Line:
         exchange = self._exchange
         if exchange is None or exchange.ended:
             exchange = await self._open()
-        loop = asyncio.get_running_loop()
-        answer = exchange.send(_packed(words))
-        impatient = loop.call_later(self._patience_s, exchange.hang_up)
         try:
-            return await answer
+            return await exchange.send(_packed(words))
         except asyncio.CancelledError:
             exchange.hang_up()
             raise
-        finally:
-            impatient.cancel()
 
     def close(self) -> None:
         """Whoever still waits is told."""
@@ -60,30 +55,37 @@ class Line:
                 connection = make()
                 connect: Callable[[], Awaitable[None]] = connection.connect
                 await connect()
-                self._exchange = _Exchange(connection)
+                self._exchange = _Exchange(connection, patience_s=self._patience_s)
             return self._exchange
 
 
 class _Exchange(asyncio.Protocol):
     """One open connection until it breaks."""
 
-    def __init__(self, connection: Honest) -> None:
-        self.ended = False
+    def __init__(self, connection: Honest, *, patience_s: float) -> None:
+        self._patience_s = patience_s
+        self._oldest: object = None
         self._connection = connection
         self._transport = connection.hand_over(self)
         self._awaited: deque[asyncio.Future[bytes]] = deque()
         self._rest = b""
+        self._loop = asyncio.get_running_loop()
+        self._look()
 
     def send(self, command: bytes) -> asyncio.Future[bytes]:
         """What will be the answer."""
-        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[bytes] = self._loop.create_future()
         self._awaited.append(answer)
         self._transport.write(command)
         return answer
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing can be sent any more."""
+        return self._transport.is_closing()
+
     def hang_up(self) -> None:
         """At once."""
-        self.ended = True
         self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -99,11 +101,19 @@ class _Exchange(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nobody will be answered any more."""
-        self.ended = True
+        self._looking.cancel()
         self._connection.forget()
         for answer in self._awaited:
             if not answer.done():
                 answer.set_exception(Broken(f"the connection broke: {exc}"))
+
+    def _look(self) -> None:
+        """Hang up if who waited at the last look still waits: no command needs a timer then."""
+        oldest = self._awaited[0] if self._awaited else None
+        if oldest is not None and oldest is self._oldest:
+            self.hang_up()
+        self._oldest = oldest
+        self._looking = self._loop.call_later(self._patience_s, self._look)
 
 
 def _packed(words: tuple[Word, ...]) -> bytes:
