@@ -18,7 +18,7 @@ from serving.cortex.foresight import Foresight
 from serving.cortex.groups import grouped
 from serving.cortex.pace import Pace
 from serving.cortex.publisher import Publisher
-from serving.cortex.reading import Place, Places, Reading
+from serving.cortex.reading import Place, Places, Portion, Reading
 from serving.cortex.snapshots import Snapshots
 from serving.cortex.step import (
     commit_change,
@@ -71,6 +71,7 @@ class Shard:
         self._places: Places | None = None
         self._trimmed: Places | None = None
         self._term = 0
+        self.hurries = False
         self._doubted: deque[ExperimentRecord] = deque()
         self._pace = Pace(metrics)
         reading = Reading(stores.intake, number, pace=self._pace, clock=timing.clock)
@@ -100,11 +101,12 @@ class Shard:
         if term != self._term:
             await self._begin(term)
         worked = controls and await self._apply_controls()
-        worked = await self._learn() or worked
+        learned = await self._learn()
         worked = ((controls or self._closings.more) and await self._close_windows()) or worked
         worked = await self._make_copies_good() or worked
         await self._trim()
-        return worked or await self._write_owed()
+        self.hurries = worked or (learned is not None and learned.urgent)
+        return worked or learned is not None or await self._write_owed()
 
     @contextmanager
     def _committing(self) -> Iterator[None]:
@@ -152,12 +154,12 @@ class Shard:
                     self._snapshots.owe(live)
         return bool(self._doubted)
 
-    async def _learn(self) -> bool:
+    async def _learn(self) -> Portion | None:
         ledger = self._stores.ledger
         portion, guesses = await self._foresight.read(await self._follow_incarnation())
         self._read_until_ms = portion.until_ms
         if portion.places == portion.after:
-            return False
+            return None
         with self._committing(), self._pace.timed():
             async with self._foresight.ahead(portion) as tell_moved:
                 groups = await grouped(ledger, self._deployments, self._closings, portion, guesses)
@@ -179,7 +181,7 @@ class Shard:
             len(portion.feedback.events) + len(portion.decisions.events)
         )
         self._places = portion.places
-        return True
+        return portion
 
     async def _close_windows(self) -> bool:
         """What is due by the time up to which everything has been read."""

@@ -139,7 +139,7 @@ class ShardWorker:
             pause_s = _BACKOFF_S[0]
             self._refusal = None
             self._worked_s = time.monotonic()
-            if not worked:
+            if not (worked and self._shard.hurries):
                 await self._idle()
 
     async def _round(self, *, controls: bool) -> bool:

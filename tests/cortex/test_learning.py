@@ -202,6 +202,30 @@ async def test_the_copies_of_all_experiments_are_made_good_at_the_start() -> Non
         )
 
 
+def _shard_of(stores: Stores, publisher: Publisher) -> Shard:
+    loader, timing = PolicyLoader(stores.ledger.bundle, TrustedKeys()), Timing(clock=now_ms)
+    return Shard(stores, loader, publisher, number=0, metrics=CortexMetrics(), timing=timing)
+
+
+async def test_what_follows_decisions_without_rewards_can_wait_for_company() -> None:
+    stores = memory_stores()
+    record = await create(stores)
+    term = await stores.ledger.acquire(0, holder="leader", ttl_s=PATIENCE_S)
+    assert term is not None
+    shard = _shard_of(stores, Publisher(stores.channel))
+    while await shard.round(term, controls=False):
+        pass
+    await stores.intake.append_decisions(0, [decided(record, 1)])
+    assert await shard.round(term, controls=False)
+    assert not shard.hurries
+    await stores.intake.append_decisions(0, [decided(record, 2)])
+    await stores.intake.append_feedback(0, [event(record, 1)])
+    assert await shard.round(term, controls=False)
+    assert shard.hurries
+    archived, _ = await stores.ledger.decisions(record.id, after=0, limit=9)
+    assert [one.number for one in archived] == [1, 2]
+
+
 async def test_a_new_leader_learns_before_it_has_made_every_copy_good() -> None:
     stores = memory_stores()
     records = [await create(stores) for _ in range(40)]
@@ -209,10 +233,7 @@ async def test_a_new_leader_learns_before_it_has_made_every_copy_good() -> None:
     term = await stores.ledger.acquire(0, holder="leader", ttl_s=PATIENCE_S)
     assert term is not None
     publisher = Publisher(stores.channel)
-    loader = PolicyLoader(stores.ledger.bundle, TrustedKeys())
-    shard = Shard(
-        stores, loader, publisher, number=0, metrics=CortexMetrics(), timing=Timing(clock=now_ms)
-    )
+    shard = _shard_of(stores, publisher)
     await shard.round(term, controls=False)
     await publisher.flush()
     copies = [await stores.channel.fetch(record.id) for record in records]
