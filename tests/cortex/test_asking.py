@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import count
 
 import pytest
 
@@ -15,6 +16,7 @@ from tests.cortex.scene import retraction
 from tests.cortex.world import cortex_of, create, event, refolded
 
 PORTION = 4
+SHARDS = count(700)
 
 
 class Watched:
@@ -33,21 +35,25 @@ class Watched:
         return await self._ledger.known(keys)
 
 
-@pytest.fixture
-def watched(monkeypatch: pytest.MonkeyPatch) -> tuple[Stores, Watched]:
+@pytest.fixture(params=["memory", "servers"])
+def watched(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Stores, Watched]:
     """Stores whose portions are small, and what their ledger is asked."""
     monkeypatch.setattr(pace, "_MOST", PORTION)
     monkeypatch.setattr(asking, "_WARY", 2)
-    stores = memory_stores()
+    stores = memory_stores() if request.param == "memory" else request.getfixturevalue("stores")
     ledger = Watched(stores)
-    return replace(stores, ledger=ledger), ledger  # type: ignore[arg-type]
+    return replace(stores, ledger=ledger), ledger
 
 
 async def _learns(stores: Stores, events: Sequence[FeedbackEvent]) -> None:
     """A cortex that begins when all of this waits."""
+    first = await stores.ledger.experiment(events[0].experiment)
+    assert first is not None
     for one in events:
-        await stores.intake.append_feedback(0, [one])
-    await cortex_of(stores).drain()
+        await stores.intake.append_feedback(first.shard, [one])
+    await cortex_of(stores, shards=[first.shard]).drain()
 
 
 async def _kinds(stores: Stores, record: ExperimentRecord) -> dict[str, int]:
@@ -70,7 +76,7 @@ async def test_what_waits_in_full_portions_is_not_asked_about_and_the_rest_is(
     watched: tuple[Stores, Watched],
 ) -> None:
     stores, ledger = watched
-    record = await create(stores)
+    record = await create(stores, shard=next(SHARDS))
     await _learns(stores, [event(record, number) for number in range(2 * PORTION + 1)])
     assert ledger.asked == [1]
     assert len(await _kinds(stores, record)) == 2 * PORTION + 1
@@ -80,19 +86,21 @@ async def test_what_comes_twice_is_counted_once_and_asked_about_until_nothing_co
     watched: tuple[Stores, Watched],
 ) -> None:
     stores, ledger = watched
-    record = await create(stores)
+    record = await create(stores, shard=next(SHARDS))
     numbers = [*range(PORTION), 0, 4, 5, 6, *range(7, 7 + 4 * PORTION)]
     await _learns(stores, [event(record, number) for number in numbers])
     assert len(await _kinds(stores, record)) == len(set(numbers))
-    # The second portion once it is refused, and the two behind it.
-    assert ledger.asked == [PORTION] * 3
+    # The second of six portions once it is refused, and those behind it: two that are written
+    # clean, and perhaps one that was looked at before the second of these was.
+    assert ledger.asked in ([PORTION] * 3, [PORTION] * 4)
 
 
 async def test_what_was_taken_back_before_it_came_is_not_learned_by_who_is_behind(
     watched: tuple[Stores, Watched],
 ) -> None:
     stores, ledger = watched
-    record, other = await create(stores), await create(stores)
+    shard = next(SHARDS)
+    record, other = await create(stores, shard=shard), await create(stores, shard=shard)
     early = retraction(event(record, 2, feedback_id="x"))
     await _learns(stores, [early])
     ledger.asked.clear()
