@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from multiprocessing.context import ForkServerProcess
 
 from serving.cortex.times import now_ms
+from serving.failpoints import armed
 from serving.storage.connect import open_stores
 from tests.cortex.world import cortex_of
 from tests.waiting import PATIENCE_S
@@ -37,8 +37,8 @@ def cortex_process(
 
 
 def _main(postgres_url: str, redis_url: str, shard: int, failpoint: str, at_ms: int | None) -> None:
-    os.environ["QBRIX_FAILPOINT"] = failpoint
-    asyncio.run(_run(postgres_url, redis_url, shard, at_ms))
+    with armed(failpoint) if failpoint else nullcontext():
+        asyncio.run(_run(postgres_url, redis_url, shard, at_ms))
 
 
 async def _run(postgres_url: str, redis_url: str, shard: int, at_ms: int | None) -> None:

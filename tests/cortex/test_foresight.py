@@ -11,14 +11,13 @@ import pytest
 
 from qbrix.bundle import TrustedKeys
 from qbrix.errors import Unavailable
-from serving import failpoints
 from serving.cortex import pace
 from serving.cortex.closings import Closings
 from serving.cortex.deployments import Deployments
 from serving.cortex.foresight import Guess
 from serving.cortex.groups import Groups
 from serving.cortex.lessons import Lesson
-from serving.failpoints import FailpointReached
+from serving.failpoints import FailpointReached, armed
 from serving.loading import PolicyLoader
 from serving.storage.base import ExperimentRecord, Key, LedgerStep, Stores
 from serving.storage.memory import memory_stores
@@ -127,16 +126,14 @@ async def test_what_is_written_is_published_while_the_next_portion_waits_for_its
 
 
 async def test_a_step_that_fails_ends_what_was_learned_ahead_of_it(
-    watched: tuple[Stores, Watched], monkeypatch: pytest.MonkeyPatch
+    watched: tuple[Stores, Watched],
 ) -> None:
     stores, ledger = watched
     record = await _waits(stores, 3)
     ledger.holds, ledger.awaits = AHEAD, 2
     before = asyncio.all_tasks()
     cortex = cortex_of(stores)
-    monkeypatch.setattr(failpoints, "_passages", {})
-    monkeypatch.setenv("QBRIX_FAILPOINT", "cortex.after_commit:raise")
-    with pytest.raises(FailpointReached):
+    with armed("cortex.after_commit:raise"), pytest.raises(FailpointReached):
         await cortex.drain()
     assert ledger.noted == ["asked 0", AHEAD, "wrote"]
     await eventually(lambda: asyncio.all_tasks() == before)

@@ -12,7 +12,7 @@ import dataclasses
 import math
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,12 +23,11 @@ from hypothesis import strategies as st
 from qbrix.bundle import TrustedKeys
 from qbrix.ledger import Attribution
 from qbrix.ledger.names import retraction_id
-from serving import failpoints
 from serving.cortex import asking, pace
 from serving.cortex.publisher import Publisher
 from serving.cortex.shard import Shard
 from serving.cortex.times import Timing
-from serving.failpoints import FailpointReached
+from serving.failpoints import FailpointReached, armed
 from serving.loading import PolicyLoader
 from serving.storage.base import ControlRequest, ExperimentRecord, FeedbackEvent, Stores
 from serving.storage.memory import memory_stores
@@ -120,8 +119,9 @@ class Life:
             if holder != "me":
                 await self.stores.ledger.release(0, holder=holder)
 
-    async def act(self, what: str, patch: pytest.MonkeyPatch) -> None:
+    async def act(self, what: str, wishes: ExitStack) -> None:
         """What happens between two rounds."""
+        wishes.close()
         if what == "floor":
             await self._ask("configure", floor=0.25)
         elif what == "reset":
@@ -137,8 +137,7 @@ class Life:
             point = {"fails before": "cortex.after_fold", "fails after": "cortex.after_commit"}[
                 what
             ]
-            patch.setattr(failpoints, "_passages", {})
-            patch.setenv("QBRIX_FAILPOINT", f"{point}:raise")
+            wishes.enter_context(armed(f"{point}:raise"))
 
     async def _ask(self, reason: str, **change: Any) -> None:
         for record in self.records:
@@ -215,13 +214,12 @@ async def lived(
     life = Life(stores, records, sent, forgetful)
     await life.leads()
     await life.send()
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as wishes:
         patch.setattr(pace, "_LONG_S", math.inf)  # portions are cut by numbers only
         for act in acts:
             await life.round()
-            await life.act(act, patch)
+            await life.act(act, wishes)
         await life.round()
-        patch.delenv("QBRIX_FAILPOINT", raising=False)
     for hour in (0, 1):
         life.clock.now_ms = 3_600_000 * hour
         for _ in range(9 * ROUNDS):

@@ -13,7 +13,7 @@ from serving.cortex.learn import Learned, learn
 from serving.cortex.service import Cortex
 from serving.cortex.times import now_ms
 from serving.cortex.told import Told
-from serving.failpoints import FailpointReached
+from serving.failpoints import FailpointReached, armed
 from serving.readiness import Pulses
 from serving.storage import codec
 from serving.storage.audit import Actor, acting
@@ -44,15 +44,12 @@ async def test_every_event_is_counted_once_by_what_became_of_it() -> None:
     assert cortex.metrics.step_events.count == cortex.metrics.step_s.count == 1
 
 
-async def test_a_step_that_was_not_committed_counts_nothing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_step_that_was_not_committed_counts_nothing() -> None:
     stores = memory_stores()
     record = await create(stores)
     await stores.intake.append_feedback(0, [event(record, n) for n in range(3)])
     cortex = cortex_of(stores)
-    monkeypatch.setenv("QBRIX_FAILPOINT", "cortex.after_fold:raise")
-    with pytest.raises(FailpointReached):
+    with armed("cortex.after_fold:raise"), pytest.raises(FailpointReached):
         await cortex.drain()
     assert counted(cortex.metrics) == {}
     await cortex.drain()
