@@ -8,7 +8,6 @@ import hashlib
 import secrets
 import time
 from collections.abc import Mapping
-from functools import lru_cache
 
 from qbrix.errors import Unauthorised
 from serving.proxy.people.principals import ROLES, Principal
@@ -20,7 +19,6 @@ from serving.storage.base import Accounts, Catalog
 __all__ = ["ROLES", "Authenticator", "Principal", "credential_of", "digest_of", "new_api_key"]
 
 _PREFIX = "optiq_"
-_REMEMBERED = 4096  # keys that asked lately; to hash one again is a twentieth of a request
 
 
 class Authenticator:
@@ -40,7 +38,6 @@ class Authenticator:
         self._tokens = tokens
         self._standings = standings
         self._principals: StaleCache[Principal] = StaleCache(self._find, ttl_s=ttl_s)
-        self._digest_of = lru_cache(maxsize=_REMEMBERED)(digest_of)
         self._used: set[str] = set()
 
     def known(self, credential: str | None) -> Principal | None:
@@ -49,13 +46,13 @@ class Authenticator:
             return None
         if not credential.startswith(_PREFIX):
             return self._standing(self._tokens.principal(credential))
-        return self._standing(self._principals.peek(self._digest_of(credential)))
+        return self._standing(self._principals.peek(digest_of(credential)))
 
     async def authenticate(self, credential: str | None) -> Principal:
         """The principal; raises Unauthorised, or Unavailable when nobody can tell."""
         principal = self.known(credential)
         if principal is None and credential is not None and credential.startswith(_PREFIX):
-            principal = self._standing(await self._principals.get(self._digest_of(credential)))
+            principal = self._standing(await self._principals.get(digest_of(credential)))
         if principal is None:
             raise Unauthorised(
                 "no valid credential; send an API key as X-API-Key (qbrix key create makes one), "
