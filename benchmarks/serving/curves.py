@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks.results import markdown_table, write_section
 from benchmarks.serving.events import ARMS, feedback_events
-from benchmarks.serving.measuring import Figures, Target, run
+from benchmarks.serving.measuring import Figures, Target, bare, run
 from benchmarks.serving.pictures import Curve, Panel, draw
 from qbrix.client import Client
 from serving.stack import Stack
@@ -51,13 +51,18 @@ def main() -> None:
         stack.client() as client,
     ):
         serving = Serving(stack, client)
-        idle, busy = serving.latency(training=False), serving.latency(training=True)
+        peak = serving.peak()
+        latencies = {
+            "a bare application": serving.bare_latency(peak),
+            "cortex idle": serving.latency(peak, training=False),
+            "cortex training": serving.latency(peak, training=True),
+        }
         panels = [
             Panel(
                 title="Latency against load",
                 x="share of peak load",
                 y="p99 of select, ms",
-                curves={"cortex idle": idle, "cortex training": busy},
+                curves=latencies,
                 bar=5.0,
             ),
             Panel(
@@ -88,7 +93,9 @@ def main() -> None:
         "curves",
         title="How serving bends",
         command="python -m benchmarks.serving.curves",
-        body=f"BetaTS, K = 10, fused, one proxy; everything shares the machine.\n\n"
+        body="BetaTS, K = 10, fused, one proxy; everything shares the machine. Latencies are of "
+        "requests that fall due at their times, beside those of a bare ASGI application that has "
+        "the machine for itself at the same rates.\n\n"
         f"![serving](pictures/{PICTURE})\n\n{tables}",
     )
 
@@ -123,9 +130,24 @@ class Serving:
             name="proxy", url=stack.url, headers={"X-API-Key": stack.api_key}, pids=(pid,)
         )
 
-    def latency(self, *, training: bool) -> Curve:
+    def peak(self) -> float:
+        """Selects a second, as fast as they are answered."""
+        self._select([self._main])  # its state is in memory from now on
+        return self._select([self._main], requests=3 * REQUESTS).per_second
+
+    def bare_latency(self, peak: float) -> Curve:
+        """p99 in milliseconds of an application that does nothing: the machine's own share."""
+        points = []
+        with bare() as echo:
+            for share in SHARES:
+                rate = share * peak
+                bodies = [_asked(self._main, index) for index in range(int(LASTS_S * rate))]
+                figures, _ = run(echo, "/", bodies, connections=CONNECTIONS, per_second=rate)
+                points.append((share, figures.p99_ms))
+        return points
+
+    def latency(self, peak: float, *, training: bool) -> Curve:
         """p99 in milliseconds at shares of the peak; cortex has nothing to do, or too much."""
-        peak = self._select([self._main]).per_second
         points = []
         for share in SHARES:
             rate = share * peak

@@ -44,11 +44,6 @@ class Portion:
     full: bool
 
     @property
-    def urgent(self) -> bool:
-        """Whether what comes next cannot wait for company, as decisions without feedback can."""
-        return self.full or bool(self.feedback.events)
-
-    @property
     def damaged(self) -> list[bytes]:
         """Entries that nobody can read."""
         return [*self.feedback.damaged, *self.decisions.damaged]

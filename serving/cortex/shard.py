@@ -71,7 +71,7 @@ class Shard:
         self._places: Places | None = None
         self._trimmed: Places | None = None
         self._term = 0
-        self.hurries = False
+        self.hurries = False  # the next round is to begin at once: more waits than one can take
         self._doubted: deque[ExperimentRecord] = deque()
         self._pace = Pace(metrics)
         reading = Reading(stores.intake, number, pace=self._pace, clock=timing.clock)
@@ -105,7 +105,7 @@ class Shard:
         worked = ((controls or self._closings.more) and await self._close_windows()) or worked
         worked = await self._make_copies_good() or worked
         await self._trim()
-        self.hurries = worked or (learned is not None and learned.urgent)
+        self.hurries = worked or (learned is not None and learned.full)
         return worked or learned is not None or await self._write_owed()
 
     @contextmanager

@@ -24,6 +24,7 @@ __all__ = ["ShardWorker"]
 _log = structlog.get_logger("cortex")
 
 _BLOCK_MS = 500
+_APART_S = 0.1  # from step to step, unless a portion was full
 _WITHOUT_LEASE_S = 0.1
 _CONTROL_CHECK_S = 1.0
 _BACKOFF_S = (0.05, 2.0)
@@ -126,6 +127,7 @@ class ShardWorker:
     async def _lead(self) -> None:
         pause_s = _BACKOFF_S[0]
         while not self._stopping:
+            began_s = time.monotonic()
             try:
                 async with self._busy:
                     worked = await self._round(controls=self._controls_due())
@@ -139,6 +141,8 @@ class ShardWorker:
             pause_s = _BACKOFF_S[0]
             self._refusal = None
             self._worked_s = time.monotonic()
+            if worked and not self._shard.hurries:
+                await self._gather(began_s)
             if not (worked and self._shard.hurries):
                 await self._idle()
 
@@ -155,6 +159,12 @@ class ShardWorker:
         if due:
             self._checked_s = now_s
         return due
+
+    async def _gather(self, began_s: float) -> None:
+        """Let events come together: each step costs stores and processors the same, full or not."""
+        rest_s = began_s + _APART_S - time.monotonic()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), timeout=max(rest_s, 0.0))
 
     async def _idle(self) -> None:
         """Until feedback or a call arrives, or a moment has passed."""

@@ -10,6 +10,7 @@ import pytest
 from qbrix.bundle import TrustedKeys
 from qbrix.ledger import Disposition
 from qbrix.state import to_bytes
+from serving.cortex import pace
 from serving.cortex.publisher import Publisher
 from serving.cortex.shard import Shard
 from serving.cortex.times import Timing, now_ms
@@ -207,7 +208,10 @@ def _shard_of(stores: Stores, publisher: Publisher) -> Shard:
     return Shard(stores, loader, publisher, number=0, metrics=CortexMetrics(), timing=timing)
 
 
-async def test_what_follows_decisions_without_rewards_can_wait_for_company() -> None:
+async def test_a_round_follows_at_once_only_where_more_waits_than_one_can_take(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pace, "_MOST", 2)
     stores = memory_stores()
     record = await create(stores)
     term = await stores.ledger.acquire(0, holder="leader", ttl_s=PATIENCE_S)
@@ -220,6 +224,10 @@ async def test_what_follows_decisions_without_rewards_can_wait_for_company() -> 
     assert not shard.hurries
     await stores.intake.append_decisions(0, [decided(record, 2)])
     await stores.intake.append_feedback(0, [event(record, 1)])
+    assert await shard.round(term, controls=False)
+    assert not shard.hurries
+    await stores.intake.append_feedback(0, [event(record, 2)])
+    await stores.intake.append_feedback(0, [event(record, 3)])
     assert await shard.round(term, controls=False)
     assert shard.hurries
     archived, _ = await stores.ledger.decisions(record.id, after=0, limit=9)
