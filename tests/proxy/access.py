@@ -233,6 +233,7 @@ _ROWS = [
     Operation(name=f"POST {_EXPERIMENT}/reset", needs="experiment:write"),
     Operation(name=f"DELETE {_EXPERIMENT}", needs="experiment:delete"),
     Operation(name=f"POST {_EXPERIMENT}/promote", needs="experiment:write", content=b"PK"),
+    Operation(name=f"POST {_EXPERIMENT}/rollback", needs="experiment:write", sends={"version": 0}),
     Operation(name=f"GET {_EXPERIMENT}/state", needs="experiment:read"),
     Operation(name=f"GET {_EXPERIMENT}/ledger", needs="experiment:read"),
     Operation(name=f"GET {_EXPERIMENT}/decisions", needs="experiment:read"),
