@@ -21,7 +21,7 @@ __all__ = ["Publisher"]
 _log = structlog.get_logger("cortex")
 
 _INTERVAL_S = 0.1
-_PREPARE_SHARE = 10  # preparing takes at most a tenth of a motor's time
+_PREPARE_SHARE = 5  # preparing takes at most a fifth of a motor's time
 _LONGEST_S = 3.0  # but a process that is paused meanwhile takes its pause for preparation
 
 

@@ -90,8 +90,8 @@ async def test_one_experiment_does_not_wait_for_another() -> None:
 @pytest.mark.parametrize(
     ("took_s", "too_early_s", "due_s"),
     [
-        pytest.param(0.2, 2.3, 2.5, id="begun at 0.4, not before 2.4"),
-        pytest.param(6.0, 14.9, 15.1, id="paused meanwhile: begun at 12, not 60 s later but 3"),
+        pytest.param(0.2, 1.3, 1.5, id="begun at 0.4, not before 1.4"),
+        pytest.param(6.0, 14.9, 15.1, id="paused meanwhile: begun at 12, not 30 s later but 3"),
     ],
 )
 async def test_what_takes_long_to_prepare_is_published_seldom(
