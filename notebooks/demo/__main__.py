@@ -145,12 +145,12 @@ def _replay(
     _title(4, "Back to research: the log reproduces what was served")
     log.save(DIRECTORY / "digits.qlog")
     served = client.state(experiment)
-    folded = log.fold()
+    folded = log.fold(served.version)
     print(f"  served state, version {served.version}: {served.state_digest}")
     print(f"  folded here,  version {folded.version}: {folded.state_digest}")
     claims.check(
         "the state folded in this process has the digest of the served one",
-        (folded.version, folded.state_digest) == (served.version, served.state_digest),
+        folded.state_digest == served.state_digest,
     )
     claims.check(
         "learning went on after the kill",
