@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.results import machine, markdown_table, write_section
-from benchmarks.speed import decisions, loops, plain, standing
+from benchmarks.speed import decisions, linear_loops, loops, plain, standing
 from qbrix.environments import Bernoulli, Environment, LinearContextual
 from qbrix.policies import (
     BetaTSPolicy,
@@ -113,7 +113,7 @@ def linear(policy: Policy[Any, Any], *, width: float, thompson: bool) -> Case:
         policy=policy,
         environment=LINEAR,
         replications=20,
-        loop=lambda horizon, runs, state: loops.linear(
+        loop=lambda horizon, runs, state: linear_loops.linear(
             weights, horizon, runs, state, noise, width, thompson
         ),
         bar=4.0,

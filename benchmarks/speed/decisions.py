@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.results import markdown_table
-from benchmarks.speed import loops
+from benchmarks.speed import linear_loops, loops
 from qbrix.ledger.decide import Decider
 from qbrix.policies import BetaTSPolicy, LinUCBPolicy, Policy
 from qbrix.types import Interactions
@@ -74,13 +74,13 @@ def pairs() -> list[Pair]:
         Pair(
             name="W3 one decision, LinUCB",
             ours=lambda: decide_linear.decide(0.37, x),
-            limit=lambda: loops.lin_ucb_once(theta, packed, x, 1.0),
+            limit=lambda: linear_loops.lin_ucb_once(theta, packed, x, 1.0),
             bar=7.5,
         ),
         Pair(
             name="W4 100,000 contexts, LinUCB sampled",
             ours=lambda: linear.sample(ridge, many, rng=rng),
-            limit=lambda: loops.lin_ucb_many(theta, packed, many, 1.0),
+            limit=lambda: linear_loops.lin_ucb_many(theta, packed, many, 1.0),
             bar=2.0,
             unit_s=1e-3,
             calls=1,
@@ -88,7 +88,7 @@ def pairs() -> list[Pair]:
         Pair(
             name="W4 100,000 contexts, LinUCB propensities",
             ours=lambda: linear.propensities(ridge, many),
-            limit=lambda: loops.lin_ucb_many(theta, packed, many, 1.0),
+            limit=lambda: linear_loops.lin_ucb_many(theta, packed, many, 1.0),
             bar=2.0,
             unit_s=1e-3,
             calls=1,

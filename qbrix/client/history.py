@@ -9,11 +9,9 @@ from itertools import pairwise
 
 from qbrix.errors import InvalidParameter
 from qbrix.evaluation import LoggedBatch
-from qbrix.ledger import Configuration
+from qbrix.ledger import REPLACING, Configuration
 
 __all__ = ["Change", "change_before", "read_changes"]
-
-_REPLACES = ("promote", "rollback")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,7 +79,7 @@ def change_before(history: Sequence[Change], version: int | None) -> Change:
             raise InvalidParameter(f"to = {version}, expected a version: 0, 1, …")
         return earlier[0]
     for newer, older in pairwise(history):
-        if newer.reason in _REPLACES:
+        if newer.reason in REPLACING:
             return older
     raise InvalidParameter(
         "nothing was promoted here, so there is nothing to go back to; name a version"

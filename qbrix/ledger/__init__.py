@@ -9,7 +9,7 @@ takes rewards back folds again what followed them (`refold`); `Replay` does so b
 from __future__ import annotations
 
 from qbrix.ledger.attribution import Aggregation, Attribution
-from qbrix.ledger.configuration import Configuration, Control, PolicyRef
+from qbrix.ledger.configuration import REPLACING, Configuration, Control, PolicyRef
 from qbrix.ledger.course import Course, Resolver
 from qbrix.ledger.decide import Decider, Decision
 from qbrix.ledger.disposition import Disposition
@@ -18,6 +18,7 @@ from qbrix.ledger.replay import Replay
 from qbrix.ledger.rows import Batch, Rows
 
 __all__ = [
+    "REPLACING",
     "Aggregation",
     "Attribution",
     "Batch",

@@ -15,7 +15,10 @@ from qbrix.ledger.attribution import Attribution
 from qbrix.support import RewardRange, check_range
 from qbrix.types import BoolArray
 
-__all__ = ["Configuration", "Control", "PolicyRef"]
+__all__ = ["REPLACING", "Configuration", "Control", "PolicyRef"]
+
+REPLACING = ("promote", "rollback")
+"""Reasons of a change to another policy."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

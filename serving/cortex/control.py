@@ -12,7 +12,16 @@ import numpy as np
 
 from qbrix.bundle import Bundle, Certificate
 from qbrix.errors import BundleError, InvalidParameter
-from qbrix.ledger import Attribution, Batch, Configuration, Control, Deployment, PolicyRef, Resolver
+from qbrix.ledger import (
+    REPLACING,
+    Attribution,
+    Batch,
+    Configuration,
+    Control,
+    Deployment,
+    PolicyRef,
+    Resolver,
+)
 from qbrix.support import described, rescaled, supported
 from serving.cortex.deployments import Live
 from serving.cortex.learn import attempt
@@ -20,9 +29,7 @@ from serving.loading import PolicyLoader
 from serving.publishing import check_decides
 from serving.storage.records import ControlRequest, ExperimentRecord
 
-__all__ = ["REPLACING", "Change", "plan_change", "record_after"]
-
-REPLACING = ("promote", "rollback")  # reasons of a change to another policy
+__all__ = ["Change", "plan_change", "record_after"]
 
 
 class _Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

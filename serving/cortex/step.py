@@ -9,9 +9,10 @@ from dataclasses import KW_ONLY, dataclass, replace
 import structlog
 
 from qbrix.errors import QbrixError
+from qbrix.ledger import REPLACING
 from serving.cortex.asking import Asking
 from serving.cortex.closings import Closing
-from serving.cortex.control import REPLACING, Change, record_after
+from serving.cortex.control import Change, record_after
 from serving.cortex.deployments import Deployments, Live
 from serving.cortex.foresight import Moved
 from serving.cortex.groups import Groups

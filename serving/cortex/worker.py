@@ -141,10 +141,11 @@ class ShardWorker:
             pause_s = _BACKOFF_S[0]
             self._refusal = None
             self._worked_s = time.monotonic()
-            if worked and not self._shard.hurries:
+            if worked and self._shard.hurries:
+                continue
+            if worked:
                 await self._gather(began_s)
-            if not (worked and self._shard.hurries):
-                await self._idle()
+            await self._idle()
 
     async def _round(self, *, controls: bool) -> bool:
         term = self._lease.term

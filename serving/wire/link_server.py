@@ -8,9 +8,9 @@ from typing import Any
 
 import structlog
 
-from qbrix.errors import Unavailable
 from serving.wire.convert import Unreadable
 from serving.wire.link import GOODBYE, Link
+from serving.wire.listening import having_port
 
 __all__ = ["LinkServer"]
 
@@ -89,15 +89,12 @@ class LinkServer:
     async def start(self) -> int:
         """Begin to serve; the port, chosen by the system when 0 was asked for."""
         loop = asyncio.get_running_loop()
-        try:
+        with having_port(
+            "serve links", host=self._host, port=self._port, setting="MOTOR_LINK_PORT"
+        ):
             self._server = await loop.create_server(
                 lambda: _Guest(self._answer, self._guests), self._host, self._port
             )
-        except OSError as error:
-            raise Unavailable(
-                f"cannot serve links on {self._host}:{self._port}: {error.strerror}; "
-                "free the port or choose another"
-            ) from None
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 

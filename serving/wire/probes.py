@@ -11,8 +11,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
 
-from qbrix.errors import Unavailable
 from serving.readiness import Readiness
+from serving.wire.listening import having_port
 
 __all__ = ["ProbeServer"]
 
@@ -41,15 +41,10 @@ class ProbeServer:
 
     async def start(self) -> int:
         """Begin to answer; the port, chosen by the system when 0 was asked for."""
-        try:
+        with having_port("answer probes", host=self._host, port=self._port):
             self._server = await asyncio.start_server(
                 self._begin, self._host, self._port, limit=_HEAD_LIMIT_BYTES
             )
-        except OSError as error:
-            raise Unavailable(
-                f"cannot answer probes on {self._host}:{self._port}: {error.strerror}; "
-                "free the port or choose another"
-            ) from None
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 

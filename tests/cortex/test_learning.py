@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import numpy as np
 import pytest
@@ -169,6 +170,20 @@ async def test_a_running_cortex_learns_without_being_asked() -> None:
     await cortex.stop()
     assert cortex.leads == 0
     await cortex.wait()
+
+
+async def test_a_trickle_of_rewards_is_learned_in_steps_that_lie_apart() -> None:
+    stores = memory_stores()
+    record = await create(stores)
+    cortex = cortex_of(stores, lease_ttl_s=PATIENCE_S)
+    await cortex.start()
+    began_s = time.monotonic()
+    for number in range(40):
+        await stores.intake.append_feedback(0, [event(record, number)])
+        await asyncio.sleep(0.01)
+    await cortex.stop()
+    steps = await stores.ledger.batches(record.id, after=0, limit=99)
+    assert 1 <= len(steps) <= 10.0 * (time.monotonic() - began_s) + 2
 
 
 async def test_stopping_gives_the_lease_back_at_once() -> None:

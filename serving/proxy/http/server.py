@@ -10,11 +10,11 @@ from collections.abc import Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
-from qbrix.errors import Unavailable
 from serving.proxy.http.connections import Connection, Part
 from serving.proxy.http.door import close_to_newcomers
 from serving.proxy.http.patience import Patience
 from serving.settings import ProxySettings
+from serving.wire.listening import having_port
 
 __all__ = ["HttpServer"]
 
@@ -117,13 +117,11 @@ def _listen(settings: ProxySettings) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if settings.reuse_port:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    try:
-        listener.bind((settings.host, settings.http_port))
-    except OSError as error:
-        listener.close()
-        raise Unavailable(
-            f"cannot serve on {settings.host}:{settings.http_port}: {error.strerror}; "
-            "free the port or choose another (PROXY_HTTP_PORT)"
-        ) from None
+    host, port = settings.host, settings.http_port
+    with contextlib.ExitStack() as failing:
+        failing.callback(listener.close)
+        with having_port("serve", host=host, port=port, setting="PROXY_HTTP_PORT"):
+            listener.bind((host, port))
+        failing.pop_all()
     listener.setblocking(False)
     return listener

@@ -71,7 +71,8 @@ class PostgresExperiments:
     ) -> tuple[ExperimentRecord, PoolRecord, str] | None:
         """See `Catalog`."""
         row = await self._database.row(
-            f"SELECT experiments.*, {_STAMP} AS stamp, pools.name AS pool_name, pools.arms,"
+            f"SELECT experiments.*, {_STAMP} AS stamp,"
+            " pools.name AS pool_name, pools.arms AS pool_arms,"
             " pools.created_ms AS pool_created_ms, pools.updated_ms AS pool_updated_ms"
             " FROM experiments JOIN pools ON pools.id = pool_id"
             " WHERE experiments.id = $1 AND NOT deleted",
@@ -79,7 +80,7 @@ class PostgresExperiments:
         )
         if row is None:
             return None
-        return tables.experiment(row), tables.pool_of(row), row["stamp"]
+        return tables.experiment(row), tables.pool(row, prefix="pool_"), row["stamp"]
 
     async def stamps(self, experiments: Sequence[str]) -> list[str | None]:
         """See `Catalog`."""

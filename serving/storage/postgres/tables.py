@@ -34,7 +34,6 @@ __all__ = [
     "experiment",
     "invite",
     "pool",
-    "pool_of",
     "user",
     "workspace",
 ]
@@ -61,27 +60,15 @@ def api_key(row: Record) -> ApiKeyRecord:
     )
 
 
-def pool(row: Record) -> PoolRecord:
-    """A row of ``pools``."""
+def pool(row: Record, *, prefix: str = "") -> PoolRecord:
+    """A row of ``pools``, or one in which its columns have a prefix."""
     return PoolRecord(
-        id=row["id"],
+        id=row[f"{prefix}id"],
         tenant=row["tenant"],
-        name=row["name"],
-        arms=msgspec.json.decode(row["arms"], type=tuple[ArmRecord, ...]),
-        created_ms=row["created_ms"],
-        updated_ms=row["updated_ms"],
-    )
-
-
-def pool_of(row: Record) -> PoolRecord:
-    """The pool in a row of ``experiments`` that was joined with it."""
-    return PoolRecord(
-        id=row["pool_id"],
-        tenant=row["tenant"],
-        name=row["pool_name"],
-        arms=msgspec.json.decode(row["arms"], type=tuple[ArmRecord, ...]),
-        created_ms=row["pool_created_ms"],
-        updated_ms=row["pool_updated_ms"],
+        name=row[f"{prefix}name"],
+        arms=msgspec.json.decode(row[f"{prefix}arms"], type=tuple[ArmRecord, ...]),
+        created_ms=row[f"{prefix}created_ms"],
+        updated_ms=row[f"{prefix}updated_ms"],
     )
 
 
