@@ -9,7 +9,7 @@ from serving.storage.base import DecisionEvent
 from tests.proxy.world import SHARDS, World, hold_decisions, open_world
 
 
-async def _logged(world: World) -> list[DecisionEvent]:
+async def logged(world: World) -> list[DecisionEvent]:
     await world.gateway.decisions.flush()
     reads = [
         await world.stores.intake.read_decisions(shard, after="0", limit=10**6, block_ms=0)
@@ -34,7 +34,7 @@ async def test_every_stream_of_a_proxy_is_numbered_without_a_gap() -> None:
             for _ in range(3):
                 await world.select(made["id"])
                 shards[record.shard].append(len(shards[record.shard]) + 1)
-        events = await _logged(world)
+        events = await logged(world)
         proxies = {event.proxy for event in events}
         assert proxies == {f"{world.gateway.decisions.proxy}.{shard}" for shard in range(SHARDS)}
         for shard, numbers in shards.items():
@@ -48,10 +48,10 @@ async def test_a_dropped_decision_leaves_a_gap(monkeypatch: pytest.MonkeyPatch) 
         made = await world.experiment()
         for _ in range(4):
             await world.select(made["id"])
-        kept = await _logged(world)
+        kept = await logged(world)
         await world.select(made["id"])
         assert [event.number for event in kept] == [1, 2]
-        assert [event.number for event in await _logged(world)] == [1, 2, 5]
+        assert [event.number for event in await logged(world)] == [1, 2, 5]
 
 
 async def test_a_sampled_log_keeps_the_same_ids_everywhere_and_tells_how_many() -> None:
@@ -67,7 +67,7 @@ async def test_a_sampled_log_keeps_the_same_ids_everywhere_and_tells_how_many() 
                 },
             )
             assert answer.json()["request_id"]
-        events = await _logged(world)
+        events = await logged(world)
     assert [event.decision_id for event in events] == [
         _id(number) for number in range(64) if is_kept(_id(number), sampling=0.25)
     ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -15,7 +16,9 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from serving.errors import Answer
-from serving.proxy.http.hot import CLOSE, Finished, HotRoute, encode_error
+from serving.proxy.http.heads import Head, Heads
+from serving.proxy.http.hot import CLOSE, Asked, Finished, Header, HotRoute, encode_error
+from serving.proxy.http.one_piece import InOnePiece
 
 __all__ = ["Connection", "Part"]
 
@@ -35,46 +38,6 @@ _TOO_LONG = Answer(
     detail=f"address and headers have more than {_HEAD_LIMIT_BYTES} bytes; send less",
     grpc="INVALID_ARGUMENT",
 )
-
-
-class _InOnePiece:
-    """A transport that writes once per turn of the event loop: head and body leave together."""
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self._call_soon = asyncio.get_running_loop().call_soon
-        self._pieces: list[bytes] = []
-        self.is_closing = transport.is_closing
-        self.pause_reading = transport.pause_reading
-        self.resume_reading = transport.resume_reading
-        self.get_extra_info = transport.get_extra_info
-        self.set_protocol = transport.set_protocol
-
-    def write(self, data: bytes) -> None:
-        """Send before the loop goes on to what it finds next."""
-        if not self._pieces:
-            self._call_soon(self._flush)
-        self._pieces.append(data)
-
-    def write_whole(self, data: bytes) -> None:
-        """Send what nothing follows."""
-        self._flush()
-        self._transport.write(data)
-
-    def write_eof(self) -> None:
-        """Nothing more comes from here; what the other side still sends is read."""
-        self._flush()
-        self._transport.write_eof()
-
-    def close(self) -> None:
-        """When everything was sent."""
-        self._flush()
-        self._transport.close()
-
-    def _flush(self) -> None:
-        pieces, self._pieces = self._pieces, []
-        if pieces and not self._transport.is_closing():  # the client may have gone meanwhile
-            self._transport.write(b"".join(pieces))
 
 
 @dataclass(slots=True, eq=False)
@@ -112,16 +75,27 @@ class Connection(HttpToolsProtocol):
     _ended = False  # whether a request came to its end in the piece at hand
     _begun = False  # whether a request of the piece at hand was answered here, or will be
     _refused = False
+    _latest: object = None  # another one with every request that arrived to its end
 
     def connection_made(self, transport: Any) -> None:
         """A client has come."""
-        super().connection_made(_InOnePiece(transport))  # type: ignore[arg-type]
+        super().connection_made(InOnePiece(transport))  # type: ignore[arg-type]
         self.flow = _Flow(self)
+        self._heads = Heads()
+        self._piece = b""  # what is being read, if it began with a head
 
     def data_received(self, data: bytes) -> None:
-        """Count what belongs to a head that is not complete."""
+        """Answer at once what is like an earlier request; else read it.
+
+        What belongs to a head that is not complete is counted.
+        """
         if self._refused:
             return
+        between = self.scope is self._whole
+        if between and (found := self._heads.find(data)) is not None and self._begin(*found):
+            self._latest = data
+            return
+        self._piece = data if between else b""
         self._begun = self._ended = False
         super().data_received(data)
         if self._route is not None:
@@ -149,14 +123,12 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The client owes nothing any more, answered or not."""
         self._whole, self._ended = self.scope, True
+        self._latest = self.scope
         if self._route is not None:
-            begun = self._route.begin(self.headers, self._early)
-            if begun is not None:
+            head = Head(self._route, Asked.of(self.headers), len(self._early))
+            if self._begin(head, self._early):
                 self._route, self._early, self._begun = None, b"", True
-                if isinstance(begun, Finished):
-                    self._answer(begun)
-                else:
-                    self._wait_for(begun)
+                self._heads.remember(self._piece, head)
                 return
             self._wait_for_rest()
         super().on_message_complete()
@@ -182,7 +154,7 @@ class Connection(HttpToolsProtocol):
         if scope is None:
             return "greeting", self
         if scope is self._whole:
-            return ("next", scope) if self._is_idle() else None
+            return ("next", self._latest) if self._is_idle() else None
         return ("body" if self._has_head() else "head"), scope
 
     def refuse(self, answer: Answer) -> None:
@@ -220,14 +192,23 @@ class Connection(HttpToolsProtocol):
         route = routes.get(self.url)
         if route is None or self.parser.get_method() != b"POST" or self.expect_100_continue:
             return None
-        if (
-            not self._is_idle()
-            or self._begun
-            or self.flow.write_paused
-            or self.transport.is_closing()
-        ):
+        if self._begun or not self._may_answer():
             return None
         return route if self.parser.should_keep_alive() else None
+
+    def _may_answer(self) -> bool:
+        return self._is_idle() and not (self.flow.write_paused or self.transport.is_closing())
+
+    def _begin(self, head: Head, body: bytes) -> bool:
+        """Answer here, now or later; False, with nothing done, where the server must help."""
+        begun = head.route.begin(head.asked, body) if self._may_answer() else None
+        if begun is None:
+            return False
+        if isinstance(begun, Finished):
+            self._answer(begun)
+        else:
+            self._wait_for(begun)
+        return True
 
     def _wait_for_rest(self) -> None:
         """Go the long way after all, with what came so far."""
@@ -251,11 +232,13 @@ class Connection(HttpToolsProtocol):
                 self.transport.close()
 
     def _answer(self, done: Finished) -> None:
-        lines = [STATUS_LINE[done.status]]
-        for name, value in (*self.server_state.default_headers, *done.headers):
+        lines = [_begins(done.status, done.headers)]
+        for name, value in self.server_state.default_headers:
             lines += (name, b": ", value, b"\r\n")
         transport: Any = self.transport
-        transport.write_whole(b"".join((*lines, b"\r\n", done.body)))
+        transport.write_whole(
+            b"%bcontent-length: %d\r\n\r\n%b" % (b"".join(lines), len(done.body), done.body)
+        )
         if CLOSE in done.headers:
             self.transport.close()
         self.on_response_complete()
@@ -276,3 +259,11 @@ class Connection(HttpToolsProtocol):
         if self._has_head():
             return not cycle.response_started and not self.pipeline
         return bool(cycle.response_complete)
+
+
+@lru_cache(maxsize=64)
+def _begins(status: int, headers: tuple[Header, ...]) -> bytes:
+    lines = [STATUS_LINE[status]]
+    for name, value in headers:
+        lines += (name, b": ", value, b"\r\n")
+    return b"".join(lines)

@@ -25,7 +25,19 @@ from serving.telemetry import (
     given_name,
 )
 
-__all__ = ["CLOSE", "CORS", "Doors", "Finished", "HotRoute", "name_of", "read_body", "respond"]
+__all__ = [
+    "CLOSE",
+    "CORS",
+    "Asked",
+    "Doors",
+    "Finished",
+    "Header",
+    "HotRoute",
+    "encode_error",
+    "name_of",
+    "read_body",
+    "respond",
+]
 
 _log = structlog.get_logger("proxy")
 
@@ -38,6 +50,7 @@ CORS: list[Header] = [
 ]
 CLOSE: Header = (b"connection", b"close")
 _JSON: Header = (b"content-type", b"application/json")
+_PLAIN = (_JSON,)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,11 +65,25 @@ class Doors:
 
 
 class Finished(NamedTuple):
-    """An answer, ready to be written."""
+    """An answer, to be written with the length of its body."""
 
     status: int
-    headers: list[Header]
+    headers: tuple[Header, ...]
     body: bytes
+
+
+class Asked(NamedTuple):
+    """What the head of a request says to a hot route."""
+
+    credential: str | None
+    name: str
+    crosses_origins: bool
+
+    @classmethod
+    def of(cls, headers: Iterable[Header]) -> Self:
+        """The last of several with one name counts."""
+        given = dict(headers)
+        return cls(credential_of(given), name_of(given), b"origin" in given)
 
 
 class _Caught:
@@ -116,24 +143,20 @@ class HotRoute(Generic[T]):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         started_s = time.perf_counter()
-        asked = dict(scope["headers"])
-        begin_request(name_of(asked))
+        asked = Asked.of(scope["headers"])
+        begin_request(asked.name)
         done = await self._finished(asked, self._answered(asked, receive), started_s=started_s)
-        await send({"type": "http.response.start", "status": done.status, "headers": done.headers})
-        await send({"type": "http.response.body", "body": done.body})
+        await _send_json(send, done.status, done.headers, done.body)
 
-    def begin(
-        self, headers: Iterable[Header], body: bytes
-    ) -> Finished | Awaitable[Finished] | None:
+    def begin(self, asked: Asked, body: bytes) -> Finished | Awaitable[Finished] | None:
         """The answer to a request that came whole, or what waits for it.
 
         None, with nothing done, where the request must go the long way: it may end in a refusal.
         """
         started_s = time.perf_counter()
-        asked = dict(headers)
         principal = message = prompt = None
         with _Caught():  # who goes the long way is told there what is wrong
-            principal = self._known(credential_of(asked))
+            principal = self._known(asked.credential)
             if principal is not None and len(body) <= self._doors.limit_bytes:
                 message = self._decode(body)
                 prompt = self._prompt(principal, message)
@@ -141,7 +164,7 @@ class HotRoute(Generic[T]):
             return None
         if prompt is None:
             return self._waited_for(asked, principal, message, started_s=started_s)
-        begin_request(name_of(asked))
+        begin_request(asked.name)
         with _Caught() as caught:
             self._admit(principal)
             done = self._done(asked, self.status, self._encode(prompt()))
@@ -152,13 +175,13 @@ class HotRoute(Generic[T]):
         return done
 
     async def _waited_for(
-        self, asked: Mapping[bytes, bytes], principal: Principal, message: T, *, started_s: float
+        self, asked: Asked, principal: Principal, message: T, *, started_s: float
     ) -> Finished:
-        begin_request(name_of(asked))
+        begin_request(asked.name)
         return await self._finished(asked, self._handled(principal, message), started_s=started_s)
 
     async def _finished(
-        self, asked: Mapping[bytes, bytes], answer: Awaitable[object], *, started_s: float
+        self, asked: Asked, answer: Awaitable[object], *, started_s: float
     ) -> Finished:
         with _Caught() as caught:
             done = self._done(asked, self.status, self._encode(await answer))
@@ -176,18 +199,18 @@ class HotRoute(Generic[T]):
         self._doors.limits.take(principal)
 
     def _done(
-        self, asked: Mapping[bytes, bytes], status: int, body: bytes, more: Iterable[Header] = ()
+        self, asked: Asked, status: int, body: bytes, more: Iterable[Header] = ()
     ) -> Finished:
-        headers = [_JSON, (b"content-length", b"%d" % len(body)), *more]
+        headers = (*_PLAIN, *more) if more else _PLAIN
         if name := current_request():
-            headers.append((b"x-request-id", name.encode("ascii")))
-        if b"origin" in asked:
-            headers += CORS
+            headers = (*headers, (b"x-request-id", name.encode("ascii")))
+        if asked.crosses_origins:
+            headers = (*headers, *CORS)
         if self._doors.draining():
-            headers.append(CLOSE)
+            headers = (*headers, CLOSE)
         return Finished(status, headers, body)
 
-    def _refused(self, asked: Mapping[bytes, bytes], error: Exception) -> Finished:
+    def _refused(self, asked: Asked, error: Exception) -> Finished:
         if not current_request():
             begin_request(self._names.next())
         if isinstance(error, QbrixError):
@@ -202,9 +225,10 @@ class HotRoute(Generic[T]):
         if self._timed is not None:
             self._timed.observe(time.perf_counter() - started_s)
 
-    async def _answered(self, asked: Mapping[bytes, bytes], receive: Receive) -> object:
-        credential = credential_of(asked)
-        principal = self._known(credential) or await self._doors.auth.authenticate(credential)
+    async def _answered(self, asked: Asked, receive: Receive) -> object:
+        principal = self._known(asked.credential)
+        if principal is None:
+            principal = await self._doors.auth.authenticate(asked.credential)
         self._admit(principal)
         message = await receive()
         body: bytes = message.get("body", b"")
@@ -255,13 +279,13 @@ async def _read_on(message: Message, receive: Receive, *, limit_bytes: int) -> b
 
 async def respond(send: Send, *, status: int, headers: list[Header], body: bytes) -> None:
     """Send one JSON answer."""
-    await send(_start(status, headers, body))
+    await _send_json(send, status, (_JSON, *headers), body)
+
+
+async def _send_json(send: Send, status: int, headers: Iterable[Header], body: bytes) -> None:
+    whole = [*headers, (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": whole})
     await send({"type": "http.response.body", "body": body})
-
-
-def _start(status: int, headers: list[Header], body: bytes) -> Message:
-    length = (b"content-length", b"%d" % len(body))
-    return {"type": "http.response.start", "status": status, "headers": [_JSON, length, *headers]}
 
 
 def encode_error(answer: Answer) -> bytes:
