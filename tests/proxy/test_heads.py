@@ -104,6 +104,32 @@ async def test_a_known_head_with_a_shorter_body_waits_for_the_rest() -> None:
             assert (await client.answer())[0] == 200
 
 
+@pytest.mark.parametrize("begun", ["POST /nowhere HTTP/1.1\r\nX-A: ", "whole head"])
+async def test_what_looks_like_a_known_request_inside_another_is_none(begun: str) -> None:
+    async with open_world() as world:
+        experiment = (await world.experiment("BetaTSPolicy"))["id"]
+        await world.select(experiment)
+        async with connected(world) as client:
+            known = of_user(world, experiment, "ann")
+            await client.send(known)
+            assert (await client.answer())[0] == 200
+            first = request(world, known)[0] if begun == "whole head" else begun.encode()
+            await client.send(first, known)
+            assert (await client.answer())[0] in (404, 422)
+
+
+async def test_the_second_piece_of_a_request_is_no_known_request() -> None:
+    async with open_world() as world:
+        experiment = (await world.experiment("BetaTSPolicy"))["id"]
+        await world.select(experiment)
+        async with connected(world) as client:
+            whole = of_user(world, experiment, "ann")
+            await client.send(whole[:6], whole[6:])
+            assert (await client.answer())[0] == 200
+            await client.send(whole[6:])
+            assert (await client.reader.readline()).startswith(b"HTTP/1.1 400 ")
+
+
 async def test_a_chunked_body_is_taken_apart_each_time(read: list[bytes]) -> None:
     async with open_world() as world:
         experiment = (await world.experiment("BetaTSPolicy"))["id"]
