@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+from serving.proxy.people.auth import Credential
 from tests.proxy.access import (
     KINDS,
     OPERATIONS,
@@ -157,7 +158,7 @@ async def belongings(
 
 def tenant_of(world: World, owner: Person) -> str:
     """Of a signed-in person."""
-    principal = world.gateway.auth.known(owner.access_token)
+    principal = world.gateway.auth.known(Credential(access_token=owner.access_token))
     assert principal is not None
     return principal.tenant
 

@@ -14,7 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 from qbrix.errors import InvalidRequest, QbrixError
 from serving.errors import INTERNAL, Answer, translate
 from serving.proxy.agent.once import check_keys
-from serving.proxy.people.auth import Authenticator, Principal, credential_of
+from serving.proxy.people.auth import Authenticator, Credential, Principal, credential_of
 from serving.proxy.people.rate_limits import RateLimits
 from serving.telemetry import (
     ProxyMetrics,
@@ -75,7 +75,7 @@ class Finished(NamedTuple):
 class Asked(NamedTuple):
     """What the head of a request says to a hot route."""
 
-    credential: str | None
+    credential: Credential | None
     name: str
     crosses_origins: bool
 

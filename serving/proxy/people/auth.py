@@ -8,6 +8,7 @@ import hashlib
 import secrets
 import time
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from qbrix.errors import Unauthorised
 from serving.proxy.people.principals import ROLES, Principal
@@ -16,9 +17,24 @@ from serving.proxy.people.standings import Standings
 from serving.proxy.stale_cache import Ages, StaleCache
 from serving.storage.base import Accounts, Catalog
 
-__all__ = ["ROLES", "Authenticator", "Principal", "credential_of", "digest_of", "new_api_key"]
+__all__ = [
+    "ROLES",
+    "Authenticator",
+    "Credential",
+    "Principal",
+    "credential_of",
+    "digest_of",
+    "new_api_key",
+]
 
 _PREFIX = "optiq_"
+
+
+class Credential(NamedTuple):
+    """What a request shows: an API key, of which the digest is enough, or an access token."""
+
+    key_sha256: str = ""
+    access_token: str = ""
 
 
 class Authenticator:
@@ -40,19 +56,19 @@ class Authenticator:
         self._principals: StaleCache[Principal] = StaleCache(self._find, ttl_s=ttl_s)
         self._used: set[str] = set()
 
-    def known(self, credential: str | None) -> Principal | None:
+    def known(self, credential: Credential | None) -> Principal | None:
         """The principal if no store need be asked: the path of nearly every request."""
-        if not credential:
+        if credential is None:
             return None
-        if not credential.startswith(_PREFIX):
-            return self._standing(self._tokens.principal(credential))
-        return self._standing(self._principals.peek(digest_of(credential)))
+        if credential.key_sha256:
+            return self._standing(self._principals.peek(credential.key_sha256))
+        return self._standing(self._tokens.principal(credential.access_token))
 
-    async def authenticate(self, credential: str | None) -> Principal:
+    async def authenticate(self, credential: Credential | None) -> Principal:
         """The principal; raises Unauthorised, or Unavailable when nobody can tell."""
         principal = self.known(credential)
-        if principal is None and credential is not None and credential.startswith(_PREFIX):
-            principal = self._standing(await self._principals.get(digest_of(credential)))
+        if principal is None and credential is not None and credential.key_sha256:
+            principal = self._standing(await self._principals.get(credential.key_sha256))
         if principal is None:
             raise Unauthorised(
                 "no valid credential; send an API key as X-API-Key (qbrix key create makes one), "
@@ -120,16 +136,19 @@ class Authenticator:
         )
 
 
-def credential_of(headers: Mapping[bytes, bytes]) -> str | None:
+def credential_of(headers: Mapping[bytes, bytes]) -> Credential | None:
     """``X-API-Key``, else the bearer of ``Authorization``; a bad key does not fall through."""
     key = headers.get(b"x-api-key")
     if key is not None:
         named = key.decode("latin-1")
-        return named if named.startswith(_PREFIX) else None
+        return Credential(digest_of(named)) if named.startswith(_PREFIX) else None
     authorization = headers.get(b"authorization", b"")
     if authorization[:7].lower() != b"bearer ":
         return None
-    return authorization[7:].strip().decode("latin-1")
+    borne = authorization[7:].strip().decode("latin-1")
+    if borne.startswith(_PREFIX):
+        return Credential(digest_of(borne))
+    return Credential(access_token=borne) if borne else None
 
 
 def digest_of(key: str) -> str:
