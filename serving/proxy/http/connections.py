@@ -75,6 +75,7 @@ class Connection(HttpToolsProtocol):
     _ended = False  # whether a request came to its end in the piece at hand
     _begun = False  # whether a request of the piece at hand was answered here, or will be
     _refused = False
+    _piece = b""  # what is being read, if it began with a head
     _latest: object = None  # another one with every request that arrived to its end
 
     def connection_made(self, transport: Any) -> None:
@@ -82,7 +83,6 @@ class Connection(HttpToolsProtocol):
         super().connection_made(InOnePiece(transport))  # type: ignore[arg-type]
         self.flow = _Flow(self)
         self._heads = Heads()
-        self._piece = b""  # what is being read, if it began with a head
 
     def data_received(self, data: bytes) -> None:
         """Answer at once what is like an earlier request; else read it.
@@ -93,11 +93,12 @@ class Connection(HttpToolsProtocol):
             return
         between = self.scope is self._whole
         if between and (found := self._heads.find(data)) is not None and self._begin(*found):
-            self._latest = data
+            self._latest = object()
             return
         self._piece = data if between else b""
         self._begun = self._ended = False
         super().data_received(data)
+        self._piece = b""
         if self._route is not None:
             self._wait_for_rest()
         if self._ended or self.scope is self._whole or self._has_head():
