@@ -20,7 +20,7 @@ from serving.storage.base import Ledger
 __all__ = ["Foresight", "Guess", "Moved"]
 
 Moved: TypeAlias = Callable[[Sequence[Live]], None]
-"""Is told the heads behind a portion, as soon as they are known."""
+"""Is told the heads behind a portion, as soon as there is time to look behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +81,8 @@ class Foresight:
         if not portion.full:
             return
         with suppress(Unavailable):  # whoever asks for it hears of it
-            following = self._portion = await self._reading.fetch(portion.places)
             heads = {live.record.id: live for live in await moved}
+            following = self._portion = await self._reading.fetch(portion.places)
             lessons = await asyncio.to_thread(self._lessons, portion, following, heads)
             learned = await learned_of(self._ledger, lessons, asks=self._asking.due(following))
             self._guesses = {one.name: Guess(one, learned[one.name]) for one in lessons}

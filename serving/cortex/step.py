@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, replace
+from functools import partial
 
 import structlog
 
@@ -57,7 +58,7 @@ async def commit_feedback(
     tell_moved: Moved,
     metrics: CortexMetrics,
 ) -> list[Live]:
-    """Count what was read exactly once; the heads that it moved, told before they are written."""
+    """Count what was read exactly once; the heads that it moved, told while they are written."""
     failpoint("cortex.before_step")
     writing = _Writing(ledger, snapshots, portion, tell_moved, shard=shard, term=term)
     try:
@@ -114,7 +115,7 @@ class _Writing:
                 if made.batches:
                     moved.append(await append(step, live, made))
                     kept |= {name} if must_be_kept(made) else set()
-            self.tell_moved(moved)
+            step.meanwhile(partial(self.tell_moved, moved))
             failpoint("cortex.after_fold")
             due = [live for live in moved if self.snapshots.due(live) or live.record.id in kept]
             await put_snapshots(step, due, self.snapshots, term=self.term)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
@@ -79,6 +79,10 @@ class LedgerStep(Protocol):
 
     async def move(self, stream: str, *, incarnation: str, position: str) -> None:
         """Remember up to where a stream (a name from `serving.storage.keys`) has been read."""
+        ...
+
+    def meanwhile(self, begin: Callable[[], None]) -> None:
+        """Call ``begin`` once before the commit, when the store works and this process waits."""
         ...
 
 

@@ -121,6 +121,30 @@ async def test_batches_come_back_to_the_bit(stores: Stores) -> None:
         assert one.committed_ms == other.committed_ms
 
 
+async def test_what_waits_for_the_store_to_be_busy_begins_once_before_the_commit(
+    stores: Stores,
+) -> None:
+    record = await stored_experiment(stores)
+    term = await _term(stores.ledger)
+    begun: list[str] = []
+    written = committed(row_batch(1, first=0))
+    async with stores.ledger.step(0, term=term) as step:
+        step.meanwhile(lambda: begun.append("rows"))
+        await step.append(record.id, written)
+    assert begun == ["rows"]
+    async with stores.ledger.step(0, term=term) as step:
+        step.meanwhile(lambda: begun.append("decisions"))
+        await step.put_decisions([decision(record.id, 0)])
+    async with stores.ledger.step(0, term=term) as step:
+        step.meanwhile(lambda: begun.append("nothing"))
+    assert begun == ["rows", "decisions", "nothing"]
+    with pytest.raises(AlreadyCounted):
+        async with stores.ledger.step(0, term=term) as step:
+            step.meanwhile(lambda: begun.append("refused"))
+            await step.append(record.id, committed(row_batch(2, first=0)))
+    assert begun.count("refused") == 1
+
+
 async def test_batches_are_read_in_pages(stores: Stores) -> None:
     record = await stored_experiment(stores)
     async with stores.ledger.step(0, term=await _term(stores.ledger)) as step:

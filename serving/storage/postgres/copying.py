@@ -7,7 +7,7 @@ fields (PostgreSQL manual, COPY, "Binary Format"). Rows whose fields have equal 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -52,15 +52,21 @@ def fixed(texts: Sequence[bytes], *, size: int) -> Field:
 
 
 async def copy_rows(
-    connection: Connection, table: str, rows: Iterable[bytes], *, columns: Sequence[str]
+    connection: Connection,
+    table: str,
+    rows: Iterable[bytes],
+    *,
+    columns: Sequence[str],
+    sent: Callable[[], None],
 ) -> None:
-    """Put rows made by `rows_of` into a table."""
+    """Put rows made by `rows_of` into a table; ``sent`` is called when only the server has to work."""
 
     async def source() -> AsyncIterator[bytes]:
         yield _HEADER
         for some in rows:
             yield some
         yield _TRAILER
+        sent()
 
     await connection.copy_to_table(table, source=source(), columns=columns, format="binary")
 

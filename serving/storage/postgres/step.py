@@ -44,6 +44,7 @@ class PostgresStep:
         self._decisions: list[DecisionEvent] = []
         self._positions: dict[str, tuple[str, str]] = {}
         self._later: list[Callable[[Connection], Awaitable[None]]] = []
+        self._waiting: list[Callable[[], None]] = []
 
     async def append(self, experiment: str, committed: CommittedBatch) -> None:
         """See `LedgerStep`."""
@@ -122,6 +123,10 @@ class PostgresStep:
         """See `LedgerStep`."""
         self._positions[stream] = (incarnation, position)
 
+    def meanwhile(self, begin: Callable[[], None]) -> None:
+        """See `LedgerStep`."""
+        self._waiting.append(begin)
+
     async def flush(self) -> None:
         """Write what waits; the caller commits."""
         await self._begin_writing()
@@ -130,6 +135,7 @@ class PostgresStep:
         except asyncpg.UniqueViolationError as error:
             raise Conflict(f"somebody else has written to the ledger: {error}") from error
         failpoint("ledger.after_rows")
+        self._let_others_work()
         await self._write_snapshots()
         await self._write_decisions()
         for write in self._later:
@@ -165,7 +171,12 @@ class PostgresStep:
 
     async def _copy(self, table: str, columns: Sequence[str]) -> None:
         rows = ledger_copy(self._batches, columns)
-        await copy_rows(self._connection, table, rows, columns=columns)
+        await copy_rows(self._connection, table, rows, columns=columns, sent=self._let_others_work)
+
+    def _let_others_work(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for begin in waiting:
+            begin()
 
     async def _check_next(self) -> None:
         """Each experiment goes on where its ledger ends."""
