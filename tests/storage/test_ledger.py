@@ -138,11 +138,24 @@ async def test_what_waits_for_the_store_to_be_busy_begins_once_before_the_commit
     async with stores.ledger.step(0, term=term) as step:
         step.meanwhile(lambda: begun.append("nothing"))
     assert begun == ["rows", "decisions", "nothing"]
-    with pytest.raises(AlreadyCounted):
+
+
+async def test_what_waits_for_a_step_that_is_refused_begins_no_more_than_once(
+    stores: Stores,
+) -> None:
+    record = await stored_experiment(stores)
+    term = await _term(stores.ledger)
+    begun: list[str] = []
+
+    async def write(version: int) -> None:
         async with stores.ledger.step(0, term=term) as step:
-            step.meanwhile(lambda: begun.append("refused"))
-            await step.append(record.id, committed(row_batch(2, first=0)))
-    assert begun.count("refused") == 1
+            step.meanwhile(lambda: begun.append(f"version {version}"))
+            await step.append(record.id, committed(row_batch(version, first=0)))
+
+    await write(1)
+    with pytest.raises(AlreadyCounted):
+        await write(2)
+    assert begun == ["version 1", "version 2"]
 
 
 async def test_batches_are_read_in_pages(stores: Stores) -> None:

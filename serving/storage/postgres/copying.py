@@ -59,7 +59,7 @@ async def copy_rows(
     columns: Sequence[str],
     sent: Callable[[], None],
 ) -> None:
-    """Put rows made by `rows_of` into a table; ``sent`` is called when only the server has to work."""
+    """Put rows made by `rows_of` into a table; after ``sent`` only the server has to work."""
 
     async def source() -> AsyncIterator[bytes]:
         yield _HEADER
