@@ -20,7 +20,7 @@ from pathlib import Path
 from benchmarks.results import markdown_table, write_section
 from benchmarks.serving.processes import cpu_s
 from serving.stack.folders import Folders
-from serving.stack.roles import Plan, choose_ports, make_secrets, migrate
+from serving.stack.roles import Plan, choose_ports, make_secrets, migrate, port_names
 from serving.stack.servers import EmbeddedPostgres, EmbeddedValkey
 from serving.stack.supervisor import Role
 
@@ -29,7 +29,6 @@ BAR_S = 2.0
 DEADLINE_S = 60.0
 POLL_S = 0.001
 BARE = "import fastapi, grpc, numpy, asyncpg, redis"
-PORTS = ("http", "grpc", "motor", "motor_http", "cortex", "cortex_http", "proxy_probe")
 
 Spent = tuple[float, float]
 
@@ -46,7 +45,7 @@ def main() -> int:
         environment |= {"QBRIX_POSTGRES_URL": postgres.url, "QBRIX_REDIS_URL": valkey.url}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)  # compiling is not what is measured here
         migrate(folders, environment)
-        plan = Plan(folders, environment, choose_ports(folders, dict.fromkeys(PORTS)))
+        plan = Plan(folders, environment, choose_ports(folders, dict.fromkeys(port_names(1))))
         found = _measured(dict(plan.roles(split=True, workers=1)), environment)
         (_, fused) = list(plan.roles(split=False, workers=1))[-1]
         found |= _measured({"proxy (fused)": fused}, environment)

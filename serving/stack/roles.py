@@ -16,7 +16,15 @@ from serving.stack.child import ANSWERS, GIVES_WAY
 from serving.stack.folders import Folders, choose_port, keep_secret, write_private
 from serving.stack.supervisor import Role
 
-__all__ = ["Plan", "choose_ports", "make_admin_key", "make_secrets", "migrate", "proxy_names"]
+__all__ = [
+    "Plan",
+    "choose_ports",
+    "make_admin_key",
+    "make_secrets",
+    "migrate",
+    "port_names",
+    "proxy_names",
+]
 
 LOOPBACK = "127.0.0.1"
 DRAIN_S = 20.0
@@ -78,6 +86,13 @@ class Plan:
 
 def proxy_names(workers: int) -> list[str]:
     return ["proxy", *(f"proxy-{number}" for number in range(2, workers + 1))]
+
+
+def port_names(workers: int) -> list[str]:
+    """What a stack listens on: its roles, fused or split, find their ports under these names."""
+    motor, cortex = ("motor", "motor_link", "motor_http"), ("cortex", "cortex_http")
+    probes = [f"{name}_probe" for name in proxy_names(workers)]
+    return ["http", "grpc", *motor, *cortex, *probes]
 
 
 def choose_ports(folders: Folders, wanted: Mapping[str, int | None]) -> dict[str, int]:

@@ -20,7 +20,7 @@ from serving.stack.roles import (
     make_admin_key,
     make_secrets,
     migrate,
-    proxy_names,
+    port_names,
 )
 from serving.stack.servers import EmbeddedPostgres, EmbeddedValkey
 from serving.stack.supervisor import Supervisor
@@ -60,10 +60,8 @@ class Stack:
         check_integer(workers, name="workers", least=1)
         _check_ports(http_port=http_port, grpc_port=grpc_port)
         self.data_dir = Path(data_dir).expanduser().absolute()
-        probes = [f"{name}_probe" for name in proxy_names(workers)]
-        motor = ("motor", "motor_link", "motor_http")
-        free = dict.fromkeys((*motor, "cortex", "cortex_http", *probes))
-        self._wanted: dict[str, int | None] = {"http": http_port, "grpc": grpc_port, **free}
+        self._wanted: dict[str, int | None] = dict.fromkeys(port_names(workers))
+        self._wanted |= {"http": http_port, "grpc": grpc_port}
         self._split = split
         self._workers = workers
         self._extra = dict(environment or {})

@@ -8,7 +8,7 @@ import pytest
 
 from qbrix.errors import Unavailable
 from serving.stack.folders import Folders
-from serving.stack.roles import choose_ports
+from serving.stack.roles import Plan, choose_ports, port_names
 
 
 @pytest.fixture
@@ -36,3 +36,13 @@ def test_a_port_that_is_wanted_twice_is_refused(folders: Folders) -> None:
     (port,) = choose_ports(folders, {"http": None}).values()
     with pytest.raises(Unavailable, match=f"port {port} of 127.0.0.1 is taken"):
         choose_ports(folders, {"http": port, "grpc": port})
+
+
+@pytest.mark.parametrize("split", [False, True])
+@pytest.mark.parametrize("workers", [1, 3])
+def test_every_role_finds_its_ports(split: bool, workers: int, tmp_path: Path) -> None:
+    ports = {name: 1000 + number for number, name in enumerate(port_names(workers))}
+    plan = Plan(Folders.make(tmp_path), {}, ports)
+    roles = dict(plan.roles(split=split, workers=workers))
+    assert len(roles) == 1 + split + workers
+    assert ("motor" in roles) == split
