@@ -23,7 +23,6 @@ __all__ = [
     "make_secrets",
     "migrate",
     "port_names",
-    "proxy_names",
 ]
 
 LOOPBACK = "127.0.0.1"
@@ -52,7 +51,7 @@ class Plan:
             }
             yield "motor", self._role("motor", "motor", **listens)
         motor = f"{LOOPBACK}:{self.ports['motor']}" if split else None
-        for name in proxy_names(workers):
+        for name in _proxy_names(workers):
             yield (
                 name,
                 self._role(
@@ -84,14 +83,14 @@ class Plan:
         )
 
 
-def proxy_names(workers: int) -> list[str]:
+def _proxy_names(workers: int) -> list[str]:
     return ["proxy", *(f"proxy-{number}" for number in range(2, workers + 1))]
 
 
 def port_names(workers: int) -> list[str]:
     """What a stack listens on: its roles, fused or split, find their ports under these names."""
     motor, cortex = ("motor", "motor_link", "motor_http"), ("cortex", "cortex_http")
-    probes = [f"{name}_probe" for name in proxy_names(workers)]
+    probes = [f"{name}_probe" for name in _proxy_names(workers)]
     return ["http", "grpc", *motor, *cortex, *probes]
 
 

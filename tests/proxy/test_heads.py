@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ import pytest
 from serving.proxy.http.connections import Connection
 from serving.proxy.http.heads import Head, Heads
 from tests.proxy.test_decision_log import logged
-from tests.proxy.test_prompt_answers import asking, connected, request
+from tests.proxy.test_prompt_answers import Client, asking, connected, request
 from tests.proxy.world import World, open_world
 from tests.waiting import PATIENCE_S
 
@@ -30,21 +32,28 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     return addresses
 
 
+@asynccontextmanager
+async def prepared() -> AsyncIterator[tuple[World, str, Client]]:
+    """An experiment that is in memory, and one connection."""
+    async with open_world() as world:
+        experiment = (await world.experiment("BetaTSPolicy"))["id"]
+        await world.select(experiment)
+        async with connected(world) as client:
+            yield world, experiment, client
+
+
 def of_user(world: World, experiment: str, user: str, **headers: str) -> bytes:
     return b"".join(request(world, asking(experiment, context={"id": user}), **headers))
 
 
 async def test_only_the_first_of_equal_heads_is_read(read: list[bytes]) -> None:
-    async with open_world() as world:
-        experiment = (await world.experiment("BetaTSPolicy"))["id"]
-        await world.select(experiment)
-        async with connected(world) as client:
-            for user in ("ann", "bob", "cid", "dorothy", "eve"):
-                await client.send(of_user(world, experiment, user))
-                status, headers, answer = await client.answer()
-                assert (status, headers["x-request-id"]) == (200, "r")
-                assert answer["arm"]["name"] in "abc"
-            assert len(read) == 2  # ann's, and dorothy's longer one
+    async with prepared() as (world, experiment, client):
+        for user in ("ann", "bob", "cid", "dorothy", "eve"):
+            await client.send(of_user(world, experiment, user))
+            status, headers, answer = await client.answer()
+            assert (status, headers["x-request-id"]) == (200, "r")
+            assert answer["arm"]["name"] in "abc"
+        assert len(read) == 2  # ann's, and dorothy's longer one
         users = [event.context_id for event in await logged(world)]
         assert users[-5:] == ["ann", "bob", "cid", "dorothy", "eve"]
 
@@ -64,70 +73,55 @@ async def test_a_policy_that_is_waited_for_is_answered_from_a_known_head(
 
 @pytest.mark.parametrize("cut", [1, 9, 60, -1, -20])
 async def test_in_pieces_it_is_read_as_ever(cut: int, read: list[bytes]) -> None:
-    async with open_world() as world:
-        experiment = (await world.experiment("BetaTSPolicy"))["id"]
-        await world.select(experiment)
-        async with connected(world) as client:
-            whole = of_user(world, experiment, "ann")
-            for pieces in ([whole], [whole[:cut], whole[cut:]], [whole]):
-                await client.send(*pieces)
-                assert (await client.answer())[0] == 200
-            assert len(read) == 2
+    async with prepared() as (world, experiment, client):
+        whole = of_user(world, experiment, "ann")
+        for pieces in ([whole], [whole[:cut], whole[cut:]], [whole]):
+            await client.send(*pieces)
+            assert (await client.answer())[0] == 200
+        assert len(read) == 2
 
 
 async def test_more_behind_a_known_request_is_answered_in_order() -> None:
-    async with open_world() as world:
-        experiment = (await world.experiment("BetaTSPolicy"))["id"]
-        await world.select(experiment)
-        async with connected(world) as client:
-            whole = of_user(world, experiment, "ann")
-            missing = of_user(world, "f" * 32, "ann")
-            await client.send(whole)
-            assert (await client.answer())[0] == 200
-            await client.send(missing + whole, whole + missing, whole)
-            statuses = [(await client.answer())[0] for _ in range(5)]
-            assert statuses == [404, 200, 200, 404, 200]
+    async with prepared() as (world, experiment, client):
+        whole = of_user(world, experiment, "ann")
+        missing = of_user(world, "f" * 32, "ann")
+        await client.send(whole)
+        assert (await client.answer())[0] == 200
+        await client.send(missing + whole, whole + missing, whole)
+        statuses = [(await client.answer())[0] for _ in range(5)]
+        assert statuses == [404, 200, 200, 404, 200]
 
 
 async def test_a_known_head_with_a_shorter_body_waits_for_the_rest() -> None:
-    async with open_world() as world:
-        experiment = (await world.experiment("BetaTSPolicy"))["id"]
-        await world.select(experiment)
-        async with connected(world) as client:
-            whole = of_user(world, experiment, "ann")
-            await client.send(whole)
-            assert (await client.answer())[0] == 200
-            client.writer.write(whole[:-3])
-            with pytest.raises(TimeoutError):
-                await asyncio.wait_for(client.reader.read(1), timeout=0.2)
-            client.writer.write(whole[-3:])
-            assert (await client.answer())[0] == 200
+    async with prepared() as (world, experiment, client):
+        whole = of_user(world, experiment, "ann")
+        await client.send(whole)
+        assert (await client.answer())[0] == 200
+        client.writer.write(whole[:-3])
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(client.reader.read(1), timeout=0.2)
+        client.writer.write(whole[-3:])
+        assert (await client.answer())[0] == 200
 
 
 @pytest.mark.parametrize("begun", ["POST /nowhere HTTP/1.1\r\nX-A: ", "whole head"])
 async def test_what_looks_like_a_known_request_inside_another_is_none(begun: str) -> None:
-    async with open_world() as world:
-        experiment = (await world.experiment("BetaTSPolicy"))["id"]
-        await world.select(experiment)
-        async with connected(world) as client:
-            known = of_user(world, experiment, "ann")
-            await client.send(known)
-            assert (await client.answer())[0] == 200
-            first = request(world, known)[0] if begun == "whole head" else begun.encode()
-            await client.send(first, known)
-            assert (await client.answer())[0] in (404, 422)
+    async with prepared() as (world, experiment, client):
+        known = of_user(world, experiment, "ann")
+        await client.send(known)
+        assert (await client.answer())[0] == 200
+        first = request(world, known)[0] if begun == "whole head" else begun.encode()
+        await client.send(first, known)
+        assert (await client.answer())[0] in (404, 422)
 
 
 async def test_the_second_piece_of_a_request_is_no_known_request() -> None:
-    async with open_world() as world:
-        experiment = (await world.experiment("BetaTSPolicy"))["id"]
-        await world.select(experiment)
-        async with connected(world) as client:
-            whole = of_user(world, experiment, "ann")
-            await client.send(whole[:6], whole[6:])
-            assert (await client.answer())[0] == 200
-            await client.send(whole[6:])
-            assert (await client.reader.readline()).startswith(b"HTTP/1.1 400 ")
+    async with prepared() as (world, experiment, client):
+        whole = of_user(world, experiment, "ann")
+        await client.send(whole[:6], whole[6:])
+        assert (await client.answer())[0] == 200
+        await client.send(whole[6:])
+        assert (await client.reader.readline()).startswith(b"HTTP/1.1 400 ")
 
 
 async def test_a_chunked_body_is_taken_apart_each_time(read: list[bytes]) -> None:
@@ -163,31 +157,25 @@ async def test_a_key_that_ended_is_refused_though_its_head_is_known() -> None:
 
 
 async def test_a_bad_body_behind_a_known_head_is_told_what_is_wrong() -> None:
-    async with open_world() as world:
-        experiment = (await world.experiment("BetaTSPolicy"))["id"]
-        await world.select(experiment)
-        async with connected(world) as client:
-            head, body = request(world, asking(experiment))
-            answers = []
-            for sent in (body, b"{" * len(body), body):
-                await client.send(head + sent)
-                answers.append(await client.answer())
-            assert [status for status, _, _ in answers] == [200, 422, 200]
+    async with prepared() as (world, experiment, client):
+        head, body = request(world, asking(experiment))
+        answers = []
+        for sent in (body, b"{" * len(body), body):
+            await client.send(head + sent)
+            answers.append(await client.answer())
+        assert [status for status, _, _ in answers] == [200, 422, 200]
 
 
 async def test_who_drains_hangs_up_on_a_known_head_too() -> None:
-    async with open_world() as world:
-        experiment = (await world.experiment("BetaTSPolicy"))["id"]
-        await world.select(experiment)
-        async with connected(world) as client:
-            whole = of_user(world, experiment, "ann")
-            await client.send(whole)
-            assert "connection" not in (await client.answer())[1]
-            world.gateway.drain()
-            await client.send(whole)
-            status, headers, _ = await client.answer()
-            assert (status, headers["connection"]) == (200, "close")
-            assert await asyncio.wait_for(client.reader.read(), timeout=PATIENCE_S) == b""
+    async with prepared() as (world, experiment, client):
+        whole = of_user(world, experiment, "ann")
+        await client.send(whole)
+        assert "connection" not in (await client.answer())[1]
+        world.gateway.drain()
+        await client.send(whole)
+        status, headers, _ = await client.answer()
+        assert (status, headers["connection"]) == (200, "close")
+        assert await asyncio.wait_for(client.reader.read(), timeout=PATIENCE_S) == b""
 
 
 async def test_who_asks_again_and_again_owes_something_new_each_time() -> None:

@@ -92,7 +92,8 @@ class Connection(HttpToolsProtocol):
         if self._refused:
             return
         between = self.scope is self._whole
-        if between and (found := self._heads.find(data)) is not None and self._begin(*found):
+        found = self._heads.find(data) if between and self._may_answer() else None
+        if found is not None and self._begin(*found):
             self._latest = object()
             return
         self._piece = data if between else b""
@@ -202,7 +203,7 @@ class Connection(HttpToolsProtocol):
 
     def _begin(self, head: Head, body: bytes) -> bool:
         """Answer here, now or later; False, with nothing done, where the server must help."""
-        begun = head.route.begin(head.asked, body) if self._may_answer() else None
+        begun = head.route.begin(head.asked, body)
         if begun is None:
             return False
         if isinstance(begun, Finished):

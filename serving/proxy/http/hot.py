@@ -50,7 +50,6 @@ CORS: list[Header] = [
 ]
 CLOSE: Header = (b"connection", b"close")
 _JSON: Header = (b"content-type", b"application/json")
-_PLAIN = (_JSON,)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -201,7 +200,7 @@ class HotRoute(Generic[T]):
     def _done(
         self, asked: Asked, status: int, body: bytes, more: Iterable[Header] = ()
     ) -> Finished:
-        headers = (*_PLAIN, *more) if more else _PLAIN
+        headers: tuple[Header, ...] = (_JSON, *more)
         if name := current_request():
             headers = (*headers, (b"x-request-id", name.encode("ascii")))
         if asked.crosses_origins:
